@@ -11,9 +11,11 @@ tidy() {
   find "$root/var/log" -type f -delete 2>/dev/null || true
   rm -rf "$root"/var/cache/ldconfig/* "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/* \
     "$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old "$root"/var/lib/apt/lists/* "$root"/tmp/* "$root"/var/tmp/* \
-    "$root"/run/* "$root"/etc/{passwd,group,shadow,gshadow,subuid,subgid}- "$root"/root/.npm "$root"/root/.cache
+    "$root"/etc/{passwd,group,shadow,gshadow,subuid,subgid}- "$root"/root/.npm "$root"/root/.cache
+  find "$root/run" -mindepth 1 \! -path '*/run/postgresql' -delete
   rm -f "$root"/etc/{resolv.conf,hostname,hosts,mtab,.pwd.lock}
   if [ -e "$root/etc/machine-id" ]; then : >"$root/etc/machine-id"; fi
+  sed -i -E "s/^([^:]*:[^:]*:)[0-9]+:/\1$(($(package_date "$root") / 86400)):/" "$root/etc/shadow" # day of the last password change
 }
 
 # Blobs are kept once per run and hard-linked into each layout.   blob FILE -> its sha256

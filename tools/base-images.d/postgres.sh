@@ -29,8 +29,9 @@ install_postgres() {
   pg_version=$(chroot "$root" dpkg-query -W -f '${Version}' postgresql-15)
   sed -i -E "s/^#?listen_addresses = .*/listen_addresses = '*'/" "$root/usr/share/postgresql/15/postgresql.conf.sample"
   mkdir -p "$root/docker-entrypoint-initdb.d" "$root/var/lib/postgresql/data" "$root/run/postgresql"
-  chown 999:999 "$root/var/lib/postgresql" "$root/var/lib/postgresql/data"
+  chown 999:999 "$root/var/lib/postgresql" "$root/var/lib/postgresql/data" "$root/run/postgresql"
   chmod 1777 "$root/var/lib/postgresql/data"
+  chmod 3777 "$root/run/postgresql"
   rm -rf "$root"/etc/ssl/private/* "$root"/etc/ssl/certs/ssl-cert-snakeoil.pem
   find "$root/etc/ssl/certs" -xtype l -delete # links to the certificate just removed
   install -m 755 "$parts/postgres-entrypoint.sh" "$root/usr/local/bin/docker-entrypoint.sh"
