@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "os/fd.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.hpp"
+
+namespace slipway::os {
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  if (this != &other) {
+    reset();
+    fd_ = std::exchange(other.fd_, -1);
+  }
+  return *this;
+}
+
+void Fd::reset() noexcept {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+}
+
+void throw_errno(std::string_view what) {
+  int error = errno;
+  Fault fault = error == ENOENT                       ? Fault::not_found
+                : error == EACCES || error == EPERM ? Fault::denied
+                                                      : Fault::unavailable;
+  fail(fault, "{}: {}", what, std::strerror(error));
+}
+
+Pipe make_pipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw_errno("pipe");
+  return {Fd(ends[0]), Fd(ends[1])};
+}
+
+Fd open_file(const std::string& path, int flags, unsigned mode) {
+  for (;;) {
+    int fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+    if (fd >= 0) return Fd(fd);
+    if (errno != EINTR) throw_errno("opening '" + path + "'");
+  }
+}
+
+Fd duplicate(int fd) {
+  int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (copy < 0) throw_errno("duplicating a descriptor");
+  return Fd(copy);
+}
+
+std::string read_all(int fd) {
+  std::string out;
+  std::array<char, 65536> chunk{};
+  for (;;) {
+    ssize_t n = ::read(fd, chunk.data(), chunk.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw_errno("read");
+    if (n == 0) return out;
+    out.append(chunk.data(), static_cast<std::size_t>(n));
+  }
+}
+
+void write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw_errno("write");
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+}  // namespace slipway::os

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "os/file.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace slipway::os {
+namespace {
+
+// Empties the directory behind `directory`; entries on another file system than `device` are left alone.
+void remove_entries(Fd directory, dev_t device) {
+  std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(directory.release()), ::closedir);
+  if (!stream) throw_errno("reading a directory");
+  int at = ::dirfd(stream.get());
+  while (dirent* entry = ::readdir(stream.get())) {
+    std::string_view name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    if (::unlinkat(at, entry->d_name, 0) == 0 || errno == ENOENT) continue;
+    if (errno != EISDIR && errno != EPERM && errno != EBUSY) throw_errno(fmt::format("removing '{}'", name));
+    struct stat info {};
+    if (::fstatat(at, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) throw_errno(fmt::format("stat '{}'", name));
+    if (!S_ISDIR(info.st_mode)) {
+      errno = EPERM;
+      throw_errno(fmt::format("removing '{}'", name));
+    }
+    if (info.st_dev != device) fail(Fault::conflict, "'{}' is a mount point, not removed", name);
+    if ((info.st_mode & S_IRWXU) != S_IRWXU) ::fchmodat(at, entry->d_name, 0700, 0);
+    Fd child(::openat(at, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!child.is_open()) throw_errno(fmt::format("opening '{}'", name));
+    remove_entries(std::move(child), device);
+    if (::unlinkat(at, entry->d_name, AT_REMOVEDIR) != 0) throw_errno(fmt::format("removing '{}'", name));
+  }
+}
+
+std::string aside_name(const std::filesystem::path& path) {
+  return path.string() + ".new-" + hex(random_bytes(6));
+}
+
+void write_aside_and_rename(const std::filesystem::path& path, std::string_view bytes, unsigned mode, bool durable) {
+  std::string aside = aside_name(path);
+  try {
+    Fd fd = open_file(aside, O_WRONLY | O_CREAT | O_EXCL, mode);
+    write_all(fd.get(), bytes);
+    if (durable && ::fsync(fd.get()) != 0) throw_errno("fsync '" + aside + "'");
+    if (::rename(aside.c_str(), path.c_str()) != 0) throw_errno("renaming '" + aside + "'");
+  } catch (...) {
+    ::unlink(aside.c_str());
+    throw;
+  }
+  if (durable) sync_directory(path.parent_path());
+}
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path) {
+  Fd fd = open_file(path.string(), O_RDONLY);
+  return while_doing(fmt::format("reading '{}'", path.string()), [&] { return read_all(fd.get()); });
+}
+
+std::optional<std::string> read_file_if_exists(const std::filesystem::path& path) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.is_open()) {
+    if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+    throw_errno("opening '" + path.string() + "'");
+  }
+  return while_doing(fmt::format("reading '{}'", path.string()), [&] { return read_all(fd.get()); });
+}
+
+void write_file(const std::filesystem::path& path, std::string_view bytes, unsigned mode) {
+  Fd fd = open_file(path.string(), O_WRONLY | O_CREAT | O_TRUNC, mode);
+  while_doing(fmt::format("writing '{}'", path.string()), [&] { write_all(fd.get(), bytes); });
+}
+
+void write_file_durably(const std::filesystem::path& path, std::string_view bytes, unsigned mode) {
+  write_aside_and_rename(path, bytes, mode, true);
+}
+
+void replace_file(const std::filesystem::path& path, std::string_view bytes, unsigned mode) {
+  write_aside_and_rename(path, bytes, mode, false);
+}
+
+void sync_directory(const std::filesystem::path& directory) {
+  Fd fd = open_file(directory.empty() ? "." : directory.string(), O_RDONLY | O_DIRECTORY);
+  if (::fsync(fd.get()) != 0) throw_errno("fsync '" + directory.string() + "'");
+}
+
+void make_dirs(const std::filesystem::path& directory) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) fail(Fault::unavailable, "making the directory '{}': {}", directory.string(), error.message());
+}
+
+void remove_tree(const std::filesystem::path& path) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return;
+    throw_errno("stat '" + path.string() + "'");
+  }
+  while_doing(fmt::format("removing '{}'", path.string()), [&] {
+    if (S_ISDIR(info.st_mode)) {
+      if ((info.st_mode & S_IRWXU) != S_IRWXU) ::chmod(path.c_str(), 0700);
+      remove_entries(open_file(path.string(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW), info.st_dev);
+      if (::rmdir(path.c_str()) != 0 && errno != ENOENT) throw_errno("rmdir");
+    } else if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+      throw_errno("unlink");
+    }
+  });
+}
+
+TempDir::TempDir(const std::filesystem::path& parent) {
+  const char* tmp = std::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe): nobody sets it while we run
+  std::filesystem::path base = !parent.empty() ? parent : std::filesystem::path(tmp && *tmp ? tmp : "/tmp");
+  std::string pattern = (base / "slipway-XXXXXX").string();
+  if (!::mkdtemp(pattern.data())) throw_errno("making a directory in '" + base.string() + "'");
+  path_ = pattern;
+}
+
+TempDir::TempDir(TempDir&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+
+TempDir::~TempDir() {
+  if (path_.empty()) return;
+  try {
+    remove_tree(path_);
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): what cannot be removed stays in /tmp
+  }
+}
+
+std::filesystem::path TempDir::keep() { return std::exchange(path_, {}); }
+
+std::optional<FileLock> FileLock::try_take(const std::filesystem::path& path) {
+  Fd fd = open_file(path.string(), O_RDWR | O_CREAT);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return FileLock(std::move(fd));
+  if (errno == EWOULDBLOCK) return std::nullopt;
+  throw_errno("locking '" + path.string() + "'");
+}
+
+FileLock FileLock::take(const std::filesystem::path& path) {
+  Fd fd = open_file(path.string(), O_RDWR | O_CREAT);
+  while (::flock(fd.get(), LOCK_EX) != 0) {
+    if (errno != EINTR) throw_errno("locking '" + path.string() + "'");
+  }
+  return FileLock(std::move(fd));
+}
+
+}  // namespace slipway::os

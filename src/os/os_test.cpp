@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/error.hpp"
+#include "os/file.hpp"
+#include "os/mount.hpp"
+#include "os/process.hpp"
+
+using namespace slipway;
+using namespace slipway::os;
+
+TEST_CASE("a command's output and exit code come back") {
+  auto result = capture({.argv = {"sh", "-c", "cat; echo err >&2; exit 3"}}, {}, Deadline::in(std::chrono::seconds(10)), "in\n");
+  CHECK(result.out == "in\n");
+  CHECK(result.err == "err\n");
+  CHECK(result.exit == Exit{3, 0});
+}
+
+TEST_CASE("a process past its deadline is terminated, and killed after the grace") {
+  auto process = Process::spawn({.argv = {"sh", "-c", "trap '' TERM; echo up; while :; do read x < /dev/zero; done"}});
+  std::string out;
+  CHECK_THROWS_AS(process.run({}, Deadline::in(std::chrono::milliseconds(50)), std::chrono::milliseconds(50),
+                              [&](std::string_view chunk) { out += chunk; }),
+                  Error);
+}
+
+TEST_CASE("stopping cancels a running process") {
+  std::stop_source stop;
+  auto process = Process::spawn({.argv = {"sh", "-c", "echo up; exec cat /dev/zero > /dev/null"}});
+  pid_t pid = process.pid();
+  CHECK_THROWS_AS(process.run(stop.get_token(), Deadline::never(), std::chrono::seconds(5),
+                              [&](std::string_view) { stop.request_stop(); }),
+                  Cancelled);
+  CHECK_FALSE(start_ticks(pid));
+}
+
+TEST_CASE("a program that does not exist is named") {
+  CHECK_THROWS_WITH(Process::spawn({.argv = {"no-such-program-x"}}), "no program 'no-such-program-x' on this machine");
+}
+
+TEST_CASE("the environment, directory and extra descriptors are the ones asked for") {
+  TempDir dir;
+  Pipe pipe = make_pipe();
+  auto process = Process::spawn({.argv = {"sh", "-c", "echo $A $(pwd) >&7"},
+                                 .env = {{{"A", "1"}, {"PATH", "/usr/bin:/bin"}}},
+                                 .cwd = dir.path().string(),
+                                 .inherit = {{pipe.write.get(), 7}}});
+  pipe.write.reset();
+  CHECK(process.run({}, Deadline::in(std::chrono::seconds(10)), std::chrono::seconds(1)).ok());
+  CHECK(read_all(pipe.read.get()) == "1 " + dir.path().string() + "\n");
+}
+
+TEST_CASE("files are replaced whole and trees removed without following links") {
+  TempDir dir;
+  auto file = dir.path() / "f";
+  write_file_durably(file, "one");
+  write_file_durably(file, "two");
+  CHECK(read_file(file) == "two");
+  CHECK_FALSE(read_file_if_exists(dir.path() / "none"));
+  make_dirs(dir.path() / "t/deep");
+  write_file(dir.path() / "t/deep/x", "x");
+  std::filesystem::create_symlink(file, dir.path() / "t/link");
+  std::filesystem::permissions(dir.path() / "t/deep", std::filesystem::perms::none);
+  remove_tree(dir.path() / "t");
+  CHECK_FALSE(std::filesystem::exists(dir.path() / "t"));
+  CHECK(read_file(file) == "two");
+}
+
+TEST_CASE("a lock is held by one at a time") {
+  TempDir dir;
+  auto first = FileLock::try_take(dir.path() / "lock");
+  REQUIRE(first);
+  CHECK_FALSE(FileLock::try_take(dir.path() / "lock"));
+  first.reset();
+  CHECK(FileLock::try_take(dir.path() / "lock"));
+}
+
+TEST_CASE("an overlay shows its layers and keeps writes in the upper directory") {
+  if (::geteuid() != 0) {
+    MESSAGE("skipped: mounting needs root");
+    return;
+  }
+  TempDir dir("/dev/shm");
+  for (const char* name : {"a", "b:,x", "up", "work", "at"}) make_dirs(dir.path() / name);
+  write_file(dir.path() / "a/f", "a");
+  write_file(dir.path() / "b:,x/f", "b");
+  write_file(dir.path() / "b:,x/g", "g");
+  {
+    mount_overlay({{dir.path() / "a", dir.path() / "b:,x"}, dir.path() / "up", dir.path() / "work"}, dir.path() / "at");
+    Mount mount(dir.path() / "at");
+    CHECK(read_file(dir.path() / "at/f") == "a");
+    CHECK(read_file(dir.path() / "at/g") == "g");
+    write_file(dir.path() / "at/h", "h");
+    CHECK(mounts_below(dir.path()).size() == 1);
+  }
+  CHECK(mounts_below(dir.path()).empty());
+  CHECK(read_file(dir.path() / "up/h") == "h");
+}
