@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/pages.hpp"
+#include "cli/parse.hpp"
+#include "cli/verbs.hpp"
+#include "os/fd.hpp"
+#include "os/file.hpp"
+
+namespace slipway::cli {
+namespace {
+
+std::vector<Verb> all_verbs() {
+  std::vector<Verb> verbs;
+  verbs.push_back(version_verb());
+  return verbs;
+}
+
+int exit_code_of(Fault fault) {
+  switch (fault) {
+    case Fault::bad_input:
+    case Fault::unsupported:
+      return 2;
+    case Fault::unavailable:
+      return 3;
+    case Fault::not_found:
+    case Fault::denied:
+    case Fault::conflict:
+    case Fault::failed:
+      break;
+  }
+  return 1;
+}
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets it while we run
+  return value ? value : "";
+}
+
+std::filesystem::path state_dir(const Globals& globals) {
+  std::filesystem::path path;
+  if (globals.state) {
+    path = *globals.state;
+  } else if (auto own = variable("SLIPWAY_STATE"); !own.empty()) {
+    path = own;
+  } else if (auto xdg = variable("XDG_STATE_HOME"); !xdg.empty()) {
+    path = std::filesystem::path(xdg) / "slipway";
+  } else if (auto home = variable("HOME"); !home.empty()) {
+    path = std::filesystem::path(home) / ".local/state/slipway";
+  } else {
+    fail(Fault::bad_input, "no place for state: give --state DIR, or set SLIPWAY_STATE or HOME");
+  }
+  path = std::filesystem::absolute(path).lexically_normal();
+  os::make_dirs(path);
+  return path;
+}
+
+Level level_of(const std::string& name) {
+  return name == "error" ? Level::error : name == "info" ? Level::info : name == "debug" ? Level::debug : Level::warn;
+}
+
+std::string overview(const std::vector<Verb>& verbs) {
+  std::string text = "slipway: push to deploy, from a GitHub Actions workflow to ECS Fargate\n\nusage: slipway VERB [options]\n\n";
+  for (const auto& verb : verbs) text += fmt::format("  {:<10} {}\n", verb.name, verb.summary);
+  return text + "\nslipway VERB --help explains a verb.\n"
+                "Everywhere: --state DIR, --json, -q/--quiet, --no-color, --log-level LEVEL\n";
+}
+
+int show_help(const ShowHelp& help, const std::vector<Verb>& verbs) {
+  if (help.verb.empty()) {
+    print(overview(verbs));
+    return 0;
+  }
+  for (const auto& verb : verbs) {
+    if (verb.name != help.verb) continue;
+    if (auto text = page(verb.name)) {
+      print(*text);
+      return 0;
+    }
+    std::string text = fmt::format("slipway {} {}\n\n{}\n", verb.name, verb.usage, verb.summary);
+    for (const auto& option : verb.options) {
+      text += fmt::format("  {:<28} {}\n", option.name + " " + option.placeholder, option.help);
+    }
+    print(text);
+    return 0;
+  }
+  fail(Fault::bad_input, "no verb '{}'; see: slipway --help", help.verb);
+}
+
+// Ctrl-C and SIGTERM ask everything to stop; they reach us through a signalfd on a thread of their own, so that no code
+// runs in a signal's context.
+class Interrupts final {
+ public:
+  Interrupts() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGPIPE);  // a broken pipe is an error of the write
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    sigdelset(&signals, SIGPIPE);
+    fd_ = os::Fd(::signalfd(-1, &signals, SFD_CLOEXEC));
+    thread_ = std::thread([this] { watch(); });
+  }
+  Interrupts(const Interrupts&) = delete;
+  Interrupts& operator=(const Interrupts&) = delete;
+  ~Interrupts() {
+    end_.write.reset();
+    thread_.join();
+  }
+  [[nodiscard]] std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  // Until the write end of end_ is closed.
+  void watch() {
+    for (;;) {
+      std::array<pollfd, 2> fds = {{{fd_.get(), POLLIN, 0}, {end_.read.get(), POLLIN, 0}}};
+      if (::poll(fds.data(), fds.size(), -1) < 0) continue;
+      if (fds[1].revents != 0) return;
+      signalfd_siginfo info{};
+      if (::read(fd_.get(), &info, sizeof info) > 0) source_.request_stop();
+    }
+  }
+
+  std::stop_source source_;
+  os::Fd fd_;
+  os::Pipe end_ = os::make_pipe();
+  std::thread thread_;
+};
+
+int run(int argc, char** argv) {
+  auto verbs = all_verbs();
+  auto parsed = parse(argc, argv, verbs);
+  if (auto* help = std::get_if<ShowHelp>(&parsed)) return show_help(*help, verbs);
+  auto& command = std::get<Parsed>(parsed);
+  Interrupts interrupts;
+  FdLog log(STDERR_FILENO, level_of(command.globals.log_level));
+  bool terminal = ::isatty(STDERR_FILENO) != 0;
+  Surroundings around{.state = state_dir(command.globals),
+                      .cwd = std::filesystem::current_path(),
+                      .json = command.globals.json,
+                      .quiet = command.globals.quiet,
+                      .color = terminal && !command.globals.no_color && variable("NO_COLOR").empty(),
+                      .terminal = terminal,
+                      .log = log,
+                      .stop = interrupts.token()};
+  try {
+    return command.verb->run(command.invocation, around);
+  } catch (const Cancelled&) {
+    print_error("slipway: cancelled\n");
+    return 130;
+  }
+}
+
+}  // namespace
+
+void print(std::string_view text) { os::write_all(STDOUT_FILENO, text); }
+void print_error(std::string_view text) { os::write_all(STDERR_FILENO, text); }
+
+}  // namespace slipway::cli
+
+int main(int argc, char** argv) {
+  using namespace slipway;
+  try {
+    return cli::run(argc, argv);
+  } catch (const Error& error) {
+    std::cerr << "slipway: " << error.what() << '\n';
+    return cli::exit_code_of(error.fault());
+  } catch (const std::exception& error) {
+    std::cerr << "slipway: internal error: " << error.what() << '\n';
+    return 3;
+  }
+}

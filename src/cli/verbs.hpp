@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "cli/verb.hpp"
+
+namespace slipway::cli {
+
+// One function a verb, in the file of its name; main.cpp lists them.
+Verb version_verb();
+
+}  // namespace slipway::cli
