@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+
+namespace slipway::oci {
+class BlobStore;
+class LayerCache;
+class RegistryClient;
+}  // namespace slipway::oci
+namespace slipway::container {
+class Runtime;
+}  // namespace slipway::container
+
+namespace slipway::image {
+
+/// A secret that RUN --mount=type=secret may read. Never in layers, history or cache keys.
+struct Secret {
+  std::string id;
+  std::string value;
+};
+
+/// Where a finished image goes, besides the local image store.
+struct Output {
+  enum class Kind {
+    store,     ///< only the local image store (also what `--load` means)
+    registry,  ///< pushed under every tag
+    oci,       ///< OCI layout: a tar file, or a directory when `dest` ends in '/' or is one
+    docker,    ///< the archive that `docker load` reads
+    tar,       ///< the root file system as one tar
+    local,     ///< the root file system as a directory
+  };
+  Kind kind = Kind::store;
+  std::filesystem::path dest;  ///< for oci, docker, tar, local; "-" is standard output
+  std::vector<std::string> names;  ///< for registry: instead of the request's tags
+};
+
+enum class Compression { gzip, zstd, none };
+
+/// What to build, with the meanings of `docker buildx build`. Holds no paths relative to anything but `context`.
+struct BuildRequest {
+  std::filesystem::path context;                    ///< a directory
+  std::optional<std::filesystem::path> dockerfile;  ///< default: context/Dockerfile
+  std::optional<std::string> dockerfile_text;       ///< instead of a file
+  std::vector<std::string> tags;                    ///< "name:tag", normalised here
+  std::map<std::string, std::string> build_args;
+  std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> annotations;  ///< of the manifest
+  std::map<std::string, std::string> contexts;     ///< named contexts: a directory or "docker-image://REF"
+  std::vector<Secret> secrets;
+  std::string ssh_agent_socket;  ///< for RUN --mount=type=ssh; empty: none
+  std::string target;            ///< a stage's name or number; empty: the last
+  std::string platform;          ///< "linux/amd64"; empty: this machine's
+  std::string network = "host";  ///< for RUN without --network: "host", "none" or "default" (as host)
+  std::vector<std::string> add_hosts;  ///< "name:address"
+  bool no_cache = false;
+  bool pull = false;  ///< ask the registry for base images even when the store has them
+  bool allow_insecure = false;  ///< permit RUN --security=insecure
+  Compression compression = Compression::gzip;
+  std::vector<Output> outputs;
+  std::optional<std::int64_t> source_date_epoch;  ///< seconds; SOURCE_DATE_EPOCH in build_args sets it too
+  bool rewrite_timestamp = false;                 ///< new layers' times are clamped to source_date_epoch
+};
+
+/// One line of what happens, for a terminal or a log. Called from several threads, never two calls at once.
+struct Progress {
+  enum class Kind { started, output, done, cached, failed, message };
+  Kind kind = Kind::message;
+  int step = 0;        ///< 1-based number of the step; 0: the build as a whole
+  std::string name;    ///< "[build 3/4] RUN npm ci"; for output and message the text
+  std::chrono::milliseconds took{0};
+};
+using ProgressSink = std::function<void(const Progress&)>;
+
+/// What a build is done with. Everything is borrowed and outlives the call.
+struct BuildEnvironment {
+  std::filesystem::path state;      ///< STATE/images: snapshots, step records and cache mounts are kept below it
+  oci::BlobStore& store;            ///< the local image store
+  oci::LayerCache& layers;          ///< unpacked layers
+  oci::RegistryClient& registry;    ///< for base images and pushes
+  container::Runtime& runtime;      ///< runs RUN steps
+  Log& log;
+};
+
+struct BuildResult {
+  std::string manifest_digest;  ///< "sha256:…"
+  std::string config_digest;    ///< the image id
+  std::uint64_t manifest_size = 0;
+  std::string media_type;          ///< of the manifest
+  std::vector<std::string> names;  ///< normalised tags
+  std::vector<std::string> pushed;  ///< the names that a registry took
+  int steps = 0;
+  int cached = 0;
+};
+
+/// Builds an image: reads the Dockerfile and the context, runs what is not cached, stores, exports and pushes the result.
+///   throws   Error{bad_input} for a Dockerfile that cannot be built, with file:line and the lines around; Error{failed} when a RUN step
+///            fails, with its line and its exit code; Error{unavailable}; Cancelled
+///   threads  several builds at once may share one environment
+BuildResult build(const BuildRequest& request, BuildEnvironment& environment, const ProgressSink& progress,
+                  const std::stop_token& stop);
+
+}  // namespace slipway::image

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace slipway::image {
+
+/// The patterns of a .dockerignore: comments, blank lines and a byte order mark dropped, each trimmed and cleaned.
+std::vector<std::string> read_ignore_file(std::string_view text);
+
+/// Decides which paths of a context are left out.
+///   source  moby/patternmatcher and buildkit's frontend/dockerfile/dockerignore
+class IgnoreMatcher final {
+ public:
+  /// throws Error{bad_input} naming the pattern that is malformed (a bare "!", a bad class)
+  explicit IgnoreMatcher(std::span<const std::string> patterns);
+  IgnoreMatcher(IgnoreMatcher&&) noexcept;
+  IgnoreMatcher& operator=(IgnoreMatcher&&) noexcept;
+  ~IgnoreMatcher();
+
+  /// What is known of the directory that holds a path; from verdict() of that directory, or default for the root.
+  struct Parent {
+    std::vector<char> matched;  ///< by pattern
+  };
+  struct Verdict {
+    bool is_ignored = false;
+    bool prune = false;  ///< an ignored directory below which no exception can match: need not be walked
+    Parent as_parent;    ///< for what is below
+  };
+  /// `path` is relative, slash separated, without "./".
+  [[nodiscard]] Verdict verdict(std::string_view path, const Parent& parent) const;
+  /// The same from nothing: walks the path's parents itself.
+  [[nodiscard]] bool is_ignored(std::string_view path) const;
+  [[nodiscard]] bool has_patterns() const;
+
+ private:
+  struct Pattern;
+  std::vector<Pattern> patterns_;
+  bool has_exceptions_ = false;
+};
+
+/// Go's filepath.Match for one whole path: `*` and `?` never match '/', classes, backslash escapes.
+///   throws  Error{bad_input} for a malformed pattern
+bool matches_path(std::string_view pattern, std::string_view path);
+
+}  // namespace slipway::image
