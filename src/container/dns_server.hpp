@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/guarded.hpp"
+#include "base/log.hpp"
+
+namespace slipway::container {
+
+/// Which names we answer ourselves: "registry.test" or "*.amazonaws.com" (any depth below) -> an IPv4 address. The most exact wins.
+using NameTable = std::map<std::string, std::string>;
+
+/// The address of a name, or nothing. Case does not matter, nor a last dot.
+std::optional<std::string> look_up(const NameTable& names, std::string_view name);
+
+/// One message's answer without the network: from the table, or nothing when it is to be forwarded.
+///   returns  also FORMERR and NOTIMP answers; an AAAA question for a name of ours is answered empty
+///   source   RFC 1035 section 4; RFC 6891 (EDNS is ignored)
+std::optional<std::string> answer_dns(std::string_view query, const NameTable& names);
+
+/// A small DNS server on UDP and TCP: our names from a table, the rest from the host's resolvers.
+class DnsServer final {
+ public:
+  /// Binds at once. throws Error{unavailable} when the address is taken
+  ///   port  0: the kernel chooses; see port()
+  ///   upstream  "address" or "address:port"; empty: what the host's /etc/resolv.conf names
+  DnsServer(const std::string& address, std::uint16_t port, NameTable names, std::vector<std::string> upstream, Log& log);
+  DnsServer(const DnsServer&) = delete;
+  DnsServer& operator=(const DnsServer&) = delete;
+  ~DnsServer();
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  void set_names(NameTable names);
+  /// Serves until stopped.
+  void run(std::stop_token stop);
+
+ private:
+  struct Sockets;
+  std::string resolve(std::string_view query, const std::stop_token& stop);
+  std::unique_ptr<Sockets> sockets_;
+  std::uint16_t port_ = 0;
+  Guarded<NameTable> names_;
+  std::vector<std::string> upstream_;
+  Log& log_;
+};
+
+}  // namespace slipway::container

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace slipway::container {
+
+/// A network namespace with an address on a Network.
+struct Endpoint {
+  std::string name;             ///< as given to attach()
+  std::filesystem::path netns;  ///< for NetworkChoice::path
+  std::string address;          ///< IPv4, dotted
+  std::string interface;        ///< the host's end of the veth pair
+};
+
+/// A way to a port: connections to `listen_address:listen_port` reach `target_address:target_port`.
+struct PortForward {
+  std::string listen_address;  ///< "0.0.0.0": every address of the namespace; "127.0.0.1" works too
+  std::uint16_t listen_port = 0;
+  std::string target_address;
+  std::uint16_t target_port = 0;
+  bool udp = false;
+  bool operator==(const PortForward&) const = default;
+};
+
+struct NetworkOptions {
+  std::filesystem::path state;  ///< slipway's state directory; the network's file is state/network/NAME.json
+  std::string name;             ///< [a-z0-9-]+: "cloud", "run-12"
+  std::string range = "10.213.0.0/16";  ///< where a free /24 is taken from
+};
+
+/// A bridge with its own /24, masquerading to the outside by an nftables table of its own. What it hands out is on disk:
+/// opened again after a crash it goes on where it was. Removed only by remove().
+///   throws   Error{unavailable} from every function when the kernel, nft or our privileges do not allow it
+///   threads  every function may be called from any thread, and from several processes
+class Network final {
+ public:
+  /// Makes the network, or opens the one that is there; what a reboot took away is made again.
+  explicit Network(const NetworkOptions& options);
+  Network(const Network&) = delete;
+  Network& operator=(const Network&) = delete;
+  ~Network();
+
+  /// The bridge's own address: where the host can be reached from inside, and where a DnsServer listens.
+  [[nodiscard]] const std::string& gateway() const;
+  [[nodiscard]] const std::string& bridge() const;
+  [[nodiscard]] std::string subnet() const;  ///< "10.213.4.0/24"
+  /// A new namespace with loopback, an address and a default route; the one that is there when `name` was attached before.
+  ///   name    [a-zA-Z0-9_.-]+
+  ///   throws  Error{conflict} when no address is free
+  Endpoint attach(const std::string& name);
+  /// Removes a namespace (once no process uses it) and frees its address; absence is fine.
+  void release(const std::string& name);
+  [[nodiscard]] std::vector<Endpoint> endpoints() const;
+  /// Makes ports reachable under other addresses inside `netns` (empty: on the host). Replaces what publish() set before under `key`.
+  void publish(const std::string& key, const std::vector<PortForward>& forwards, const std::filesystem::path& netns = {});
+  /// Takes a host's publish() back.
+  void unpublish(const std::string& key);
+  /// Releases all, removes bridge, rules and file.
+  void remove();
+
+ private:
+  struct Inside;
+  std::unique_ptr<Inside> inside_;
+};
+
+}  // namespace slipway::container
