@@ -45,7 +45,7 @@ std::optional<Time> parse_http_date(std::string_view text);
 /// "20261124T170005Z": the X-Amz-Date of SigV4.
 std::string aws_date(Time time);
 std::optional<Time> parse_aws_date(std::string_view text);
-/// "1.234 s", "12 ms", "3 min 20 s": for people.
+/// "12 ms", "1.2 s", "3 min 20 s", "2 h 5 min": for people.
 std::string print_duration(std::chrono::milliseconds span);
 
 }  // namespace slipway::formats
