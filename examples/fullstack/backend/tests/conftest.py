@@ -1,0 +1,38 @@
+"""Tests run against a real PostgreSQL, named by DATABASE_URL, in schemas of their own that they drop afterwards."""
+
+import os
+import uuid
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+from psycopg.conninfo import make_conninfo
+
+from app.main import create_app
+from app.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def server() -> str:
+    url = os.environ.get("DATABASE_URL")
+    if not url:
+        pytest.exit("DATABASE_URL is not set: these tests need a PostgreSQL server", returncode=2)
+    return url
+
+
+@pytest.fixture
+def database_url(server):
+    """An empty schema."""
+    schema = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+        yield make_conninfo(server, options=f"-c search_path={schema}")
+        connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+@pytest.fixture
+def client(database_url):
+    """A started app on an empty, migrated database."""
+    settings = Settings(database_url=database_url, release_sha="0123abc", environment="test")
+    with TestClient(create_app(settings)) as started:
+        yield started
