@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/log.hpp"
+
+namespace slipway::workflow {
+
+/// `uses: owner/repo/path@ref`.
+struct RemoteAction {
+  std::string owner;
+  std::string repository;
+  std::string path;  ///< below the repository; may be empty
+  std::string ref;
+  [[nodiscard]] std::string name() const { return owner + "/" + repository; }
+  /// "owner/repo" or "owner/repo/path".
+  [[nodiscard]] std::string full_name() const { return path.empty() ? name() : name() + "/" + path; }
+};
+struct LocalAction {
+  std::string path;  ///< below the workspace
+};
+struct ImageAction {
+  std::string image;  ///< after docker://
+};
+using ActionReference = std::variant<RemoteAction, LocalAction, ImageAction>;
+
+/// Reads what stands after `uses:`. throws Error{bad_input} when it is none of the three forms
+ActionReference parse_action_reference(std::string_view uses);
+
+/// Where the code of actions comes from.
+class ActionSource {
+ public:
+  ActionSource() = default;
+  ActionSource(const ActionSource&) = delete;
+  ActionSource& operator=(const ActionSource&) = delete;
+  virtual ~ActionSource() = default;
+  struct Found {
+    std::filesystem::path directory;  ///< of the whole repository; stays as it is
+    std::string sha;                  ///< the commit, when known
+  };
+  /// throws  Error{not_found} with where was looked, Error{unavailable} when the server cannot be reached; Cancelled
+  virtual Found find(const RemoteAction& action, std::stop_token stop) = 0;
+};
+
+/// Looks in directories first (DIR/owner/repo@ref, then DIR/owner/repo), then fetches by git from a server into a cache.
+class DiskActionSource final : public ActionSource {
+ public:
+  /// `cache`   where fetched actions are kept, by commit
+  /// `server`  "https://github.com"; empty: never fetch
+  DiskActionSource(std::vector<std::filesystem::path> directories, std::filesystem::path cache, std::string server, Log& log);
+  Found find(const RemoteAction& action, std::stop_token stop) override;
+
+ private:
+  std::vector<std::filesystem::path> directories_;
+  std::filesystem::path cache_;
+  std::string server_;
+  Log& log_;
+};
+
+}  // namespace slipway::workflow
