@@ -28,7 +28,7 @@ struct YamlNode {
   std::string
       tag;  ///< explicit tag, resolved ("tag:yaml.org,2002:str", "!mine"); empty when there is none
   std::string anchor;              ///< name after '&'; empty when there is none
-  int line = 0;                    ///< 1-based; of the value itself, not of its tag or anchor
+  int line = 0;                    ///< 1-based; of the first character, of its tag or anchor when it has one
   int column = 0;                  ///< 1-based, in characters
   std::vector<YamlNode> items;     ///< of a sequence
   std::vector<YamlEntry> entries;  ///< of a mapping, in the text's order, duplicates included
