@@ -29,6 +29,7 @@ namespace logs {
 class LogStore;
 }
 namespace ecr {
+class Registries;
 class Tokens;
 }
 
@@ -49,6 +50,7 @@ struct Surroundings {
   iam::Authoriser& authoriser;
   sts::Sessions& sessions;
   logs::LogStore& logs;
+  ecr::Registries& registries;     ///< the stores behind ECR (ecr/ecr.hpp): what a pull inside this process reads
   ecr::Tokens& registry_tokens;  ///< passwords for pulling from the registry as a role (ecr/ecr.hpp)
   Log& log;
 };

@@ -71,7 +71,7 @@ class Refusal final : public std::exception {
 struct Permission {
   std::string action;          ///< "ecs:UpdateService"
   std::string resource = "*";  ///< an ARN
-  std::map<std::string, std::vector<std::string>> context;  ///< further condition keys: {"iam:PassedToService", {…}}
+  std::map<std::string, std::vector<std::string>> context = {};  ///< further condition keys: {"iam:PassedToService", {…}}
 };
 
 enum class Protocol { json_1_0, json_1_1, query, ec2 };

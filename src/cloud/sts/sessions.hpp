@@ -50,11 +50,17 @@ class Sessions final {
   [[nodiscard]] std::optional<Key> find(const std::string& access_key_id);
   /// A user's new access key.
   Credentials create_user_key(const Principal& user, Time now);
+  /// Deletes a key; false when there was none.
+  bool forget(const std::string& access_key_id);
   /// Forgets keys that ended more than a day ago.
   void purge(Time now);
 
  private:
   State& state_;
 };
+
+/// A principal as it is kept, and back.
+Json to_json(const Principal& who);
+Principal principal_from(const Json& body, std::string access_key_id);
 
 }  // namespace slipway::cloud::sts

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cloud/ecs/rolling.hpp"
+#include "cloud/state.hpp"
+#include "formats/json.hpp"
+
+namespace slipway::cloud::ecs {
+
+using formats::Json;
+
+/// One container of a task.
+struct TaskContainer {
+  std::string name;
+  std::string id;  ///< the last part of its ARN
+  std::string image;
+  std::string image_digest;
+  std::string runtime_id;  ///< the id under which container::Runtime knows it; empty before it is made
+  std::string status = "PENDING";  ///< PENDING, RUNNING, STOPPED
+  std::string health = "UNKNOWN";  ///< of its health check; UNKNOWN without one
+  std::optional<int> exit_code;
+  std::string reason;
+  bool is_essential = true;
+  bool has_health_check = false;
+  std::uint64_t log_offset = 0;  ///< how much of its output is in CloudWatch Logs, in bytes of the runtime's log
+};
+
+/// A task as the scheduler and DescribeTasks know it. Times are milliseconds since the epoch, 0 when not yet.
+struct Task {
+  Scope scope;
+  std::string cluster;
+  std::string id;  ///< 32 hexadecimal digits
+  std::string task_definition_arn;
+  std::string group;       ///< "service:S" or "family:F"
+  std::string service;     ///< empty for RunTask
+  std::string deployment;  ///< "ecs-svc/…", empty for RunTask
+  std::string started_by;
+  std::string last_status = "PROVISIONING";
+  std::string desired_status = "RUNNING";
+  std::string stop_code;
+  std::string stopped_reason;
+  std::string address;
+  std::string mac;
+  Json overrides = Json::object();
+  Json network = Json::object();  ///< networkConfiguration
+  Json tags = Json::array();
+  std::vector<TaskContainer> containers;
+  std::int64_t created = 0, pull_started = 0, pull_stopped = 0, started = 0, stopping = 0, stopped = 0;
+  std::int64_t version = 1;
+  bool was_healthy = false;  ///< has been counted healthy once
+  bool is_counted = false;   ///< its outcome has been counted for the circuit breaker
+  bool is_target = false;    ///< registered with the service's target groups
+
+  [[nodiscard]] std::string key() const { return cluster + "/" + id; }
+  [[nodiscard]] bool has_stopped() const { return last_status == "STOPPED"; }
+  [[nodiscard]] bool is_stopping() const { return desired_status == "STOPPED"; }
+  /// HEALTHY, UNHEALTHY or UNKNOWN by its essential containers.
+  [[nodiscard]] std::string health() const;
+};
+
+/// One deployment of a service.
+struct Deployment {
+  std::string id;              ///< "ecs-svc/" and 19 digits
+  std::string status;          ///< PRIMARY, ACTIVE
+  std::string rollout = "IN_PROGRESS";  ///< IN_PROGRESS, COMPLETED, FAILED
+  std::string reason;
+  std::string task_definition_arn;
+  Progress progress;
+  std::int64_t created = 0, updated = 0, finished = 0;
+  bool is_rollback = false;
+  int failures_in_a_row = 0;       ///< starts that failed, for the pause before the next
+  std::int64_t not_before = 0;     ///< no task is started before
+  std::string rolled_back_to;      ///< the deployment that came back after this one failed
+  Json digests = Json::object();   ///< image → digest, resolved once
+  Json network = Json::object();
+  Json load_balancers = Json::array();
+};
+
+/// A service and what it is doing.
+struct ServiceRecord {
+  Scope scope;
+  std::string cluster;
+  std::string name;
+  std::string status = "ACTIVE";  ///< ACTIVE, DRAINING, INACTIVE
+  int desired = 0;
+  std::string task_definition_arn;  ///< of the PRIMARY deployment
+  int min_percent = 100;
+  int max_percent = 200;
+  Breaker breaker;
+  int grace_seconds = 0;
+  Json settings = Json::object();  ///< the other members of CreateService, as given
+  Json tags = Json::array();
+  std::vector<Deployment> deployments;  ///< PRIMARY first, then ACTIVE ones, newest first
+  std::vector<Deployment> history;      ///< ended ones, newest first, at most 50
+  std::vector<Json> events;             ///< newest first, at most 100
+  std::string steady_text;              ///< the last unresolved message, not repeated
+  std::int64_t created = 0;
+
+  [[nodiscard]] std::string key() const { return cluster + "/" + name; }
+  [[nodiscard]] Deployment* primary() { return deployments.empty() ? nullptr : &deployments.front(); }
+  [[nodiscard]] const Deployment* primary() const { return deployments.empty() ? nullptr : &deployments.front(); }
+};
+
+std::string cluster_arn(const Scope& scope, const std::string& cluster);
+std::string service_arn(const ServiceRecord& service);
+std::string task_arn(const Task& task);
+/// A new "ecs-svc/…" id.
+std::string new_deployment_id();
+
+// As they are kept in State.
+Json to_json(const Task& task);
+Task task_from_json(const Scope& scope, const Json& json);
+Json to_json(const ServiceRecord& service);
+ServiceRecord service_from_json(const Scope& scope, const Json& json);
+
+/// How many of a deployment's tasks are where.
+struct Counts {
+  int running = 0;
+  int pending = 0;
+};
+Counts count(const std::vector<const Task*>& tasks, const std::string& deployment);
+
+// As the API shows them.
+Json describe(const Task& task);
+/// `tasks`: those of the service that have not stopped.
+Json describe(const ServiceRecord& service, const std::vector<const Task*>& tasks);
+/// As ListServiceDeployments and DescribeServiceDeployments show a deployment.
+Json describe_service_deployment(const ServiceRecord& service, const Deployment& deployment);
+
+}  // namespace slipway::cloud::ecs

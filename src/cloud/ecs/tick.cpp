@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "cloud/ecs/engine.hpp"
+
+namespace slipway::cloud::ecs {
+namespace {
+
+// A task without any health check counts as healthy after it has run this long. ECS documents 40 s; here a laptop waits.
+constexpr std::int64_t kSteadyAfterMs = 5000;
+constexpr std::int64_t kLongestPauseMs = 15 * 60 * 1000;
+constexpr std::size_t kHistory = 50;
+
+bool has_checks(const ServiceRecord& service, const Task& task) {
+  const Json* balancers = service.settings.find("loadBalancers");
+  return (balancers && !balancers->empty()) ||
+         std::any_of(task.containers.begin(), task.containers.end(),
+                     [](const TaskContainer& c) { return c.is_essential && c.has_health_check; });
+}
+
+bool is_healthy(const ServiceRecord& service, const Task& task, const TickHooks& hooks, std::int64_t now) {
+  if (task.last_status != "RUNNING" || task.is_stopping()) return false;
+  bool has_container_check = std::any_of(task.containers.begin(), task.containers.end(), [](const TaskContainer& c) {
+    return c.is_essential && c.has_health_check;
+  });
+  if (has_container_check && task.health() != "HEALTHY") return false;
+  if (!hooks.is_in_service(task)) return false;
+  return has_checks(service, task) || now - task.started >= kSteadyAfterMs;
+}
+
+std::string list_of(const std::vector<std::string>& ids) {
+  std::string out;
+  for (const auto& id : ids) out += fmt::format(" (task {})", id);
+  return out;
+}
+
+void change_rollout(Deployment& deployment, const std::string& state, const std::string& reason, std::int64_t now) {
+  deployment.rollout = state;
+  deployment.reason = reason;
+  deployment.updated = now;
+  if (state != "IN_PROGRESS") deployment.finished = now;
+}
+
+// The deployment to go back to: the newest that COMPLETED, also among those still ACTIVE.
+std::optional<Deployment> rollback_target(const ServiceRecord& service, const std::string& failed) {
+  std::optional<Deployment> best;
+  auto consider = [&](const Deployment& d) {
+    if (d.id != failed && d.rollout == "COMPLETED" && (!best || d.finished > best->finished)) best = d;
+  };
+  for (const auto& d : service.deployments) consider(d);
+  for (const auto& d : service.history) consider(d);
+  return best;
+}
+
+void roll_back(World& world, ServiceRecord& service, std::int64_t now) {
+  Deployment failed = *service.primary();
+  auto target = rollback_target(service, failed.id);
+  if (failed.is_rollback || !target) return;
+  std::erase_if(service.deployments, [&](const Deployment& d) { return d.id == target->id || d.id == failed.id; });
+  std::erase_if(service.history, [&](const Deployment& d) { return d.id == target->id; });
+  failed.status = "ACTIVE";
+  failed.rolled_back_to = target->id;
+  target->status = "PRIMARY";
+  target->is_rollback = true;
+  target->progress = {};
+  target->failures_in_a_row = 0;
+  target->not_before = 0;
+  change_rollout(*target, "IN_PROGRESS",
+                 fmt::format("ECS deployment circuit breaker: rolling back to deploymentId {}.", target->id), now);
+  target->finished = 0;
+  service.task_definition_arn = target->task_definition_arn;
+  service.settings["loadBalancers"] = target->load_balancers;
+  service.deployments.insert(service.deployments.begin(), failed);
+  service.deployments.insert(service.deployments.begin(), *target);
+  world.add_event(service, fmt::format("(service {}) rolling back to deployment {}.", service.name, target->id), now);
+}
+
+void trip(World& world, ServiceRecord& service, std::int64_t now) {
+  Deployment& primary = *service.primary();
+  change_rollout(primary, "FAILED", "ECS deployment circuit breaker: tasks failed to start.", now);
+  world.add_event(service, fmt::format("(service {}) (deployment {}) deployment failed: tasks failed to start.", service.name, primary.id), now);
+  if (service.breaker.rolls_back) roll_back(world, service, now);
+}
+
+Deployment* deployment_of(ServiceRecord& service, const Task& task) {
+  for (auto& d : service.deployments) {
+    if (d.id == task.deployment) return &d;
+  }
+  return nullptr;
+}
+
+// Counts how tasks turned out, once each; trips the breaker.
+void count_outcomes(World& world, ServiceRecord& service, const TickHooks& hooks, std::int64_t now) {
+  for (auto& [key, task] : world.tasks) {
+    if (task.service != service.name || task.cluster != service.cluster || task.scope != service.scope) continue;
+    Deployment* deployment = deployment_of(service, task);
+    if (!task.was_healthy && is_healthy(service, task, hooks, now)) {
+      task.was_healthy = true;
+      world.dirty_tasks.insert(key);
+      if (deployment) {
+        deployment->failures_in_a_row = 0;
+        deployment->progress = count_outcome(deployment->progress, Outcome::healthy, service.breaker, service.desired);
+      }
+    }
+    bool has_ended = task.has_stopped() || task.is_stopping();
+    if (!has_ended || task.is_counted) continue;
+    task.is_counted = true;
+    world.dirty_tasks.insert(key);
+    bool is_wanted = task.stop_code == "UserInitiated" || task.stopped_reason.starts_with("Scaling activity");
+    if (!deployment || is_wanted || task.was_healthy) continue;
+    ++deployment->failures_in_a_row;
+    if (deployment->failures_in_a_row > 3) {
+      auto pause = std::min(kLongestPauseMs, std::int64_t{500} << std::min(deployment->failures_in_a_row - 3, 20));
+      deployment->not_before = now + pause;
+      world.add_event(service, fmt::format("(service {}) is unable to consistently start tasks successfully.", service.name), now);
+    }
+    bool is_primary = deployment == service.primary();
+    deployment->progress = count_outcome(deployment->progress, Outcome::failed, service.breaker, service.desired);
+    deployment->updated = now;
+    if (is_primary && deployment->progress.has_tripped && deployment->rollout == "IN_PROGRESS") {
+      trip(world, service, now);
+    }
+  }
+}
+
+void stop_unhealthy(World& world, ServiceRecord& service, const TickHooks& hooks, std::int64_t now) {
+  for (auto& [key, task] : world.tasks) {
+    if (task.service != service.name || task.cluster != service.cluster || task.scope != service.scope) continue;
+    if (task.last_status != "RUNNING" || task.is_stopping()) continue;
+    if (now - task.started < static_cast<std::int64_t>(service.grace_seconds) * 1000) continue;
+    if (task.health() == "UNHEALTHY") {
+      world.add_event(service, fmt::format("(service {}) (task {}) failed container health checks.", service.name, task.id), now);
+      hooks.stop(task, "ServiceSchedulerInitiated", "Task failed container health checks");
+    } else if (auto group = hooks.failed_target_group(task); !group.empty()) {
+      world.add_event(service, fmt::format("(service {}) (task {}) is unhealthy in (target-group {}) due to (reason Health checks failed).", service.name, task.id, group), now);
+      hooks.stop(task, "ServiceSchedulerInitiated", fmt::format("Task failed ELB health checks in (target-group {})", group));
+    }
+  }
+}
+
+void start_tasks(World& world, ServiceRecord& service, int wanted, std::int64_t now,
+                 const std::function<Task(const Deployment&)>& make) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < wanted; ++i) {
+    Task task = make(*service.primary());
+    ids.push_back(task.id);
+    std::string key = full_key(task.scope, task.key());
+    world.dirty_tasks.insert(key);
+    world.tasks.emplace(key, std::move(task));
+  }
+  world.add_event(service, fmt::format("(service {}) has started {} tasks:{}.", service.name, wanted, list_of(ids)), now);
+}
+
+// Ended deployments move to the history: those without tasks that are no longer PRIMARY.
+void retire(ServiceRecord& service, const std::vector<const Task*>& live) {
+  for (std::size_t i = 1; i < service.deployments.size();) {
+    auto& d = service.deployments[i];
+    bool has_tasks = std::any_of(live.begin(), live.end(), [&](const Task* t) { return t->deployment == d.id; });
+    if (has_tasks) {
+      ++i;
+      continue;
+    }
+    d.status = "INACTIVE";
+    service.history.insert(service.history.begin(), d);
+    service.deployments.erase(service.deployments.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  if (service.history.size() > kHistory) service.history.resize(kHistory);
+}
+
+void complete(World& world, ServiceRecord& service, std::int64_t now) {
+  Deployment& primary = *service.primary();
+  change_rollout(primary, "COMPLETED", fmt::format("ECS deployment {} completed.", primary.id), now);
+  primary.is_rollback = false;
+  world.add_event(service, fmt::format("(service {}) (deployment {}) deployment completed.", service.name, primary.id), now);
+  world.add_event(service, fmt::format("(service {}) has reached a steady state.", service.name), now);
+}
+
+}  // namespace
+
+std::int64_t tick(World& world, ServiceRecord& service, const TickHooks& hooks, std::int64_t now) {
+  std::string key = full_key(service.scope, service.key());
+  std::string before = to_json(service).dump();
+  stop_unhealthy(world, service, hooks, now);
+  count_outcomes(world, service, hooks, now);
+  auto live = world.live_tasks(service);
+  if (service.status == "DRAINING" && live.empty()) service.status = "INACTIVE";
+  std::int64_t again = 0;
+  if (Deployment* primary = service.primary(); primary && service.status != "INACTIVE") {
+    std::vector<TaskView> views;
+    for (const auto* task : live) {
+      if (!task->is_stopping() && !task->has_stopped()) {
+        views.push_back({full_key(task->scope, task->key()), task->deployment == primary->id,
+                         is_healthy(service, *task, hooks, now), task->created});
+        if (task->last_status == "RUNNING" && !has_checks(service, *task) && now - task->started < kSteadyAfterMs) {
+          again = task->started + kSteadyAfterMs;
+        }
+      }
+    }
+    bool may_start = primary->rollout != "FAILED" && now >= primary->not_before;
+    if (now < primary->not_before) again = primary->not_before;
+    auto decision = decide(views, service.desired, rolling_bounds(service.desired, service.min_percent, service.max_percent), may_start);
+    std::vector<std::string> stopped;
+    for (const auto& id : decision.stop) {
+      Task& task = world.tasks.at(id);
+      stopped.push_back(task.id);
+      hooks.stop(task, "ServiceSchedulerInitiated", fmt::format("Scaling activity initiated by (deployment {})", primary->id));
+    }
+    if (!stopped.empty()) {
+      world.add_event(service, fmt::format("(service {}) has stopped {} running tasks:{}.", service.name, stopped.size(), list_of(stopped)), now);
+    }
+    if (decision.start > 0) {
+      start_tasks(world, service, decision.start, now, [&](const Deployment& d) {
+        Task task;
+        task.scope = service.scope;
+        task.cluster = service.cluster;
+        task.task_definition_arn = d.task_definition_arn;
+        task.service = service.name;
+        task.group = "service:" + service.name;
+        task.deployment = d.id;
+        task.started_by = d.id;
+        task.network = d.network;
+        task.created = now;
+        task.id = new_task_id();
+        return task;
+      });
+    }
+    if (decision.is_stuck) {
+      world.add_event(service, fmt::format("(service {}) was unable to stop or start tasks during a deployment because of the service deployment configuration. Update the minimumHealthyPercent or maximumPercent value and try again.", service.name), now);
+    }
+    live = world.live_tasks(service);
+    retire(service, live);
+    primary = service.primary();
+    auto good = std::count_if(live.begin(), live.end(), [&](const Task* task) {
+      return task->deployment == primary->id && is_healthy(service, *task, hooks, now);
+    });
+    if (primary->rollout == "IN_PROGRESS" && good >= service.desired && live.size() == static_cast<std::size_t>(service.desired)) {
+      complete(world, service, now);
+    }
+  }
+  if (to_json(service).dump() != before) world.dirty_services.insert(key);
+  return again;
+}
+
+}  // namespace slipway::cloud::ecs
