@@ -34,5 +34,6 @@ install_postgres() {
   chmod 3777 "$root/run/postgresql"
   rm -rf "$root"/etc/ssl/private/* "$root"/etc/ssl/certs/ssl-cert-snakeoil.pem
   find "$root/etc/ssl/certs" -xtype l -delete # links to the certificate just removed
+  sed -i 's#/tmp/postgresql-common\.[A-Za-z0-9]*#/tmp/postgresql-common#' "$root/var/cache/debconf/config.dat" # a random name
   install -m 755 "$parts/postgres-entrypoint.sh" "$root/usr/local/bin/docker-entrypoint.sh"
 }
