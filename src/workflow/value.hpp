@@ -63,7 +63,7 @@ class Value final {
   // Coercions of the language.
   [[nodiscard]] bool is_truthy() const;          ///< false: null, false, ±0, NaN, ''
   [[nodiscard]] double to_number() const;        ///< NaN for arrays and objects
-  [[nodiscard]] std::string to_string() const;   ///< "Array", "Object"; numbers by G15; null ''
+  [[nodiscard]] std::string to_string() const;   ///< "Array", "Object"; numbers by format_number(); null ''
   [[nodiscard]] formats::Json to_json() const;   ///< whole numbers as integers
   /// toJSON(): two spaces a level.
   [[nodiscard]] std::string to_json_text() const;
@@ -86,8 +86,12 @@ class Value final {
 
 /// A string as a number: trimmed; decimal, 0x, 0o, Infinity; "" is 0; NaN when it is none.
 double parse_number(std::string_view text);
-/// .NET's G15: "0.1", "1E+20", "NaN", "Infinity", "-Infinity"; -0 is "0".
+/// A number as an expression prints it: as JavaScript does, after rounding to 15 decimals ("0.3", "1e+21", "-Infinity"; -0
+/// is "0"). Up to 15 significant digits this is .NET's G15 as well.
+///   source  @actions/expressions, data/number.ts
 std::string format_number(double number);
+/// A number in a workflow file where text is expected: .NET's G15 ("1.58710667238376E+18", "3.1").
+std::string format_number_g15(double number);
 /// Ordinal comparison after simple upper-casing, as .NET's OrdinalIgnoreCase: <0, 0, >0.
 int compare_ignoring_case(std::string_view a, std::string_view b);
 /// Simple upper-casing of each code point (UTF-8 in and out).
