@@ -14,7 +14,7 @@
 
 namespace slipway::net {
 
-/// A connection: bytes both ways. One reader and one writer at a time.
+/// A connection: bytes both ways. One user at a time.
 class Stream : public formats::Reader, public formats::Writer {
  public:
   /// Waits at most this long for the peer in each read or write, then Error{unavailable} "timed
