@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/error.hpp"
 #include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "cloud/ecs/task_run.hpp"
@@ -166,6 +167,7 @@ void Engine::run(std::stop_token stop) {
         if (next > 0 && (again == 0 || next < again)) again = next;
       }
       prune(world);
+      seen = world.version + 1;  // save() counts this change too
       stops_.with([&](auto& stops) {
         for (const auto& [key, task] : world.tasks) {
           if (task.has_stopped() || stops.contains(key)) continue;
@@ -175,8 +177,6 @@ void Engine::run(std::stop_token stop) {
         }
       });
     });
-    // save() counted this change too; what came after it is news.
-    world_.read([&](const World& world) { seen = world.version; });
     for (const auto& key : starting) {
       std::stop_token task_stop = stops_.read([&](const auto& stops) { return stops.at(key).get_token(); });
       runners.start([this, key, task_stop](const std::stop_token& cloud_stop) {

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <memory>
+
+#include "cloud/ecs/engine.hpp"
+#include "cloud/service.hpp"
+
+namespace slipway::cloud::ecs {
+
+/// The operations of ECS over the engine. Split by resource: clusters.cpp, task_definitions.cpp, services.cpp, tasks.cpp.
+class Ecs final : public Service {
+ public:
+  Ecs(const Surroundings& around, std::unique_ptr<Images> images, elb::Targets& targets);
+  [[nodiscard]] const ServiceDescription& description() const override;
+  [[nodiscard]] bool has(std::string_view operation) const override;
+  [[nodiscard]] std::vector<Permission> permissions(const Call& call) const override;
+  Json call(const Call& call) override;
+  void run(std::stop_token stop) override { engine_.run(stop); }
+
+ private:
+  static const Operations<Ecs>& operations();
+
+  Json create_cluster(const Call& call);
+  Json describe_clusters(const Call& call);
+  Json list_clusters(const Call& call);
+  Json delete_cluster(const Call& call);
+  Json tag_resource(const Call& call);
+  Json untag_resource(const Call& call);
+  Json list_tags_for_resource(const Call& call);
+
+  Json register_task_definition(const Call& call);
+  Json describe_task_definition(const Call& call);
+  Json deregister_task_definition(const Call& call);
+  Json list_task_definitions(const Call& call);
+  Json list_task_definition_families(const Call& call);
+
+  Json create_service(const Call& call);
+  Json update_service(const Call& call);
+  Json describe_services(const Call& call);
+  Json list_services(const Call& call);
+  Json delete_service(const Call& call);
+  Json list_service_deployments(const Call& call);
+  Json describe_service_deployments(const Call& call);
+
+  Json run_task(const Call& call);
+  Json stop_task(const Call& call);
+  Json describe_tasks(const Call& call);
+  Json list_tasks(const Call& call);
+
+  /// The cluster's name from a name or ARN ("default" when empty). throws Refusal ClusterNotFoundException
+  std::string existing_cluster(const Call& call);
+  /// A task definition as stored, by family, family:revision or ARN; ACTIVE ones only when `active`. throws Refusal ClientException
+  Json find_task_definition(const Call& call, const std::string& name, bool active);
+  void check_pass_role(const Call& call, const Json& task_definition) const;
+  Json service_answer(const Scope& scope, const std::string& key);
+
+  std::unique_ptr<Images> images_;
+  Engine engine_;
+};
+
+Scope scope_of(const Call& call);
+/// What follows the last '/' of a name or ARN.
+std::string last_part(const std::string& name_or_arn);
+[[noreturn]] void refuse(const std::string& code, const std::string& message);
+
+}  // namespace slipway::cloud::ecs

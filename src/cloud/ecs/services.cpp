@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "cloud/ecs/api.hpp"
+#include "cloud/input.hpp"
+
+namespace slipway::cloud::ecs {
+namespace {
+
+constexpr std::chrono::seconds kHeldPoll{20};
+
+void read_deployment_configuration(ServiceRecord& service, const Json& given) {
+  const Json* configuration = given.find("deploymentConfiguration");
+  if (!configuration || configuration->is_null()) return;
+  if (std::string strategy = configuration->get_string("strategy", "ROLLING"); strategy != "ROLLING") {
+    refuse("InvalidParameterException", fmt::format("slipway: the deployment strategy '{}' is not supported yet: only ROLLING is", strategy));
+  }
+  service.min_percent = static_cast<int>(configuration->get_int("minimumHealthyPercent", service.min_percent));
+  service.max_percent = static_cast<int>(configuration->get_int("maximumPercent", service.max_percent));
+  if (service.min_percent >= 100 && service.max_percent <= 100) {
+    refuse("InvalidParameterException", "minimumHealthyPercent and maximumPercent cannot both be 100: a deployment could neither stop nor start a task.");
+  }
+  const Json* breaker = configuration->find("deploymentCircuitBreaker");
+  if (!breaker || breaker->is_null()) return;
+  service.breaker = Breaker{.enabled = breaker->get_bool("enable"), .rolls_back = breaker->get_bool("rollback"),
+                            .resets_on_healthy = breaker->get_bool("resetOnHealthyTask", true)};
+  if (const Json* threshold = breaker->find("thresholdConfiguration")) {
+    std::string type = threshold->get_string("type");
+    service.breaker.kind = type == "COUNT" ? Breaker::Kind::count
+                           : type == "UNBOUNDED_PERCENT" ? Breaker::Kind::unbounded_percent : Breaker::Kind::bounded_percent;
+    service.breaker.value = static_cast<int>(threshold->get_int("value"));
+  }
+}
+
+// Members kept as given: {name, whether a change of it starts a deployment}.
+constexpr std::pair<const char*, bool> kSettings[] = {
+    {"loadBalancers", true},        {"serviceRegistries", true},   {"networkConfiguration", true},
+    {"capacityProviderStrategy", true}, {"platformVersion", false}, {"enableECSManagedTags", false},
+    {"propagateTags", false},       {"enableExecuteCommand", false}, {"placementConstraints", false},
+    {"placementStrategy", false},   {"role", false},
+};
+
+// Takes over what the call gives; true when that alone starts a deployment.
+bool read_settings(ServiceRecord& service, const Json& given) {
+  bool deploys = false;
+  for (const auto& [key, starts] : kSettings) {
+    const Json* value = given.find(key);
+    if (!value || value->is_null()) continue;
+    const Json* present = service.settings.find(key);
+    if (present && *present == *value) continue;
+    if (!present && value->is_array() && value->empty()) continue;
+    service.settings[key] = *value;
+    deploys = deploys || starts;
+  }
+  if (given.contains("healthCheckGracePeriodSeconds")) {
+    service.grace_seconds = static_cast<int>(given.get_int("healthCheckGracePeriodSeconds"));
+  }
+  return deploys;
+}
+
+void check_network(const ServiceRecord& service, const Json& definition) {
+  if (definition.get_string("networkMode") != "awsvpc") return;
+  const Json* network = service.settings.find("networkConfiguration");
+  const Json* vpc = network ? network->find("awsvpcConfiguration") : nullptr;
+  if (!vpc || vpc->get_array("subnets").empty()) {
+    refuse("InvalidParameterException", "Network Configuration must be provided when networkMode 'awsvpc' is specified.");
+  }
+}
+
+void check_balancers(const ServiceRecord& service, const Json& definition, elb::Targets& targets) {
+  for (const auto& balancer : service.settings.get_array("loadBalancers")) {
+    std::string group = balancer.get_string("targetGroupArn");
+    std::string container = balancer.get_string("containerName");
+    auto port = balancer.get_int("containerPort");
+    if (group.empty() || !targets.exists(group)) {
+      refuse("InvalidParameterException", fmt::format("Unable to assume role and validate the specified targetGroupArn. The target group {} does not exist.", group));
+    }
+    bool found = false;
+    for (const auto& item : definition.get_array("containerDefinitions")) {
+      if (item.get_string("name") != container) continue;
+      for (const auto& mapping : item.get_array("portMappings")) found = found || mapping.get_int("containerPort") == port;
+    }
+    if (!found) {
+      refuse("InvalidParameterException", fmt::format("The container {} did not have a container port {} defined.", container, port));
+    }
+  }
+}
+
+// The newest PRIMARY; the ones before become ACTIVE.
+void add_deployment(ServiceRecord& service, std::int64_t now) {
+  for (auto& deployment : service.deployments) deployment.status = "ACTIVE";
+  Deployment next;
+  next.id = new_deployment_id();
+  next.status = "PRIMARY";
+  next.task_definition_arn = service.task_definition_arn;
+  next.reason = fmt::format("ECS deployment {} in progress.", next.id);
+  next.created = next.updated = now;
+  if (const Json* network = service.settings.find("networkConfiguration")) next.network = *network;
+  if (const Json* balancers = service.settings.find("loadBalancers")) next.load_balancers = *balancers;
+  service.deployments.insert(service.deployments.begin(), std::move(next));
+}
+
+// The official deploy action and `aws ecs wait` poll every 15 s and more. Their poll is held until the deployment has ended, so
+// that they end when it does.
+bool is_waiter(const std::string& user_agent) {
+  return user_agent.find("ecs.wait.services-stable") != std::string::npos ||
+         user_agent.find("amazon-ecs-deploy-task-definition") != std::string::npos;
+}
+
+ServiceRecord* find_service(World& world, const Scope& scope, const std::string& key) {
+  auto it = world.services.find(full_key(scope, key));
+  return it == world.services.end() ? nullptr : &it->second;
+}
+
+}  // namespace
+
+Json Ecs::service_answer(const Scope& scope, const std::string& key) {
+  return engine_.read([&](const World& world) {
+    const auto& service = world.services.at(full_key(scope, key));
+    return Json::object({{"service", describe(service, world.live_tasks(service))}});
+  });
+}
+
+Json Ecs::create_service(const Call& call) {
+  Input in(call.input, "InvalidParameterException");
+  ServiceRecord service;
+  service.scope = scope_of(call);
+  service.cluster = existing_cluster(call);
+  service.name = in.text("serviceName");
+  if (in.text_or("schedulingStrategy", "REPLICA") != "REPLICA") {
+    refuse("InvalidParameterException", "The scheduling strategy DAEMON is not supported by AWS Fargate.");
+  }
+  if (const Json* controller = call.input.find("deploymentController"); controller && controller->get_string("type", "ECS") != "ECS") {
+    refuse("InvalidParameterException", fmt::format("slipway: the deployment controller '{}' is not supported yet: only ECS is", controller->get_string("type")));
+  }
+  service.desired = static_cast<int>(in.integer_or("desiredCount", 1));
+  if (service.desired < 0 || service.desired > 10'000) refuse("InvalidParameterException", "desiredCount must be between 0 and 10000.");
+  Json definition = find_task_definition(call, in.text("taskDefinition"), true);
+  service.task_definition_arn = definition.get_string("taskDefinitionArn");
+  check_pass_role(call, definition);
+  read_deployment_configuration(service, call.input);
+  read_settings(service, call.input);
+  check_network(service, definition);
+  check_balancers(service, definition, engine_.targets());
+  if (const Json* tags = call.input.find("tags")) service.tags = *tags;
+  service.created = now_ms();
+  add_deployment(service, service.created);
+  std::string key = service.key();
+  engine_.change([&](World& world) {
+    auto* present = find_service(world, service.scope, key);
+    if (present && present->status != "INACTIVE") refuse("InvalidParameterException", "Creation of service was not idempotent.");
+    world.services[full_key(service.scope, key)] = service;
+    world.dirty_services.insert(full_key(service.scope, key));
+  });
+  return service_answer(service.scope, key);
+}
+
+Json Ecs::update_service(const Call& call) {
+  Input in(call.input, "InvalidParameterException");
+  Scope scope = scope_of(call);
+  std::string key = existing_cluster(call) + "/" + last_part(in.text("service"));
+  std::optional<Json> definition;
+  if (auto name = in.optional_text("taskDefinition")) {
+    definition = find_task_definition(call, *name, true);
+    check_pass_role(call, *definition);
+  }
+  auto copy = engine_.read([&](const World& world) -> std::optional<ServiceRecord> {
+    auto it = world.services.find(full_key(scope, key));
+    return it == world.services.end() ? std::nullopt : std::optional(it->second);
+  });
+  if (!copy) refuse("ServiceNotFoundException", "Service not found.");
+  if (copy->status != "ACTIVE") refuse("ServiceNotActiveException", "Service was not ACTIVE.");
+  engine_.change([&](World& world) {
+    auto* service = find_service(world, scope, key);
+    ServiceRecord next = *service;  // all or nothing: a refusal below changes nothing
+    bool deploys = in.boolean_or("forceNewDeployment", false);
+    read_deployment_configuration(next, call.input);
+    deploys = read_settings(next, call.input) || deploys;
+    if (definition) {
+      std::string arn = definition->get_string("taskDefinitionArn");
+      deploys = deploys || arn != next.task_definition_arn;
+      next.task_definition_arn = arn;
+    }
+    if (auto desired = in.optional_integer("desiredCount")) next.desired = static_cast<int>(*desired);
+    if (deploys) {
+      Json current = definition ? *definition : engine_.task_definition(scope, next.task_definition_arn).value_or(Json::object());
+      check_network(next, current);
+      check_balancers(next, current, engine_.targets());
+      add_deployment(next, now_ms());
+    }
+    *service = std::move(next);
+    world.dirty_services.insert(full_key(scope, key));
+  });
+  return service_answer(scope, key);
+}
+
+Json Ecs::describe_services(const Call& call) {
+  Input in(call.input, "InvalidParameterException");
+  auto names = in.texts("services");
+  if (names.empty()) refuse("InvalidParameterException", "Services cannot be empty.");
+  if (names.size() > 10) refuse("InvalidParameterException", "Services cannot have more than 10 items.");
+  std::string cluster = existing_cluster(call);
+  Scope scope = scope_of(call);
+  if (is_waiter(call.user_agent)) {
+    engine_.wait(call.stop, Deadline::in(kHeldPoll), [&](const World& world) {
+      return std::none_of(names.begin(), names.end(), [&](const std::string& name) {
+        auto it = world.services.find(full_key(scope, cluster + "/" + last_part(name)));
+        return it != world.services.end() && it->second.status == "ACTIVE" && it->second.primary() &&
+               it->second.primary()->rollout == "IN_PROGRESS";
+      });
+    });
+  }
+  auto include = in.texts("include");
+  bool wants_tags = std::find(include.begin(), include.end(), "TAGS") != include.end();
+  Json services = Json::array();
+  Json failures = Json::array();
+  engine_.read([&](const World& world) {
+    for (const auto& name : names) {
+      auto it = world.services.find(full_key(scope, cluster + "/" + last_part(name)));
+      if (it == world.services.end()) {
+        failures.push_back(Json::object({{"arn", arn("ecs", scope.region, scope.account, "service/" + cluster + "/" + last_part(name))}, {"reason", "MISSING"}}));
+        continue;
+      }
+      Json item = describe(it->second, world.live_tasks(it->second));
+      if (!wants_tags) item.erase("tags");
+      services.push_back(std::move(item));
+    }
+    return 0;
+  });
+  return Json::object({{"services", services}, {"failures", failures}});
+}
+
+Json Ecs::list_services(const Call& call) {
+  Input in(call.input, "InvalidParameterException");
+  std::string prefix = full_key(scope_of(call), existing_cluster(call) + "/");
+  auto most = in.page_size("maxResults", 10, 100);
+  std::string after;
+  if (auto token = in.optional_text("nextToken")) {
+    auto position = read_page_token(*token);
+    if (!position) refuse("InvalidParameterException", "Invalid token");
+    after = *position;
+  }
+  return engine_.read([&](const World& world) {
+    Json arns = Json::array();
+    Json out = Json::object();
+    std::string last;
+    for (auto it = world.services.upper_bound(after.empty() ? prefix : after); it != world.services.end() && it->first.starts_with(prefix); ++it) {
+      if (it->second.status == "INACTIVE") continue;
+      if (arns.size() == most) {
+        out["nextToken"] = page_token(last);
+        break;
+      }
+      arns.push_back(service_arn(it->second));
+      last = it->first;
+    }
+    out["serviceArns"] = arns;
+    return out;
+  });
+}
+
+Json Ecs::delete_service(const Call& call) {
+  Input in(call.input, "InvalidParameterException");
+  Scope scope = scope_of(call);
+  std::string key = existing_cluster(call) + "/" + last_part(in.text("service"));
+  engine_.change([&](World& world) {
+    auto* service = find_service(world, scope, key);
+    if (!service || service->status == "INACTIVE") refuse("ServiceNotFoundException", "Service not found.");
+    if (service->desired > 0 && !in.boolean_or("force", false)) {
+      refuse("InvalidParameterException", "The service cannot be stopped while it is scaled above 0.");
+    }
+    service->desired = 0;
+    service->min_percent = 0;
+    service->status = "DRAINING";
+    world.dirty_services.insert(full_key(scope, key));
+  });
+  return service_answer(scope, key);
+}
+
+Json Ecs::list_service_deployments(const Call& call) {
+  Input in(call.input, "InvalidParameterException");
+  std::string name = in.text("service");
+  std::string cluster = existing_cluster(call);
+  auto statuses = in.texts("status");
+  return engine_.read([&](const World& world) {
+    auto it = world.services.find(full_key(scope_of(call), cluster + "/" + last_part(name)));
+    if (it == world.services.end()) refuse("ServiceNotFoundException", "Service not found.");
+    Json list = Json::array();
+    auto add = [&](const Deployment& d) {
+      Json full = describe_service_deployment(it->second, d);
+      if (!statuses.empty() && std::find(statuses.begin(), statuses.end(), full.get_string("status")) == statuses.end()) return;
+      Json brief = Json::object();
+      for (const char* key : {"serviceDeploymentArn", "serviceArn", "clusterArn", "startedAt", "createdAt", "finishedAt", "status", "statusReason"}) {
+        if (const Json* value = full.find(key)) brief[key] = *value;
+      }
+      brief["targetServiceRevisionArn"] = full.at("targetServiceRevision").at("arn");
+      list.push_back(std::move(brief));
+    };
+    for (const auto& d : it->second.deployments) add(d);
+    for (const auto& d : it->second.history) add(d);
+    return Json::object({{"serviceDeployments", list}});
+  });
+}
+
+Json Ecs::describe_service_deployments(const Call& call) {
+  auto arns = Input(call.input, "InvalidParameterException").texts("serviceDeploymentArns");
+  return engine_.read([&](const World& world) {
+    Json found = Json::array();
+    Json failures = Json::array();
+    for (const auto& wanted : arns) {
+      std::size_t before = found.size();
+      for (const auto& [key, service] : world.services) {
+        auto look = [&](const Deployment& d) {
+          Json item = describe_service_deployment(service, d);
+          if (item.get_string("serviceDeploymentArn") == wanted) found.push_back(std::move(item));
+        };
+        for (const auto& d : service.deployments) look(d);
+        for (const auto& d : service.history) look(d);
+      }
+      if (found.size() == before) failures.push_back(Json::object({{"arn", wanted}, {"reason", "MISSING"}}));
+    }
+    return Json::object({{"serviceDeployments", found}, {"failures", failures}});
+  });
+}
+
+}  // namespace slipway::cloud::ecs
