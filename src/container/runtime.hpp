@@ -98,7 +98,8 @@ class Runtime {
   virtual void remove(const std::string& id) = 0;
 
   /// Runs a further process in a container (detached, or attached and running) to its end.
-  ///   stop     as for run(); the container itself goes on
+  ///   stop     asked for, or the deadline passed: exec.stop_steps; the container itself goes on
+  ///   returns  the exit, also when it was stopped; with an OCI runtime a signal shows as code 128 + n
   ///   throws   Error{not_found} for a container that does not run, a program or directory that does not exist inside
   virtual os::Exit exec(const std::string& id, const ExecSpec& exec, const RunIo& io, std::stop_token stop,
                         Deadline deadline) = 0;

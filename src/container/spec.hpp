@@ -92,18 +92,20 @@ struct ContainerSpec {
   User user;              ///< see resolve_user()
   std::vector<MountPoint> mounts;
   std::string hostname;  ///< empty: the id's first 12 characters
+  /// Contents of /etc/resolv.conf and /etc/hosts. Nothing: with the host's network the host's files, else the image's own.
+  std::optional<std::string> resolv_conf;
+  std::optional<std::string> hosts;
   NetworkChoice network;
   Limits limits;
   std::vector<Ulimit> ulimits;
   Security security;
-  bool terminal = false;                           ///< a pseudo terminal; only with ids of descriptors given (RunIo)
   std::uint64_t shm_bytes = 64ULL * 1024 * 1024;   ///< size of /dev/shm
   std::map<std::string, std::string> sysctls;      ///< namespaced ones only
   std::map<std::string, std::string> annotations;  ///< kept, listed again by Runtime::list()
 };
 
 /// The OCI runtime configuration (config.json) of a container.
-///   cgroup_path  where its cgroup goes, such as "/slipway/1a2b3c/ID"
+///   cgroup_path  where its cgroup goes, such as "/slipway/1a2b3c/ID"; empty: it gets none, and may not make device nodes
 ///   root         the directory at which the root file system will have been mounted
 ///   throws       Error{bad_input} naming the field: an id, path, capability or ulimit that is none
 ///   source       OCI runtime-spec 1.0.2 config.md, config-linux.md

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "container/private_mounts.hpp"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/task_group.hpp"
+#include "base/text.hpp"
+#include "container/cgroup.hpp"
+#include "os/fd.hpp"
+#include "os/file.hpp"
+#include "os/mount.hpp"
+
+namespace slipway::container {
+namespace {
+
+constexpr const char* kUnified = "/sys/fs/cgroup/unified";
+
+os::Fd open_in(const os::Fd& root, const std::string& relative) {
+  open_how how{.flags = O_PATH | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+  const char* path = relative.empty() ? "." : relative.c_str();
+  return os::Fd(static_cast<int>(::syscall(SYS_openat2, root.get(), path, &how, sizeof how)));
+}
+
+void remove_if_empty(const os::Fd& root, const std::string& relative) {
+  auto slash = relative.rfind('/');
+  os::Fd parent = open_in(root, slash == std::string::npos ? "" : relative.substr(0, slash));
+  if (!parent.is_open()) return;
+  std::string name = slash == std::string::npos ? relative : relative.substr(slash + 1);
+  struct stat info {};
+  if (::fstatat(parent.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return;
+  if (S_ISDIR(info.st_mode)) {
+    ::unlinkat(parent.get(), name.c_str(), AT_REMOVEDIR);  // fails when something is in it: then it is the container's
+  } else if (S_ISREG(info.st_mode) && info.st_size == 0) {
+    ::unlinkat(parent.get(), name.c_str(), 0);
+  }
+}
+
+MountPoint file_mount(const std::filesystem::path& source, const std::string& target) {
+  return {.kind = MountPoint::Kind::bind, .source = source, .target = target};
+}
+
+// The content to be seen at `target`: what the spec says, else with the host's network the host's own.
+void add_resolver_file(ContainerSpec& spec, const std::optional<std::string>& content, const std::string& target,
+                       const std::filesystem::path& bundle) {
+  for (const auto& point : spec.mounts) {
+    if (point.target == target) return;
+  }
+  if (content) {
+    auto file = bundle / std::filesystem::path(target).filename();
+    os::write_file(file, *content);
+    spec.mounts.push_back(file_mount(file, target));
+  } else if (spec.network.kind == NetworkChoice::Kind::host && std::filesystem::exists(target)) {
+    auto mount = file_mount(std::filesystem::canonical(target), target);
+    mount.read_only = true;
+    spec.mounts.push_back(mount);
+  }
+}
+
+}  // namespace
+
+void enter_private_mounts() {
+  if (::unshare(CLONE_NEWNS) != 0) os::throw_errno("making a mount namespace");
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) os::throw_errno("making mounts private");
+  // Covered rather than unmounted: unmounting waits for the kernel's readers, some 20 ms.
+  if (cgroup_layout() == CgroupLayout::mixed) os::mount_tmpfs(kUnified, "size=0k");
+}
+
+void in_private_mounts(const std::stop_token& stop, const std::function<void(const std::stop_token&)>& work) {
+  TaskGroup group(stop);
+  group.start([&](const std::stop_token& inner) {
+    enter_private_mounts();
+    work(inner);
+  });
+  group.join();
+}
+
+void mount_rootfs(const Rootfs& rootfs, const std::filesystem::path& target) {
+  if (!rootfs.lower.empty()) {
+    os::mount_overlay({.lower = rootfs.lower,
+                       .upper = rootfs.upper,
+                       .work = rootfs.work,
+                       .no_devices = true,
+                       .no_sync = rootfs.discard},
+                      target);
+    return;
+  }
+  if (rootfs.directory.empty()) fail(Fault::bad_input, "a container needs layers or a root directory");
+  os::bind_mount(rootfs.directory, target, false);
+  if (::mount(nullptr, target.c_str(), nullptr, MS_BIND | MS_REMOUNT | MS_NODEV, nullptr) != 0) {
+    os::throw_errno(fmt::format("mounting '{}' without devices", rootfs.directory.string()));
+  }
+}
+
+ContainerSpec with_mounts_made(const ContainerSpec& spec, const std::filesystem::path& bundle) {
+  ContainerSpec made = spec;
+  int number = 0;
+  for (auto& point : made.mounts) {
+    if (point.kind != MountPoint::Kind::overlay) continue;
+    auto target = bundle / fmt::format("overlay-{}", number++);
+    os::make_dirs(target);
+    os::mount_overlay({.lower = {point.source}, .upper = point.upper, .work = point.work, .no_devices = true, .no_sync = true},
+                      target);
+    point.kind = MountPoint::Kind::bind;
+    point.source = target;
+  }
+  add_resolver_file(made, spec.resolv_conf, "/etc/resolv.conf", bundle);
+  add_resolver_file(made, spec.hosts, "/etc/hosts", bundle);
+  return made;
+}
+
+MountStubs::MountStubs(const std::filesystem::path& root, const ContainerSpec& spec) : root_(root) {
+  std::vector<std::string> targets = {"proc", "dev", "sys"};
+  for (const auto& point : spec.mounts) targets.push_back(point.target);
+  os::Fd directory(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.is_open()) os::throw_errno(fmt::format("opening '{}'", root.string()));
+  for (const auto& target : targets) {
+    std::string so_far;
+    for (const auto& part : split(target, '/')) {
+      if (part.empty() || part == ".") continue;
+      so_far += (so_far.empty() ? "" : "/") + part;
+      bool is_known = std::find(missing_.begin(), missing_.end(), so_far) != missing_.end();
+      if (!is_known && !open_in(directory, so_far).is_open()) missing_.push_back(so_far);
+    }
+  }
+}
+
+void MountStubs::remove() const {
+  os::Fd directory(::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.is_open()) return;
+  for (auto at = missing_.rbegin(); at != missing_.rend(); ++at) remove_if_empty(directory, *at);
+}
+
+}  // namespace slipway::container

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "container/spec.hpp"
+
+namespace slipway::container {
+
+/// Gives the calling thread a mount namespace of its own, in which nothing that it mounts reaches the host. Where cgroup v1 is
+/// mixed with a cgroup2 mount that holds controllers, that mount is covered: crun 1.8 refuses to work beside it.
+///   throws  Error{denied} without the privilege
+void enter_private_mounts();
+
+/// Runs `work` on a thread with private mounts and waits for it; processes spawned by it live in the same mounts.
+/// What `work` throws comes out.
+void in_private_mounts(const std::stop_token& stop, const std::function<void(const std::stop_token&)>& work);
+
+/// Mounts a root file system on the existing directory `target`. Device nodes in it cannot be opened.
+void mount_rootfs(const Rootfs& rootfs, const std::filesystem::path& target);
+
+/// Mounts the overlays among `spec.mounts` below `bundle` and writes the files that stand for resolv_conf and hosts.
+///   returns  the spec with binds only
+ContainerSpec with_mounts_made(const ContainerSpec& spec, const std::filesystem::path& bundle);
+
+/// Which of a container's mount targets were missing in its root, so that the empty files and directories that a runtime makes
+/// for them can be taken away again: they must not become part of an image layer.
+class MountStubs final {
+ public:
+  /// Looks at `root` before the container starts.
+  MountStubs(const std::filesystem::path& root, const ContainerSpec& spec);
+  /// Removes what was made and is still empty.
+  void remove() const;
+
+ private:
+  std::filesystem::path root_;
+  std::vector<std::string> missing_;  // relative, parents first
+};
+
+}  // namespace slipway::container
