@@ -105,6 +105,7 @@ struct MachineOrder {
   std::string job;                           ///< unique within the run, fit for a file name
   std::vector<std::string> labels;           ///< runs-on
   std::optional<ContainerOrder> container;   ///< container:
+  std::vector<ContainerOrder> services;      ///< what start_service() will be called with, so that names can be known before
   std::string repository;                    ///< "owner/name"; the workspace's last part is the name
   std::filesystem::path directory;           ///< exists, the job's own; for its work files and its scratch space
 };

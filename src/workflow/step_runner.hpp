@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "workflow/job_state.hpp"
+
+namespace slipway::workflow {
+
+/// An action whose code is on the job's machine.
+struct PreparedAction {
+  ActionFile file;
+  std::string directory;  ///< inside the machine, of the action itself
+  std::string repository; ///< "owner/name"; empty for a local action
+  std::string ref;
+};
+
+/// Runs the steps of one job: conditions, environments, files, shells, actions, posts.
+class StepRunner final {
+ public:
+  explicit StepRunner(JobState& job) : job_(job) {}
+  StepRunner(const StepRunner&) = delete;
+  StepRunner& operator=(const StepRunner&) = delete;
+
+  /// Fetches every action that the steps name (what is built in excepted) and runs their `pre`.
+  void prepare(const std::vector<Step>& steps, StepOutput& output);
+  void run_pre(const std::vector<Step>& steps);
+  /// The main steps of the job, in order; what fails is in job.main->status.
+  void run_main(const std::vector<Step>& steps);
+  /// The post steps, last in first out.
+  void run_posts();
+
+ private:
+  // step_runner.cpp
+  void run_step(const Step& step, const std::shared_ptr<Scope>& scope, StepOutput* around);
+  void run_post(PostStep& post);
+  Conclusion guarded(StepCall& call, const Expression& condition,
+                     const std::function<Conclusion(StepCall&)>& body);
+  std::optional<bool> holds(const Expression& condition, const Contexts& contexts, const Scope& scope, StepOutput& output);
+  Conclusion run_body(StepCall& call);
+  void settle(StepCall& call, Conclusion& outcome);
+  void note_error(const std::string& message);
+
+  // run_step.cpp
+  Conclusion run_script(StepCall& call);
+  os::Exit execute(StepCall& call, std::vector<std::string> argv, Variables env, const std::string& cwd);
+
+  // uses_step.cpp: actions
+  Conclusion run_uses(StepCall& call);
+  std::shared_ptr<PreparedAction> prepare_remote(const RemoteAction& action, StepOutput& output, int depth);
+  PreparedAction read_local(const LocalAction& action) const;
+  Conclusion run_action(StepCall& call, const std::shared_ptr<PreparedAction>& action);
+  Conclusion run_composite(StepCall& call, const std::shared_ptr<PreparedAction>& action);
+  Conclusion run_node(StepCall& call, const PreparedAction& action, const std::string& script, const Variables& inputs,
+                      ActionState& state);
+  Conclusion run_image(StepCall& call, const std::string& image, const PreparedAction* action);
+  Conclusion run_builtin(StepCall& call, Action& action);
+  Action* find_builtin(const RemoteAction& action) const;
+  std::shared_ptr<ActionState> state_of(const Step* step, const Scope* scope);
+
+  JobState& job_;
+  std::map<std::string, std::shared_ptr<PreparedAction>> prepared_;  // by "owner/repo/path@ref"; shared with the posts
+  std::map<std::pair<const Step*, const Scope*>, std::shared_ptr<ActionState>> states_;  // shared with the posts
+};
+
+/// Replaces each `${{ }}` of a text by its value. throws Error{bad_input} for one that is no expression
+std::string interpolate(std::string_view text, const Contexts& contexts);
+
+}  // namespace slipway::workflow

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+// Actions of steps: where their code comes from, and the four ways of running it.
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "os/file.hpp"
+#include "workflow/builtin_context.hpp"
+#include "workflow/read_workflow.hpp"
+#include "workflow/shell.hpp"
+#include "workflow/step_files.hpp"
+#include "workflow/step_runner.hpp"
+
+namespace slipway::workflow {
+namespace {
+
+constexpr int kDeepestComposite = 9;
+
+std::string key_of(const RemoteAction& action) { return to_lower(action.full_name()) + "@" + action.ref; }
+
+ActionFile read_action_file(const std::filesystem::path& directory, const std::string& shown) {
+  for (const char* name : {"action.yml", "action.yaml"}) {
+    auto text = os::read_file_if_exists(directory / name);
+    if (!text) continue;
+    auto read = read_action(*text, shown + "/" + name);
+    if (!read.ok()) throw_diagnostics(read.diagnostics);
+    return std::move(read.action);
+  }
+  if (std::filesystem::exists(directory / "Dockerfile")) {
+    ActionFile file;
+    file.file = shown + "/Dockerfile";
+    file.runs = ActionFile::Runs::docker;
+    file.image = "Dockerfile";
+    return file;
+  }
+  fail(Fault::not_found, "Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '{}'. Did you forget to run "
+                         "actions/checkout before running your local action?", shown);
+}
+
+// INPUT_* names: upper case, only blanks change.
+std::string input_variable(std::string_view name) { return "INPUT_" + replace_all(to_upper(name), " ", "_"); }
+
+struct Declared {
+  std::string name;
+  std::function<std::optional<std::string>(const Contexts&)> standard;
+};
+
+// What stands in `with`, and the defaults of what does not. Names in lower case.
+Variables inputs_of(StepCall& call, const std::vector<Declared>& declared, bool is_docker) {
+  Variables inputs;
+  std::vector<std::string> unknown;
+  if (!call.step->with.is_absent()) {
+    auto with = evaluate(call.step->with, call.contexts);
+    if (with.is_object()) {
+      for (const auto& [name, value] : with.members()) inputs[to_lower(name)] = value.to_string();
+    }
+  }
+  for (const auto& [name, value] : inputs) {
+    bool is_known = std::any_of(declared.begin(), declared.end(), [&](const auto& d) { return to_lower(d.name) == name; });
+    if (is_docker && (name == "entrypoint" || name == "args")) is_known = true;
+    if (!is_known) unknown.push_back("'" + name + "'");
+  }
+  if (!unknown.empty()) {
+    std::vector<std::string> valid;
+    for (const auto& d : declared) valid.push_back("'" + d.name + "'");
+    call.output.annotate(Severity::warning, fmt::format("Unexpected input(s) {}, valid inputs are [{}]", join(unknown, ", "),
+                                                        join(valid, ", ")));
+  }
+  for (const auto& d : declared) {
+    if (inputs.contains(to_lower(d.name))) continue;
+    if (auto value = d.standard(call.contexts)) inputs[to_lower(d.name)] = *value;
+  }
+  return inputs;
+}
+
+Variables inputs_of(StepCall& call, const ActionFile& file) {
+  std::vector<Declared> declared;
+  for (const auto& input : file.inputs) {
+    declared.push_back({input.name, [&input](const Contexts& contexts) -> std::optional<std::string> {
+                          if (input.standard.is_absent()) return std::nullopt;
+                          return evaluate_text(input.standard, contexts);
+                        }});
+  }
+  return inputs_of(call, declared, file.runs == ActionFile::Runs::docker);
+}
+
+void show_action_header(StepCall& call, const std::string& uses, const Variables& inputs) {
+  call.output.group("Run " + uses);
+  std::string text;
+  if (!inputs.empty()) text += "with:\n";
+  for (const auto& [name, value] : inputs) text += fmt::format("  {}: {}\n", name, value);
+  if (!call.env.empty()) text += "env:\n";
+  for (const auto& [name, value] : call.env) text += fmt::format("  {}: {}\n", name, value);
+  if (!text.empty()) call.output.say(text);
+  call.output.end_group();
+}
+
+void copy_tree(const std::filesystem::path& from, const std::filesystem::path& to) {
+  namespace fs = std::filesystem;
+  os::make_dirs(to);
+  std::error_code error;
+  fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::copy_symlinks | fs::copy_options::overwrite_existing, error);
+  if (error) fail(Fault::unavailable, "copying the action from '{}': {}", from.string(), error.message());
+}
+
+}  // namespace
+
+std::string interpolate(std::string_view text, const Contexts& contexts) {
+  static const Availability kAvailable{{"github", "strategy", "matrix", "job", "runner", "inputs", "env"}, {{"hashFiles", 1, 255}}};
+  std::string out;
+  while (!text.empty()) {
+    auto begin = text.find("${{");
+    out += text.substr(0, begin);
+    if (begin == std::string_view::npos) break;
+    auto end = begin + 3;
+    for (bool quoted = false; end < text.size() && (quoted || text.substr(end, 2) != "}}"); ++end) {
+      if (text[end] == '\'') quoted = !quoted;
+    }
+    if (end >= text.size()) fail(Fault::bad_input, "'{}' has no end to its '${{{{'", text);
+    auto parsed = parse_expression(text.substr(begin + 3, end - begin - 3), kAvailable);
+    if (auto* error = std::get_if<ExpressionError>(&parsed)) fail(Fault::bad_input, "{}", error->message);
+    out += evaluate(std::get<Expression>(parsed), contexts).to_string();
+    text.remove_prefix(end + 2);
+  }
+  return out;
+}
+
+Action* StepRunner::find_builtin(const RemoteAction& action) const {
+  return job_.services.builtins.find(to_lower(action.full_name()), action.ref);
+}
+
+std::shared_ptr<ActionState> StepRunner::state_of(const Step* step, const Scope* scope) {
+  auto& state = states_[{step, scope}];
+  if (!state) state = std::make_shared<ActionState>();
+  return state;
+}
+
+std::shared_ptr<PreparedAction> StepRunner::prepare_remote(const RemoteAction& action, StepOutput& output, int depth) {
+  if (depth > kDeepestComposite) fail(Fault::bad_input, "actions are nested more than {} deep", kDeepestComposite);
+  auto& prepared = prepared_[key_of(action)];
+  if (prepared) return prepared;
+  auto found = job_.services.actions.find(action, job_.stop);
+  output.say(fmt::format("Download action repository '{}@{}'{}", action.name(), action.ref,
+                         found.sha.empty() ? "" : " (SHA:" + found.sha + ")"));
+  auto inside = fmt::format("{}/{}/{}/{}", job_.machine->paths().actions, action.owner, action.repository,
+                            replace_all(action.ref, "/", "_"));
+  auto outside = job_.machine->outside(inside);
+  if (!std::filesystem::exists(outside)) copy_tree(found.directory, outside);
+  auto made = std::make_shared<PreparedAction>();
+  made->directory = action.path.empty() ? inside : inside + "/" + action.path;
+  made->repository = action.name();
+  made->ref = action.ref;
+  made->file = read_action_file(action.path.empty() ? outside : outside / action.path, action.full_name());
+  prepared = made;
+  for (const auto& step : made->file.steps) {
+    if (step.uses.empty()) continue;
+    auto reference = parse_action_reference(step.uses);
+    if (auto* nested = std::get_if<RemoteAction>(&reference); nested && !find_builtin(*nested)) {
+      prepare_remote(*nested, output, depth + 1);
+    }
+  }
+  return made;
+}
+
+PreparedAction StepRunner::read_local(const LocalAction& action) const {
+  PreparedAction prepared;
+  prepared.directory = (std::filesystem::path(job_.machine->paths().workspace) / action.path).lexically_normal().string();
+  while (prepared.directory.size() > 1 && prepared.directory.back() == '/') prepared.directory.pop_back();
+  prepared.file = read_action_file(job_.machine->outside(prepared.directory), prepared.directory);
+  return prepared;
+}
+
+void StepRunner::prepare(const std::vector<Step>& steps, StepOutput& output) {
+  for (const auto& step : steps) {
+    if (step.uses.empty()) continue;
+    auto reference = parse_action_reference(step.uses);
+    auto* remote = std::get_if<RemoteAction>(&reference);
+    if (remote && !find_builtin(*remote)) prepare_remote(*remote, output, 0);
+  }
+}
+
+void StepRunner::run_pre(const std::vector<Step>& steps) {
+  for (const auto& step : steps) {
+    if (step.uses.empty()) continue;
+    auto reference = parse_action_reference(step.uses);
+    auto* remote = std::get_if<RemoteAction>(&reference);
+    if (!remote) continue;
+    auto found = prepared_.find(key_of(*remote));
+    if (found == prepared_.end() || found->second->file.pre.empty()) continue;
+    auto action = found->second;
+    PostStep pre{.title = "Pre " + step_title(step, std::nullopt, ""), .id = step.id, .condition = action->file.pre_if,
+                 .scope = job_.main, .env = {}, .body = [this, action, &step](StepCall& call) {
+                   call.step = &step;
+                   auto inputs = inputs_of(call, action->file);
+                   return run_node(call, *action, action->file.pre, inputs, *state_of(&step, job_.main.get()));
+                 }};
+    run_post(pre);
+  }
+}
+
+Conclusion StepRunner::run_uses(StepCall& call) {
+  auto reference = parse_action_reference(call.step->uses);
+  if (auto* image = std::get_if<ImageAction>(&reference)) return run_image(call, image->image, nullptr);
+  if (auto* local = std::get_if<LocalAction>(&reference)) {
+    return run_action(call, std::make_shared<PreparedAction>(read_local(*local)));
+  }
+  const auto& remote = std::get<RemoteAction>(reference);
+  auto& github = call.contexts.values["github"];
+  github = github.with("action_repository", remote.name()).with("action_ref", remote.ref);
+  if (auto* builtin = find_builtin(remote)) return run_builtin(call, *builtin);
+  return run_action(call, prepare_remote(remote, call.output, call.scope.depth));
+}
+
+Conclusion StepRunner::run_action(StepCall& call, const std::shared_ptr<PreparedAction>& action) {
+  if (call.scope.depth >= kDeepestComposite) fail(Fault::bad_input, "actions are nested more than {} deep", kDeepestComposite);
+  const auto& file = action->file;
+  if (file.runs == ActionFile::Runs::composite) return run_composite(call, action);
+  if (file.runs == ActionFile::Runs::docker) {
+    if (!file.image.starts_with("docker://")) {
+      fail(Fault::unsupported, "actions that build a Dockerfile are not supported yet: '{}'", call.step->uses);
+    }
+    return run_image(call, file.image.substr(9), action.get());
+  }
+  auto inputs = inputs_of(call, file);
+  show_action_header(call, call.step->uses, inputs);
+  auto state = state_of(call.step, &call.scope);
+  if (!file.post.empty()) {
+    job_.posts.push_back({.title = "Post " + call.title, .id = call.id, .condition = file.post_if, .scope = call.owner,
+                          .env = call.env, .body = [this, action, inputs, state](StepCall& post) {
+                            return run_node(post, *action, action->file.post, inputs, *state);
+                          }});
+  }
+  return run_node(call, *action, file.main, inputs, *state);
+}
+
+Conclusion StepRunner::run_composite(StepCall& call, const std::shared_ptr<PreparedAction>& action) {
+  auto inputs = inputs_of(call, action->file);
+  show_action_header(call, call.step->uses, inputs);
+  auto inner = std::make_shared<Scope>();
+  inner->is_composite = true;
+  inner->depth = call.scope.depth + 1;
+  inner->inputs = to_value(inputs);
+  inner->env = call.scope.env;
+  for (const auto& [name, value] : call.env) inner->env[name] = value;
+  inner->action_path = action->directory;
+  inner->action_repository = action->repository;
+  inner->action_ref = action->ref;
+  for (const auto& step : action->file.steps) run_step(step, inner, &call.output);
+  auto contexts = contexts_of(job_, *inner, {}, call.id);
+  contexts.host = call.contexts.host;
+  for (const auto& output : action->file.outputs) {
+    call.output.effects().outputs.emplace_back(output.name, evaluate_text(output.value, contexts));
+  }
+  // The action's own steps outlive this call in the posts of its inner actions.
+  for (auto& post : job_.posts) {
+    if (post.scope == inner) post.body = [action, body = std::move(post.body)](StepCall& later) { return body(later); };
+  }
+  return inner->status;
+}
+
+Conclusion StepRunner::run_node(StepCall& call, const PreparedAction& action, const std::string& script,
+                                const Variables& inputs, ActionState& state) {
+  auto& machine = *job_.machine;
+  StepFiles files(machine, call);
+  auto env = process_env(job_, call);
+  for (const auto& [name, value] : inputs) env[input_variable(name)] = value;
+  for (const auto& [name, value] : state.saved) env["STATE_" + name] = value;
+  auto node = machine.find_program("node", env["PATH"]);
+  if (!node) fail(Fault::not_found, "'{}' runs on {}, and there is no 'node' here: install nodejs", call.title, action.file.node);
+  auto exit = execute(call, {*node, action.directory + "/" + script}, std::move(env), machine.paths().workspace);
+  files.read(call.output);
+  for (const auto& [name, value] : call.output.effects().state) state.saved[name] = value;
+  call.output.effects().state.clear();
+  if (exit.ok()) return Conclusion::success;
+  if (call.stop.stop_requested()) return Conclusion::cancelled;
+  if (exit.signal != 0) call.output.annotate(Severity::error, "The action ended by " + os::to_string(exit));
+  note_error(fmt::format("{} failed", call.title));
+  return Conclusion::failure;
+}
+
+Conclusion StepRunner::run_image(StepCall& call, const std::string& image, const PreparedAction* action) {
+  Variables inputs = action ? inputs_of(call, action->file) : Variables{};
+  if (!action && !call.step->with.is_absent()) {
+    for (const auto& [name, value] : to_variables(evaluate(call.step->with, call.contexts))) inputs[to_lower(name)] = value;
+  }
+  show_action_header(call, call.step->uses, inputs);
+  StepFiles files(*job_.machine, call);
+  ContainerOrder order{.id = {}, .image = image, .login = {}, .env = process_env(job_, call), .ports = {}, .volumes = {}, .options = {}};
+  for (const auto& [name, value] : inputs) order.env[input_variable(name)] = value;
+  std::vector<std::string> entrypoint;
+  std::vector<std::string> args;
+  if (auto given = inputs.find("entrypoint"); given != inputs.end() && !given->second.empty()) entrypoint = {given->second};
+  if (action && entrypoint.empty() && !action->file.entrypoint.empty()) entrypoint = {action->file.entrypoint};
+  if (auto given = inputs.find("args"); given != inputs.end()) {
+    args = split_command_line(given->second);
+  } else if (action && !action->file.args.is_absent()) {
+    auto contexts = call.contexts;
+    contexts.values["inputs"] = to_value(inputs);
+    for (const auto& item : evaluate(action->file.args, contexts).items()) args.push_back(item.to_string());
+  }
+  if (action && !action->file.env.is_absent()) {
+    auto contexts = call.contexts;
+    contexts.values["inputs"] = to_value(inputs);
+    for (const auto& [name, value] : to_variables(evaluate(action->file.env, contexts, KeyCase::exact))) order.env[name] = value;
+  }
+  auto exit = job_.machine->run_container(order, entrypoint, args, [&](std::string_view bytes) { call.output.feed(bytes); }, call.stop);
+  call.output.flush();
+  files.read(call.output);
+  if (exit.ok()) return Conclusion::success;
+  if (call.stop.stop_requested()) return Conclusion::cancelled;
+  auto message = fmt::format("Docker run failed with exit code {}", exit.status());
+  call.output.annotate(Severity::error, message);
+  note_error(message);
+  return Conclusion::failure;
+}
+
+Conclusion StepRunner::run_builtin(StepCall& call, Action& action) {
+  auto standards = action.inputs();
+  std::vector<Declared> declared;
+  for (const auto& input : standards) {
+    declared.push_back({input.name, [&input](const Contexts& contexts) -> std::optional<std::string> {
+                          if (!input.standard) return std::nullopt;
+                          return interpolate(*input.standard, contexts);
+                        }});
+  }
+  auto inputs = inputs_of(call, declared, false);
+  show_action_header(call, call.step->uses, inputs);
+  auto state = state_of(call.step, &call.scope);
+  for (const auto& input : standards) {
+    auto given = inputs.find(to_lower(input.name));
+    if (input.required && (given == inputs.end() || given->second.empty())) {
+      fail(Fault::bad_input, "Input required and not supplied: {}", input.name);
+    }
+  }
+  if (action.has_post()) {
+    job_.posts.push_back({.title = "Post " + call.title, .id = call.id, .condition = {}, .scope = call.owner, .env = call.env,
+                          .body = [this, &action, inputs, state](StepCall& post) {
+                            BuiltinContext context(job_, post, inputs, *state);
+                            action.post(context);
+                            return Conclusion::success;
+                          }});
+  }
+  BuiltinContext context(job_, call, inputs, *state);
+  action.run(context);
+  return Conclusion::success;
+}
+
+}  // namespace slipway::workflow
