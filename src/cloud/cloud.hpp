@@ -17,6 +17,7 @@ class Runtime;
 
 namespace slipway::cloud {
 
+class Names;
 class State;
 class Service;
 namespace iam {
@@ -52,6 +53,7 @@ struct Surroundings {
   logs::LogStore& logs;
   ecr::Registries& registries;     ///< the stores behind ECR (ecr/ecr.hpp): what a pull inside this process reads
   ecr::Tokens& registry_tokens;  ///< passwords for pulling from the registry as a role (ecr/ecr.hpp)
+  Names& names;  ///< what the network's DNS answers (names.hpp)
   Log& log;
 };
 

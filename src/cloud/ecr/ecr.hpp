@@ -59,7 +59,6 @@ class Tokens final {
   };
   /// Whose password it is (also when it has ended, for a day), or nothing.
   [[nodiscard]] std::optional<Holder> find(std::string_view password);
-  void purge(Time now);
 
  private:
   State& state_;

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cloud/elb/api.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "container/network.hpp"
+
+namespace slipway::cloud::elb {
+
+Elb::Elb(const Surroundings& around) : around_(around), haproxy_(around.options.state / "cloud/haproxy", around.log) {
+  around_.state.read([&](Tables& tables) {
+    world_.with([&](World& world) {
+      for (auto& [scope, row] : tables.list_everywhere("elb.lb")) {
+        auto balancer = balancer_from_json(scope, row.body);
+        world.model.balancers.emplace(balancer.arn, balancer);
+      }
+      for (auto& [scope, row] : tables.list_everywhere("elb.listener")) {
+        auto listener = listener_from_json(scope, row.body);
+        world.model.listeners.emplace(listener.arn, listener);
+      }
+      for (auto& [scope, row] : tables.list_everywhere("elb.tg")) {
+        auto group = group_from_json(scope, row.body);
+        world.model.groups.emplace(group.arn, group);
+      }
+      for (auto& [scope, row] : tables.list_everywhere("elb.target")) {
+        auto target = target_from_json(row.body);
+        if (target.state != "draining") world.model.targets.emplace(target.key(), target);
+      }
+    });
+  });
+}
+
+const ServiceDescription& Elb::description() const {
+  static const ServiceDescription kDescription{.signing_name = "elasticloadbalancing",
+                                               .api_version = "2015-12-01",
+                                               .xml_namespace = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
+                                               .protocol = Protocol::query,
+                                               .host_prefixes = {"elasticloadbalancing"}};
+  return kDescription;
+}
+
+const Operations<Elb>& Elb::operations() {
+  static const Operations<Elb> kOperations = {
+      {"CreateLoadBalancer", &Elb::create_load_balancer},
+      {"DescribeLoadBalancers", &Elb::describe_load_balancers},
+      {"DeleteLoadBalancer", &Elb::delete_load_balancer},
+      {"DescribeLoadBalancerAttributes", &Elb::describe_load_balancer_attributes},
+      {"ModifyLoadBalancerAttributes", &Elb::modify_load_balancer_attributes},
+      {"AddTags", &Elb::add_tags},
+      {"RemoveTags", &Elb::remove_tags},
+      {"DescribeTags", &Elb::describe_tags},
+      {"CreateListener", &Elb::create_listener},
+      {"DescribeListeners", &Elb::describe_listeners},
+      {"ModifyListener", &Elb::modify_listener},
+      {"DeleteListener", &Elb::delete_listener},
+      {"CreateRule", &Elb::create_rule},
+      {"DescribeRules", &Elb::describe_rules},
+      {"DeleteRule", &Elb::delete_rule},
+      {"CreateTargetGroup", &Elb::create_target_group},
+      {"DescribeTargetGroups", &Elb::describe_target_groups},
+      {"ModifyTargetGroup", &Elb::modify_target_group},
+      {"DeleteTargetGroup", &Elb::delete_target_group},
+      {"DescribeTargetGroupAttributes", &Elb::describe_target_group_attributes},
+      {"ModifyTargetGroupAttributes", &Elb::modify_target_group_attributes},
+      {"RegisterTargets", &Elb::register_targets},
+      {"DeregisterTargets", &Elb::deregister_targets},
+      {"DescribeTargetHealth", &Elb::describe_target_health},
+  };
+  return kOperations;
+}
+
+bool Elb::has(std::string_view operation) const { return operations().contains(operation); }
+Json Elb::call(const Call& call) { return dispatch(*this, operations(), call); }
+
+void Elb::change(const std::function<void(Model&, Tables&)>& use, bool reconfigure) {
+  world_.with([&](World& world) {
+    Model next = world.model;  // a refusal changes nothing
+    around_.state.write([&](Tables& tables) { use(next, tables); });
+    world.model = std::move(next);
+    ++world.version;
+  });
+  if (reconfigure) configure();
+}
+
+void Elb::configure() {
+  std::string text = world_.read([&](const World& world) { return haproxy_config(world.model, haproxy_.socket()); });
+  haproxy_.apply(text);
+}
+
+Json& Elb::tags_of(Model& model, const std::string& arn) {
+  if (auto it = model.balancers.find(arn); it != model.balancers.end()) return it->second.tags;
+  if (auto it = model.groups.find(arn); it != model.groups.end()) return it->second.tags;
+  if (arn.find(":targetgroup/") != std::string::npos) refuse("TargetGroupNotFound", "One or more target groups not found");
+  refuse("LoadBalancerNotFound", "One or more load balancers not found");
+}
+
+void refuse(const std::string& code, const std::string& message) { throw Refusal(code, message); }
+Scope scope_of(const Call& call) { return {call.account, call.region}; }
+std::string new_id() { return hex(random_bytes(8)); }
+
+Json list_of(const Call& call, const char* key) {
+  const Json* list = call.input.find(key);
+  return list && list->is_array() ? *list : Json::array();
+}
+
+Json attribute_list(const Json& attributes) {
+  Json out = Json::array();
+  if (!attributes.is_object()) return out;
+  for (const auto& [key, value] : attributes.as_object()) out.push_back(Json::object({{"Key", key}, {"Value", value}}));
+  return out;
+}
+
+void merge_attributes(Json& attributes, const Call& call) {
+  for (const auto& item : list_of(call, "Attributes").as_array()) attributes[item.get_string("Key")] = item.get_string("Value");
+}
+
+std::unique_ptr<LoadBalancing> make(const Surroundings& around) { return std::make_unique<Elb>(around); }
+
+}  // namespace slipway::cloud::elb

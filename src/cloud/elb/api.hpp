@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <functional>
+#include <set>
+
+#include "base/guarded.hpp"
+#include "cloud/elb/elb.hpp"
+#include "cloud/elb/haproxy.hpp"
+#include "cloud/elb/model.hpp"
+#include "cloud/input.hpp"
+
+namespace slipway::cloud::elb {
+
+/// The operations over the model, the target groups' health, and the HAProxy that follows both.
+class Elb final : public LoadBalancing, private Targets {
+ public:
+  explicit Elb(const Surroundings& around);
+  [[nodiscard]] const ServiceDescription& description() const override;
+  [[nodiscard]] bool has(std::string_view operation) const override;
+  Json call(const Call& call) override;
+  void run(std::stop_token stop) override;
+  [[nodiscard]] Targets& targets() override { return *this; }
+
+ private:
+  static const Operations<Elb>& operations();
+
+  // balancers.cpp
+  Json create_load_balancer(const Call& call);
+  Json describe_load_balancers(const Call& call);
+  Json delete_load_balancer(const Call& call);
+  Json describe_load_balancer_attributes(const Call& call);
+  Json modify_load_balancer_attributes(const Call& call);
+  Json add_tags(const Call& call);
+  Json remove_tags(const Call& call);
+  Json describe_tags(const Call& call);
+  // listeners.cpp
+  Json create_listener(const Call& call);
+  Json describe_listeners(const Call& call);
+  Json modify_listener(const Call& call);
+  Json delete_listener(const Call& call);
+  Json create_rule(const Call& call);
+  Json describe_rules(const Call& call);
+  Json delete_rule(const Call& call);
+  // groups.cpp
+  Json create_target_group(const Call& call);
+  Json describe_target_groups(const Call& call);
+  Json modify_target_group(const Call& call);
+  Json delete_target_group(const Call& call);
+  Json describe_target_group_attributes(const Call& call);
+  Json modify_target_group_attributes(const Call& call);
+  Json register_targets(const Call& call);
+  Json deregister_targets(const Call& call);
+  Json describe_target_health(const Call& call);
+
+  // The ECS side (targets.cpp).
+  bool exists(const std::string& target_group_arn) override;
+  void add(const std::string& target_group_arn, const std::string& address, std::uint16_t port) override;
+  void drain(const std::string& target_group_arn, const std::string& address, std::uint16_t port,
+             const std::stop_token& stop) override;
+  TargetHealth health(const std::string& target_group_arn, const std::string& address, std::uint16_t port) override;
+  void on_change(std::function<void()> listener) override;
+
+  struct World {
+    Model model;
+    std::uint64_t version = 0;
+    std::function<void()> listener;
+  };
+  /// Changes the model and writes the records that `use` names; then HAProxy follows when `reconfigure`.
+  void change(const std::function<void(Model&, Tables&)>& use, bool reconfigure);
+  void configure();
+  void check(Target target, const TargetGroup& group);
+  void apply_check(const Target& target, const TargetGroup& group, bool passed, const std::string& reason, const std::string& text);
+  void show_to_haproxy(const std::string& command, bool may_fail);
+  void tell();
+  std::uint16_t free_host_port(const Model& model, std::uint16_t wanted);
+  /// The tags of any of our resources. throws Refusal when there is none with this ARN.
+  static Json& tags_of(Model& model, const std::string& arn);
+
+  Surroundings around_;
+  Haproxy haproxy_;
+  Guarded<World> world_;
+};
+
+[[noreturn]] void refuse(const std::string& code, const std::string& message);
+Scope scope_of(const Call& call);
+/// 16 hexadecimal digits.
+std::string new_id();
+/// [{Key, Value}, …] as a list input; empty when absent.
+Json list_of(const Call& call, const char* key);
+/// Attributes as the API lists them, from a map.
+Json attribute_list(const Json& attributes);
+void merge_attributes(Json& attributes, const Call& call);
+
+}  // namespace slipway::cloud::elb

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cloud/elb/haproxy.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+
+#include "base/error.hpp"
+#include "base/guarded.hpp"
+#include "base/text.hpp"
+#include "net/stream.hpp"
+#include "os/fd.hpp"
+#include "os/file.hpp"
+
+namespace slipway::cloud::elb {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A pause between two looks at something that tells nobody when it changes.
+void pause(milliseconds span) {
+  Guarded<int> nothing;
+  nothing.wait({}, Deadline::in(span), [](int) { return false; }, [](int) {});
+}
+
+}  // namespace
+
+Haproxy::Haproxy(std::filesystem::path directory, Log& log) : directory_(std::move(directory)), log_(log) {
+  os::make_dirs(directory_);
+}
+
+std::optional<Haproxy::Master> Haproxy::running() const {
+  auto text = os::read_file_if_exists(directory_ / "master.pid");
+  if (!text) return std::nullopt;
+  auto parts = split(trim(*text), ' ');
+  if (parts.size() != 2) return std::nullopt;
+  auto pid = to_integer(parts[0]);
+  auto ticks = to_integer(parts[1]);
+  if (!pid || !ticks) return std::nullopt;
+  Master master{static_cast<pid_t>(*pid), static_cast<unsigned long long>(*ticks)};
+  return os::is_alive(master.pid, master.ticks) ? std::optional(master) : std::nullopt;
+}
+
+void Haproxy::apply(const std::string& configuration) {
+  std::lock_guard lock(mutex_);
+  auto master = running();
+  if (master && configuration == applied_) return;
+  if (!os::find_program("haproxy")) fail(Fault::unavailable, "there is no haproxy on this machine: apt-get install haproxy");
+  auto candidate = directory_ / "next.cfg";
+  os::write_file(candidate, configuration, 0600);
+  auto check = os::capture({.argv = {"haproxy", "-c", "-q", "-f", candidate.string()}}, {}, Deadline::in(seconds(10)));
+  if (!check.exit.ok()) fail(Fault::unavailable, "haproxy refuses its configuration: {}", trim(check.err));
+  os::write_file_durably(directory_ / "haproxy.cfg", configuration, 0600);
+  if (master) {
+    reload(*master);
+  } else {
+    start();
+  }
+  applied_ = configuration;
+}
+
+void Haproxy::start() {
+  os::Fd log = os::open_file((directory_ / "haproxy.log").string(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  auto process = os::Process::spawn({.argv = {"haproxy", "-W", "-f", (directory_ / "haproxy.cfg").string()},
+                                     .stdout_fd = log.get(),
+                                     .own_session = true});
+  auto ticks = os::start_ticks(process.pid());
+  os::write_file_durably(directory_ / "master.pid", fmt::format("{} {}\n", process.pid(), ticks.value_or(0)), 0600);
+  process.detach();
+  wait_for_worker("");
+  log_.info("elb: haproxy started");
+}
+
+void Haproxy::reload(const Master& master) {
+  std::string before = worker_pid();
+  ::kill(master.pid, SIGUSR2);
+  wait_for_worker(before);
+  log_.debug("elb: haproxy reloaded");
+}
+
+// The pid of the worker that answers on the runtime socket; empty when none does.
+std::string Haproxy::worker_pid() {
+  try {
+    std::string info = command("show info");
+    for (auto line : lines_of(info)) {
+      if (line.starts_with("Pid: ")) return std::string(line.substr(5));
+    }
+  } catch (const Error&) {  // NOLINT(bugprone-empty-catch): nobody listens (yet)
+  }
+  return "";
+}
+
+void Haproxy::wait_for_worker(const std::string& before) {
+  auto deadline = Deadline::in(seconds(15));
+  while (!deadline.passed()) {
+    std::string now = worker_pid();
+    if (!now.empty() && now != before) return;
+    pause(milliseconds(5));
+  }
+  std::string log = os::read_file_if_exists(directory_ / "haproxy.log").value_or("");
+  fail(Fault::unavailable, "haproxy did not start: {}", trim(log.size() > 500 ? std::string_view(log).substr(log.size() - 500) : log));
+}
+
+std::string Haproxy::command(const std::string& line) {
+  auto stream = net::plain_stream(net::connect_unix(socket()));
+  stream->set_timeout(seconds(5));
+  stream->write(line + "\n");
+  std::string out;
+  std::array<char, 8192> chunk{};
+  while (std::size_t n = stream->read(chunk)) out.append(chunk.data(), n);
+  return out;
+}
+
+void Haproxy::stop() {
+  std::lock_guard lock(mutex_);
+  if (auto master = running()) {
+    ::kill(master->pid, SIGTERM);
+    if (!os::wait_until_gone(master->pid, master->ticks, {}, Deadline::in(seconds(5)))) {
+      ::kill(-master->pid, SIGKILL);  // its session is its process group
+      os::wait_until_gone(master->pid, master->ticks, {}, Deadline::in(seconds(5)));
+    }
+  }
+  std::filesystem::remove(directory_ / "master.pid");
+  std::filesystem::remove(directory_ / "s");
+  applied_.clear();
+}
+
+}  // namespace slipway::cloud::elb
