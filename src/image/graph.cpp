@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/graph.hpp"
+
+#include <set>
+
+#include "base/text.hpp"
+#include "image/words.hpp"
+
+namespace slipway::image {
+namespace {
+
+class StageReader {
+ public:
+  StageReader(const Dockerfile& dockerfile, const std::string& file, const Arguments& arguments)
+      : dockerfile_(dockerfile), arguments_(arguments) {
+    list_.file = file;
+    list_.errors = dockerfile.diagnostics;
+  }
+
+  StageList read() {
+    add_platform_arguments();
+    for (const auto& instruction : dockerfile_.instructions) add(instruction);
+    if (list_.stages.empty() && list_.errors.empty()) error(1, "there is no build stage: a Dockerfile needs a FROM");
+    if (list_.errors.empty()) choose();
+    return std::move(list_);
+  }
+
+ private:
+  void error(int line, std::string message) {
+    // The parser may have complained of the same line already.
+    for (const auto& known : list_.errors) {
+      if (known.line == line) return;
+    }
+    list_.errors.push_back({list_.file, line, 0, std::move(message)});
+  }
+
+  void add_platform_arguments() {
+    auto add = [&](const std::string& prefix, const oci::Platform& platform) {
+      list_.globals.emplace_back(prefix + "PLATFORM", platform.str());
+      list_.globals.emplace_back(prefix + "OS", platform.os);
+      list_.globals.emplace_back(prefix + "ARCH", platform.architecture);
+      list_.globals.emplace_back(prefix + "VARIANT", platform.variant);
+      list_.globals.emplace_back(prefix + "OSVERSION", platform.os_version);
+    };
+    add("BUILD", arguments_.build_platform);
+    add("TARGET", arguments_.target_platform);
+    list_.globals.emplace_back("TARGETSTAGE", arguments_.target_stage.empty() ? "default" : arguments_.target_stage);
+  }
+
+  std::optional<std::string> global(std::string_view name) const {
+    for (auto it = list_.globals.rbegin(); it != list_.globals.rend(); ++it) {
+      if (it->first == name) return it->second;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<std::string> expanded(std::string_view text, int line) {
+    auto result = expand(text, [&](std::string_view name) { return global(name); }, {.escape = dockerfile_.directives.escape});
+    if (result.error) {
+      error(line, *result.error);
+      return std::nullopt;
+    }
+    return result.text;
+  }
+
+  void add(const Instruction& instruction) {
+    int line = instruction.lines.first;
+    if (auto problem = check_instruction(instruction)) {
+      error(line, *problem);
+      if (instruction.keyword != "FROM") return;
+    }
+    if (instruction.keyword == "FROM") {
+      add_stage(instruction);
+    } else if (!list_.stages.empty()) {
+      list_.stages.back().instructions.push_back(instruction);
+    } else if (instruction.keyword == "ARG") {
+      add_global(instruction);
+    } else {
+      error(line, fmt::format("no build stage in current context: {} before the first FROM", instruction.keyword));
+    }
+  }
+
+  void add_global(const Instruction& instruction) {
+    for (const auto& word : instruction.words) {
+      auto equals = word.find('=');
+      std::string name = word.substr(0, equals);
+      if (auto given = arguments_.given.find(name); given != arguments_.given.end()) {
+        list_.globals.emplace_back(name, given->second);
+      } else if (equals != std::string::npos) {
+        if (auto value = expanded(word.substr(equals + 1), instruction.lines.first)) list_.globals.emplace_back(name, *value);
+      }
+    }
+  }
+
+  void add_stage(const Instruction& instruction) {
+    Stage stage{.number = static_cast<int>(list_.stages.size()), .from = instruction};
+    int line = instruction.lines.first;
+    if (instruction.words.size() == 3) stage.name = to_lower(instruction.words[2]);
+    std::string base;
+    if (!instruction.words.empty()) base = expanded(instruction.words[0], line).value_or("scratch");
+    if (base.empty()) {
+      error(line, fmt::format("base name ({}) should not be blank", instruction.words.empty() ? "" : instruction.words[0]));
+    }
+    if (auto platform = flag_value(instruction, "platform")) stage.platform = expanded(*platform, line).value_or("");
+    for (const auto& earlier : list_.stages) {
+      if (!earlier.name.empty() && earlier.name == to_lower(base)) stage.base_stage = earlier.number;
+    }
+    if (!stage.base_stage && base != "scratch") stage.base = base;
+    list_.stages.push_back(std::move(stage));
+  }
+
+  std::optional<int> target() const {
+    if (arguments_.target_stage.empty()) return static_cast<int>(list_.stages.size()) - 1;
+    for (auto stage = list_.stages.rbegin(); stage != list_.stages.rend(); ++stage) {
+      if (!stage->name.empty() && stage->name == to_lower(arguments_.target_stage)) return stage->number;
+    }
+    auto number = to_integer(arguments_.target_stage);
+    if (number && *number >= 0 && *number < static_cast<long long>(list_.stages.size())) return static_cast<int>(*number);
+    return std::nullopt;
+  }
+
+  void choose() {
+    auto chosen = target();
+    if (!chosen) {
+      error(0, fmt::format("target stage \"{}\" could not be found", arguments_.target_stage));
+      return;
+    }
+    list_.target = *chosen;
+    std::set<int> needed;
+    std::vector<int> open{*chosen};
+    while (!open.empty()) {
+      int number = open.back();
+      open.pop_back();
+      if (!needed.insert(number).second) continue;
+      for (int used : uses(list_.stages[static_cast<std::size_t>(number)])) open.push_back(used);
+    }
+    list_.needed.assign(needed.begin(), needed.end());
+  }
+
+  std::vector<int> uses(const Stage& stage) {
+    std::vector<int> used;
+    if (stage.base_stage) used.push_back(*stage.base_stage);
+    auto use = [&](const std::string& name, const Instruction& instruction) {
+      auto origin = origin_of(name, list_, stage.number, arguments_);
+      if (!origin) {
+        error(instruction.lines.first, fmt::format("invalid from flag value {}: the stage is not built before this one", name));
+      } else if (origin->kind == Origin::Kind::stage) {
+        used.push_back(origin->stage);
+      }
+    };
+    for (const auto& instruction : stage.instructions) {
+      if (auto from = flag_value(instruction, "from")) use(*from, instruction);
+      if (instruction.keyword != "RUN") continue;
+      for (const auto& mount : flag_values(instruction, "mount")) {
+        if (auto read = read_mount_flag(mount, {}); !read.mount.from.empty()) use(read.mount.from, instruction);
+      }
+    }
+    return used;
+  }
+
+  const Dockerfile& dockerfile_;
+  const Arguments& arguments_;
+  StageList list_;
+};
+
+}  // namespace
+
+StageList read_stages(const Dockerfile& dockerfile, const std::string& file, const Arguments& arguments) {
+  return StageReader(dockerfile, file, arguments).read();
+}
+
+std::optional<Origin> origin_of(const std::string& name, const StageList& list, int stage, const Arguments& arguments) {
+  if (auto named = arguments.contexts.find(name); named != arguments.contexts.end()) {
+    static constexpr std::string_view kImage = "docker-image://";
+    if (named->second.starts_with(kImage)) return Origin{Origin::Kind::image, -1, named->second.substr(kImage.size())};
+    return Origin{Origin::Kind::directory, -1, named->second};
+  }
+  std::string lower = to_lower(name);
+  for (int i = static_cast<int>(list.stages.size()) - 1; i >= 0; --i) {
+    const auto& known = list.stages[static_cast<std::size_t>(i)];
+    if (known.name.empty() || known.name != lower) continue;
+    if (i >= stage) {
+      if (i == stage) return std::nullopt;
+      continue;
+    }
+    return Origin{Origin::Kind::stage, i, {}};
+  }
+  if (auto number = to_integer(name)) {
+    if (*number < 0 || *number >= stage) return std::nullopt;
+    return Origin{Origin::Kind::stage, static_cast<int>(*number), {}};
+  }
+  return Origin{Origin::Kind::image, -1, name};
+}
+
+namespace {
+
+// Values with their lengths, so that no two lists of values read the same.
+class Text {
+ public:
+  Text& operator<<(std::string_view value) {
+    text_ += fmt::format("{}:{};", value.size(), value);
+    return *this;
+  }
+  Text& operator<<(const std::vector<std::string>& values) {
+    text_ += fmt::format("[{}]", values.size());
+    for (const auto& value : values) *this << std::string_view(value);
+    return *this;
+  }
+  template <typename T>
+  requires std::integral<T> Text& operator<<(T value) {
+    text_ += fmt::format("{};", value);
+    return *this;
+  }
+  template <typename T>
+  Text& operator<<(const std::optional<T>& value) {
+    if (!value) {
+      text_ += "-;";
+    } else {
+      *this << 1 << *value;
+    }
+    return *this;
+  }
+  Text& operator<<(const std::vector<InlineFile>& files) {
+    for (const auto& file : files) *this << std::string_view(file.name) << std::string_view(file.content) << file.mode;
+    return *this << files.size();
+  }
+  Text& operator<<(const Origin& origin) {
+    // A stage or a directory enters by its content, not by its number or place.
+    *this << static_cast<int>(origin.kind);
+    return origin.kind == Origin::Kind::image ? *this << std::string_view(origin.name) : *this;
+  }
+  [[nodiscard]] const std::string& str() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+std::string fingerprint_of(const RunOp& run) {
+  Text text;
+  text << std::string_view("run") << run.argv << run.env << std::string_view(run.cwd) << std::string_view(run.user)
+       << std::string_view(run.network) << run.insecure << run.scripts;
+  for (const auto& [mount, origin] : run.mounts) {
+    text << static_cast<int>(mount.type) << std::string_view(mount.target) << mount.read_only << mount.size_bytes << mount.mode
+         << mount.uid << mount.gid << std::string_view(mount.env);
+    if (mount.type == MountFlag::Type::bind) text << std::string_view(mount.source) << origin;
+    if (mount.type == MountFlag::Type::cache) text << std::string_view(mount.id) << std::string_view(mount.source) << std::string_view(mount.from);
+    if (mount.type == MountFlag::Type::secret) text << std::string_view(mount.id);
+  }
+  return text.str();
+}
+
+std::string fingerprint_of(const CopyOp& copy) {
+  Text text;
+  text << std::string_view(copy.is_add ? "add" : "copy") << copy.sources << std::string_view(copy.dest) << copy.chown << copy.chmod
+       << copy.excludes << copy.files << std::string_view(copy.checksum) << copy.link << copy.parents << copy.keep_git_dir
+       << copy.unpack << (copy.from.kind == Origin::Kind::context || copy.from.kind == Origin::Kind::directory);
+  return text.str();
+}
+
+std::string fingerprint_of(const MkdirOp& make) {
+  return (Text() << std::string_view("mkdir") << std::string_view(make.path) << std::string_view(make.user)).str();
+}
+
+}  // namespace
+
+std::string fingerprint(const Step& step) {
+  return std::visit([](const auto& op) { return fingerprint_of(op); }, step.op);
+}
+
+}  // namespace slipway::image

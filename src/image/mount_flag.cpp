@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/text.hpp"
+#include "image/commands.hpp"
+
+namespace slipway::image {
+namespace {
+
+// One record of RFC 4180: fields between commas, `"a,b"` quoted, `""` a quote.
+std::vector<std::string> csv_fields(std::string_view text) {
+  std::vector<std::string> fields{""};
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (quoted && c == '"' && i + 1 < text.size() && text[i + 1] == '"') {
+      fields.back() += '"';
+      ++i;
+    } else if (c == '"' && (quoted || fields.back().empty())) {
+      quoted = !quoted;
+    } else if (c == ',' && !quoted) {
+      fields.emplace_back();
+    } else {
+      fields.back() += c;
+    }
+  }
+  return fields;
+}
+
+std::optional<std::uint64_t> size_of(std::string_view text) {
+  std::size_t digits = 0;
+  while (digits < text.size() && std::isdigit(static_cast<unsigned char>(text[digits]))) ++digits;
+  auto count = to_integer(text.substr(0, digits));
+  if (!count) return std::nullopt;
+  std::string unit = to_lower(text.substr(digits));
+  if (unit.ends_with('b')) unit.pop_back();
+  if (unit.ends_with('i')) unit.pop_back();
+  static constexpr std::string_view kUnits = "kmgt";
+  int power = 0;
+  if (!unit.empty()) {
+    auto known = kUnits.find(unit);
+    if (unit.size() != 1 || known == std::string_view::npos) return std::nullopt;
+    power = static_cast<int>(known) + 1;
+  }
+  return static_cast<std::uint64_t>(*count) << (10 * power);
+}
+
+std::optional<std::uint32_t> number(std::string_view text, int base) {
+  if (text.empty()) return std::nullopt;
+  std::uint64_t value = 0;
+  for (char c : text) {
+    if (c < '0' || c >= '0' + base) return std::nullopt;
+    value = value * static_cast<std::uint64_t>(base) + static_cast<std::uint64_t>(c - '0');
+    if (value > 0xFFFFFFFFu) return std::nullopt;
+  }
+  return static_cast<std::uint32_t>(value);
+}
+
+using Type = MountFlag::Type;
+
+std::string_view name_of(Type type) {
+  static constexpr std::string_view kNames[] = {"bind", "cache", "tmpfs", "secret", "ssh"};
+  return kNames[static_cast<int>(type)];
+}
+
+class MountReader {
+ public:
+  MountReader(std::string_view value, const Lookup& lookup) : fields_(csv_fields(value)), lookup_(lookup) {}
+
+  MountFlagResult read() {
+    auto error = read_type();
+    if (!error) error = read_fields();
+    if (!error) error = check();
+    return {std::move(mount_), std::move(error)};
+  }
+
+ private:
+  // The type first: what the other keys mean depends on it, wherever it stands.
+  std::optional<std::string> read_type() {
+    for (const auto& field : fields_) {
+      auto equals = field.find('=');
+      if (to_lower(field.substr(0, equals)) != "type" || equals == std::string::npos) continue;
+      std::string name = to_lower(field.substr(equals + 1));
+      bool known = false;
+      for (auto type : {Type::bind, Type::cache, Type::tmpfs, Type::secret, Type::ssh}) {
+        if (name != name_of(type)) continue;
+        mount_.type = type;
+        known = true;
+      }
+      if (!known) return fmt::format("unsupported mount type \"{}\": it is bind, cache, tmpfs, secret or ssh", name);
+    }
+    mount_.read_only = mount_.type == Type::bind;
+    return std::nullopt;
+  }
+
+  std::optional<std::string> read_fields() {
+    for (const auto& field : fields_) {
+      auto equals = field.find('=');
+      std::string key = to_lower(field.substr(0, equals));
+      if (equals == std::string::npos) {
+        if (auto error = set_bool(key, "true", field)) return error;
+        continue;
+      }
+      std::string value = field.substr(equals + 1);
+      if (key == "type") continue;
+      bool has_variable = value.find('$') != std::string::npos;
+      if (key == "from" && has_variable) return "'from' doesn't support variable expansion, define alias stage instead";
+      if (has_variable) {
+        if (!lookup_) {
+          is_partial_ = true;
+          if (key == "target" || key == "dst" || key == "destination") mount_.target = value;
+          continue;
+        }
+        auto expanded = expand(value, lookup_);
+        if (expanded.error) return expanded.error;
+        value = expanded.text;
+      }
+      if (auto error = set(key, value, field)) return error;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<std::string> set_bool(const std::string& key, const std::string& value, const std::string& field) {
+    std::string lower = to_lower(value);
+    bool yes = lower == "true" || lower == "1" || lower == "t";
+    bool no = lower == "false" || lower == "0" || lower == "f";
+    bool known = key == "ro" || key == "readonly" || key == "rw" || key == "readwrite" || key == "required";
+    if (!known) return fmt::format("invalid field '{}' must be a key=value pair", field);
+    if (!yes && !no) return fmt::format("invalid value for {}: {}", key, value);
+    if (key == "ro" || key == "readonly") {
+      mount_.read_only = yes;
+    } else if (key == "rw" || key == "readwrite") {
+      mount_.read_only = !yes;
+    } else {
+      if (mount_.type != Type::secret && mount_.type != Type::ssh) return unexpected(key);
+      mount_.required = yes;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<std::string> unexpected(const std::string& key) {
+    return fmt::format("unexpected key '{}' for mount type '{}'", key, name_of(mount_.type));
+  }
+
+  std::optional<std::string> set(const std::string& key, const std::string& value, const std::string& field) {
+    bool holds_files = mount_.type == Type::bind || mount_.type == Type::cache;
+    if (key == "target" || key == "dst" || key == "destination") {
+      mount_.target = value;
+    } else if (key == "from") {
+      if (!holds_files) return unexpected(key);
+      mount_.from = value;
+    } else if (key == "source" || key == "src") {
+      if (mount_.type == Type::tmpfs) return unexpected(key);
+      mount_.source = value;
+    } else if (key == "id") {
+      if (mount_.type == Type::bind || mount_.type == Type::tmpfs) return unexpected(key);
+      mount_.id = value;
+    } else if (key == "env") {
+      if (mount_.type != Type::secret) return unexpected(key);
+      mount_.env = value;
+    } else if (key == "sharing") {
+      if (mount_.type != Type::cache) return unexpected(key);
+      std::string name = to_lower(value);
+      if (name != "shared" && name != "private" && name != "locked") return fmt::format("unsupported sharing value \"{}\"", value);
+      mount_.sharing = name == "shared"    ? MountFlag::Sharing::shared
+                       : name == "private" ? MountFlag::Sharing::private_
+                                           : MountFlag::Sharing::locked;
+    } else if (key == "size") {
+      mount_.size_bytes = size_of(value);
+      if (mount_.type != Type::tmpfs) return unexpected(key);
+      if (!mount_.size_bytes) return fmt::format("invalid value for size: {}", value);
+    } else if (key == "mode" || key == "uid" || key == "gid") {
+      if (mount_.type == Type::bind || mount_.type == Type::tmpfs) return unexpected(key);
+      auto parsed = number(value, key == "mode" ? 8 : 10);
+      if (!parsed) return fmt::format("invalid value {} for {}", value, key);
+      (key == "mode" ? mount_.mode : key == "uid" ? mount_.uid : mount_.gid) = parsed;
+    } else if (key == "ro" || key == "readonly" || key == "rw" || key == "readwrite" || key == "required") {
+      return set_bool(key, value, field);
+    } else {
+      return fmt::format("unexpected key '{}' in '{}'", key, field);
+    }
+    return std::nullopt;
+  }
+
+  std::optional<std::string> check() {
+    bool needs_target = mount_.type == Type::bind || mount_.type == Type::cache || mount_.type == Type::tmpfs;
+    if (needs_target && mount_.target.empty() && !is_partial_) return "target is required";
+    if (mount_.type == Type::cache && mount_.id.empty()) mount_.id = mount_.target;
+    return std::nullopt;
+  }
+
+  std::vector<std::string> fields_;
+  const Lookup& lookup_;
+  MountFlag mount_;
+  bool is_partial_ = false;
+};
+
+}  // namespace
+
+MountFlagResult read_mount_flag(std::string_view value, const Lookup& lookup) { return MountReader(value, lookup).read(); }
+
+}  // namespace slipway::image

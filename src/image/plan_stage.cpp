@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
+#include "base/text.hpp"
+#include "image/dockerignore.hpp"
+#include "image/graph.hpp"
+#include "image/heredoc.hpp"
+#include "image/json_array.hpp"
+#include "image/words.hpp"
+
+namespace slipway::image {
+namespace {
+
+constexpr std::string_view kDefaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr std::string_view kProxies[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY", "ftp_proxy",
+                                         "NO_PROXY",   "no_proxy",   "ALL_PROXY",   "all_proxy"};
+
+bool is_proxy(std::string_view name) { return std::find(std::begin(kProxies), std::end(kProxies), name) != std::end(kProxies); }
+
+void set_env(std::vector<std::string>& env, const std::string& name, const std::string& value) {
+  std::string line = name + "=" + value;
+  for (auto& known : env) {
+    if (known.starts_with(name + "=") || known == name) {
+      known = line;
+      return;
+    }
+  }
+  env.push_back(std::move(line));
+}
+
+void insert_sorted(std::vector<std::string>& list, const std::string& value) {
+  auto at = std::lower_bound(list.begin(), list.end(), value);
+  if (at == list.end() || *at != value) list.insert(at, value);
+}
+
+// "8000-8002/udp" -> the ports; nothing when it is no port.
+std::optional<std::vector<std::string>> read_ports(std::string_view text) {
+  std::string protocol = "tcp";
+  if (auto slash = text.find('/'); slash != std::string_view::npos) {
+    protocol = to_lower(text.substr(slash + 1));
+    text = text.substr(0, slash);
+    if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") return std::nullopt;
+  }
+  if (auto colon = text.rfind(':'); colon != std::string_view::npos) text = text.substr(colon + 1);
+  auto dash = text.find('-');
+  auto first = to_integer(text.substr(0, dash));
+  auto last = dash == std::string_view::npos ? first : to_integer(text.substr(dash + 1));
+  if (!first || !last || *first < 0 || *first > *last || *last > 65535) return std::nullopt;
+  std::vector<std::string> ports;
+  for (auto port = *first; port <= *last; ++port) ports.push_back(fmt::format("{}/{}", port, protocol));
+  return ports;
+}
+
+class StagePlanner {
+ public:
+  StagePlanner(const StageList& list, int stage, const Arguments& arguments)
+      : list_(list), stage_(list.stages[static_cast<std::size_t>(stage)]), arguments_(arguments) {
+    planned_.number = stage;
+  }
+
+  PlannedStage plan(const PlannedStage* base_stage, const std::optional<oci::ImageConfig>& base_image) {
+    auto& image = planned_.image;
+    if (base_stage) {
+      image = base_stage->image;
+      planned_.arguments = base_stage->arguments;
+    } else if (base_image) {
+      image = *base_image;
+    } else {
+      image.config.env = {std::string(kDefaultPath)};
+      image.config.working_dir = "/";
+    }
+    image.platform = arguments_.target_platform;
+    if (!stage_.platform.empty()) image.platform = oci::Platform::parse(stage_.platform);
+    if (base_image && !base_image->platform.architecture.empty()) image.platform = base_image->platform;
+    auto triggers = base_image ? std::exchange(image.config.on_build, {}) : std::vector<std::string>{};
+    count_steps(triggers);
+    for (const auto& trigger : triggers) run_trigger(trigger);
+    for (const auto& instruction : stage_.instructions) dispatch(instruction);
+    return std::move(planned_);
+  }
+
+ private:
+  oci::RunConfig& config() { return planned_.image.config; }
+
+  void error(const Instruction& at, std::string message) {
+    planned_.errors.push_back({list_.file, at.lines.first, 0, std::move(message)});
+  }
+
+  static bool makes_layer(std::string_view keyword) {
+    return keyword == "RUN" || keyword == "COPY" || keyword == "ADD" || keyword == "WORKDIR";
+  }
+
+  void count_steps(const std::vector<std::string>& triggers) {
+    total_ = 1;
+    for (const auto& trigger : triggers) {
+      Instruction instruction;
+      read_instruction(trigger, '\\', instruction);
+      if (makes_layer(instruction.keyword)) ++total_;
+    }
+    for (const auto& instruction : stage_.instructions) {
+      if (makes_layer(instruction.keyword)) ++total_;
+    }
+  }
+
+  void run_trigger(const std::string& trigger) {
+    auto inner = parse_dockerfile(trigger, list_.file);
+    for (auto& instruction : inner.instructions) {
+      instruction.lines = stage_.from.lines;
+      if (auto problem = check_instruction(instruction)) {
+        error(instruction, fmt::format("ONBUILD trigger of the base image: {}", *problem));
+        continue;
+      }
+      dispatch(instruction);
+    }
+    for (const auto& problem : inner.diagnostics) {
+      error(stage_.from, fmt::format("ONBUILD trigger of the base image: {}", problem.message));
+    }
+  }
+
+  // ENV beats ARG, as the Dockerfile reference says.
+  std::optional<std::string> variable(std::string_view name) const {
+    for (const auto& line : planned_.image.config.env) {
+      if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == '=') return line.substr(name.size() + 1);
+    }
+    for (auto it = planned_.arguments.rbegin(); it != planned_.arguments.rend(); ++it) {
+      if (it->first == name) return it->second;
+    }
+    return std::nullopt;
+  }
+  Lookup lookup() const {
+    return [this](std::string_view name) { return variable(name); };
+  }
+
+  std::string expanded(const Instruction& at, std::string_view text, bool no_quotes = false) {
+    auto result = expand(text, lookup(), {.no_quotes = no_quotes});
+    if (result.error) error(at, *result.error);
+    return result.text;
+  }
+
+  std::size_t record(std::string created_by, bool has_layer) {
+    planned_.image.history.push_back({.created_by = std::move(created_by), .comment = "slipway.dockerfile.v0", .empty_layer = !has_layer});
+    return planned_.image.history.size() - 1;
+  }
+
+  void add_step(const Instruction& at, const std::string& created_by, std::variant<RunOp, CopyOp, MkdirOp> op) {
+    Step step{.stage = stage_.number, .lines = at.lines};
+    std::string text = at.text;
+    for (auto& c : text) {
+      if (c == '\n' || c == '\t') c = ' ';
+    }
+    std::string name = stage_.name.empty() ? fmt::format("stage-{}", stage_.number) : stage_.name;
+    step.title = fmt::format("[{} {}/{}] {}", name, planned_.steps.size() + 2, total_, text);
+    step.history = record(created_by, true);
+    step.op = std::move(op);
+    planned_.steps.push_back(std::move(step));
+  }
+
+  std::vector<std::string> with_shell(const Instruction& instruction, std::string text) {
+    (void)instruction;
+    std::vector<std::string> argv = config().shell;
+    if (argv.empty()) argv = {"/bin/sh", "-c"};
+    argv.push_back(std::move(text));
+    return argv;
+  }
+
+  void dispatch(const Instruction& instruction) {
+    const auto& keyword = instruction.keyword;
+    if (keyword == "RUN") return run(instruction);
+    if (keyword == "COPY" || keyword == "ADD") return copy(instruction);
+    if (keyword == "WORKDIR") return workdir(instruction);
+    if (keyword == "ENV") return env(instruction);
+    if (keyword == "ARG") return arg(instruction);
+    if (keyword == "LABEL") return label(instruction);
+    if (keyword == "CMD" || keyword == "ENTRYPOINT") return command(instruction);
+    if (keyword == "EXPOSE") return expose(instruction);
+    if (keyword == "HEALTHCHECK") return healthcheck(instruction);
+    if (keyword == "VOLUME") {
+      for (const auto& word : instruction.words) insert_sorted(config().volumes, expanded(instruction, word));
+      record("VOLUME " + print_exec_form(instruction.words), false);
+    } else if (keyword == "USER") {
+      config().user = expanded(instruction, instruction.words[0]);
+      record("USER " + config().user, false);
+    } else if (keyword == "STOPSIGNAL") {
+      config().stop_signal = expanded(instruction, instruction.words[0]);
+      record("STOPSIGNAL " + config().stop_signal, false);
+    } else if (keyword == "MAINTAINER") {
+      planned_.image.author = expanded(instruction, instruction.words[0]);
+      record("MAINTAINER " + planned_.image.author, false);
+    } else if (keyword == "SHELL") {
+      config().shell = instruction.words;
+      record("SHELL " + print_exec_form(instruction.words), false);
+    } else if (keyword == "ONBUILD") {
+      std::string trigger = instruction.rest;
+      for (const auto& doc : instruction.heredocs) trigger += "\n" + doc.content + doc.name;
+      config().on_build.push_back(trigger);
+      record("ONBUILD " + instruction.rest, false);
+    }
+  }
+
+  void env(const Instruction& instruction) {
+    std::vector<std::pair<std::string, std::string>> values;  // the whole line sees the values before it
+    for (std::size_t i = 0; i + 1 < instruction.words.size(); i += 2) {
+      values.emplace_back(expanded(instruction, instruction.words[i]), expanded(instruction, instruction.words[i + 1]));
+    }
+    std::string text = "ENV";
+    for (const auto& [name, value] : values) {
+      set_env(config().env, name, value);
+      text += fmt::format(" {}={}", name, value);
+    }
+    record(text, false);
+  }
+
+  void label(const Instruction& instruction) {
+    std::string text = "LABEL";
+    std::vector<std::pair<std::string, std::string>> values;
+    for (std::size_t i = 0; i + 1 < instruction.words.size(); i += 2) {
+      values.emplace_back(expanded(instruction, instruction.words[i]), expanded(instruction, instruction.words[i + 1]));
+    }
+    for (const auto& [name, value] : values) {
+      config().labels[name] = value;
+      text += fmt::format(" {}={}", name, value);
+    }
+    record(text, false);
+  }
+
+  void arg(const Instruction& instruction) {
+    std::string text = "ARG";
+    for (const auto& word : instruction.words) {
+      auto equals = word.find('=');
+      std::string name = word.substr(0, equals);
+      std::optional<std::string> value;
+      if (auto given = arguments_.given.find(name); given != arguments_.given.end()) {
+        value = given->second;
+      } else if (equals != std::string::npos) {
+        value = expanded(instruction, word.substr(equals + 1));
+      } else {
+        for (const auto& [known, global] : list_.globals) {
+          if (known == name) value = global;
+        }
+      }
+      text += " " + name + (value && !is_proxy(name) ? "=" + *value : "");
+      planned_.arguments.emplace_back(name, value);
+    }
+    record(text, false);
+  }
+
+  void command(const Instruction& instruction) {
+    bool is_cmd = instruction.keyword == "CMD";
+    std::vector<std::string> argv = instruction.words;
+    if (!instruction.is_json && !argv.empty()) argv = with_shell(instruction, argv[0]);
+    if (is_cmd) {
+      config().cmd = argv;
+      has_cmd_ = true;
+    } else {
+      config().entrypoint = argv;
+      if (argv.empty()) config().entrypoint = std::nullopt;
+      if (!has_cmd_) config().cmd = std::nullopt;
+    }
+    record(instruction.keyword + " " + print_exec_form(argv), false);
+  }
+
+  void expose(const Instruction& instruction) {
+    std::string text = "EXPOSE map[";
+    for (const auto& word : instruction.words) {
+      auto result = expand(word, lookup());
+      if (result.error) error(instruction, *result.error);
+      for (const auto& port : result.words) {
+        auto ports = read_ports(port);
+        if (!ports) {
+          error(instruction, fmt::format("invalid containerPort: {}", port));
+          continue;
+        }
+        for (const auto& one : *ports) {
+          insert_sorted(config().exposed_ports, one);
+          if (!text.ends_with('[')) text += ' ';
+          text += one + ":{}";
+        }
+      }
+    }
+    record(text + "]", false);
+  }
+
+  void healthcheck(const Instruction& instruction) {
+    oci::Healthcheck health;
+    if (instruction.words[0] == "NONE") {
+      health.test = {"NONE"};
+    } else {
+      health.test = {instruction.is_json ? "CMD" : "CMD-SHELL"};
+      health.test.insert(health.test.end(), instruction.words.begin() + 1, instruction.words.end());
+      auto span = [&](std::string_view name) {
+        return read_duration(flag_value(instruction, name).value_or("0")).value_or(std::chrono::nanoseconds(0)).count();
+      };
+      health.interval_ns = span("interval");
+      health.timeout_ns = span("timeout");
+      health.start_period_ns = span("start-period");
+      health.start_interval_ns = span("start-interval");
+      health.retries = static_cast<int>(to_integer(flag_value(instruction, "retries").value_or("0")).value_or(0));
+    }
+    config().healthcheck = health;
+    record(instruction.text, false);
+  }
+
+  void workdir(const Instruction& instruction) {
+    std::string path = expanded(instruction, instruction.words[0]);
+    std::string current = config().working_dir.empty() ? "/" : config().working_dir;
+    path = clean_path(path.starts_with('/') ? path : current + "/" + path);
+    config().working_dir = path;
+    if (path == "/") {
+      record("WORKDIR /", false);
+      return;
+    }
+    add_step(instruction, "WORKDIR " + path, MkdirOp{path, config().user});
+  }
+
+  std::vector<std::string> run_env(std::string& prefix) {
+    std::vector<std::string> out = config().env;
+    bool has_path = false;
+    for (const auto& line : out) has_path = has_path || line.starts_with("PATH=");
+    if (!has_path) out.insert(out.begin(), std::string(kDefaultPath));
+    std::map<std::string, std::string> shown;
+    for (const auto& [name, value] : planned_.arguments) {
+      if (!value || variable(name) != value || is_proxy(name)) continue;
+      set_env(out, name, *value);
+      shown[name] = *value;
+    }
+    if (!shown.empty()) {
+      prefix = fmt::format("|{} ", shown.size());
+      for (const auto& [name, value] : shown) prefix += fmt::format("{}={} ", name, value);
+    }
+    return out;
+  }
+
+  void run(const Instruction& instruction) {
+    RunOp op;
+    std::string prefix;
+    op.env = run_env(prefix);
+    op.cwd = config().working_dir.empty() ? "/" : config().working_dir;
+    op.user = config().user;
+    if (instruction.is_json) {
+      op.argv = instruction.words;
+      if (op.argv.empty()) return error(instruction, "RUN needs a command");
+    } else {
+      std::string text = instruction.rest;
+      auto first = instruction.heredocs.empty() ? std::nullopt : heredoc_of(text);
+      if (first) {  // RUN <<EOF alone: the document is the script
+        std::string content = heredoc_text(instruction.heredocs.front());
+        if (content.starts_with("#!")) {
+          op.scripts.push_back({first->name, content, 0755});
+          content = "/dev/pipes/" + first->name;
+        }
+        text = content;
+      } else {
+        for (const auto& doc : instruction.heredocs) text += "\n" + doc.content + doc.name;
+      }
+      if (text.empty() && instruction.heredocs.empty()) return error(instruction, "RUN needs a command");
+      op.argv = with_shell(instruction, text);
+    }
+    for (const auto& name : kProxies) {
+      if (auto given = arguments_.given.find(std::string(name)); given != arguments_.given.end()) {
+        op.hidden_env.push_back(fmt::format("{}={}", name, given->second));
+      }
+    }
+    for (const auto& value : flag_values(instruction, "mount")) add_mount(instruction, value, op);
+    op.network = flag_value(instruction, "network").value_or(arguments_.network);
+    if (op.network == "default") op.network = arguments_.network == "default" ? "host" : arguments_.network;
+    op.insecure = flag_value(instruction, "security") == "insecure";
+    if (op.insecure && !arguments_.allow_insecure) {
+      return error(instruction, "--security=insecure is not allowed: give --allow security.insecure to permit it");
+    }
+    std::string shown = join(op.argv, " ");
+    add_step(instruction, "RUN " + prefix + shown, std::move(op));
+  }
+
+  void add_mount(const Instruction& instruction, const std::string& value, RunOp& op) {
+    auto read = read_mount_flag(value, lookup());
+    if (read.error) return error(instruction, *read.error);
+    Origin origin;
+    auto& mount = read.mount;
+    if (!mount.from.empty()) {
+      auto found = origin_of(mount.from, list_, stage_.number, arguments_);
+      if (!found) return error(instruction, fmt::format("invalid from flag value {}: no such earlier stage", mount.from));
+      origin = *found;
+    }
+    if (!mount.target.empty() && !mount.target.starts_with('/')) mount.target = op.cwd + "/" + mount.target;
+    if (!mount.target.empty()) mount.target = clean_path(mount.target);
+    if (mount.type != MountFlag::Type::secret && mount.type != MountFlag::Type::ssh && mount.target == "/") {
+      return error(instruction, "invalid mount target: \"/\"");
+    }
+    op.mounts.emplace_back(std::move(mount), std::move(origin));
+  }
+
+  void copy(const Instruction& instruction) {
+    CopyOp op;
+    op.is_add = instruction.keyword == "ADD";
+    if (auto from = flag_value(instruction, "from")) {
+      auto origin = origin_of(*from, list_, stage_.number, arguments_);
+      if (!origin) return error(instruction, fmt::format("invalid from flag value {}: no such earlier stage", *from));
+      op.from = *origin;
+    }
+    auto words = instruction.words;
+    std::string created = instruction.keyword;
+    for (const auto& flag : instruction.flags) created += " --" + flag.name + (flag.value ? "=" + *flag.value : "");
+    if (!add_sources(instruction, words, op, created)) return;
+    std::string dest = expanded(instruction, words.back());
+    created += " " + dest;
+    bool is_directory = dest.ends_with('/') || dest == "." || dest.ends_with("/.") || dest == ".." || dest.ends_with("/..");
+    std::string cwd = config().working_dir.empty() ? "/" : config().working_dir;
+    op.dest = clean_path(dest.starts_with('/') ? dest : cwd + "/" + dest);
+    if (is_directory && op.dest != "/") op.dest += "/";
+    auto value = [&](std::string_view name) -> std::optional<std::string> {
+      auto given = flag_value(instruction, name);
+      return given ? std::optional(expanded(instruction, *given)) : std::nullopt;
+    };
+    op.chown = value("chown");
+    op.chmod = value("chmod");
+    if (op.chmod && !ModeChange::read(*op.chmod)) error(instruction, fmt::format("invalid chmod parameter: '{}'", *op.chmod));
+    op.checksum = value("checksum").value_or("");
+    for (const auto& pattern : flag_values(instruction, "exclude")) op.excludes.push_back(expanded(instruction, pattern));
+    op.link = flag_is_set(instruction, "link");
+    op.parents = flag_is_set(instruction, "parents");
+    op.keep_git_dir = flag_is_set(instruction, "keep-git-dir");
+    if (flag_value(instruction, "unpack")) op.unpack = flag_is_set(instruction, "unpack");
+    add_step(instruction, created, std::move(op));
+  }
+
+  bool add_sources(const Instruction& instruction, const std::vector<std::string>& words, CopyOp& op, std::string& created) {
+    for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+      auto doc = instruction.is_json || instruction.heredocs.empty() ? std::nullopt : heredoc_of(words[i]);
+      if (!doc) {
+        op.sources.push_back(expanded(instruction, words[i]));
+        if (op.sources.back().empty()) {
+          error(instruction, fmt::format("source '{}' is empty", words[i]));
+          return false;
+        }
+        created += " " + op.sources.back();
+        continue;
+      }
+      for (const auto& given : instruction.heredocs) {
+        if (given.name != doc->name) continue;
+        std::string content = heredoc_text(given);
+        op.files.push_back({given.name, given.expands ? expanded(instruction, content, true) : content});
+      }
+      created += " <<" + doc->name;
+    }
+    return true;
+  }
+
+  const StageList& list_;
+  const Stage& stage_;
+  const Arguments& arguments_;
+  PlannedStage planned_;
+  std::size_t total_ = 1;
+  bool has_cmd_ = false;
+};
+
+}  // namespace
+
+PlannedStage plan_stage(const StageList& list, int stage, const Arguments& arguments, const PlannedStage* base_stage,
+                        const std::optional<oci::ImageConfig>& base_image) {
+  return StagePlanner(list, stage, arguments).plan(base_stage, base_image);
+}
+
+}  // namespace slipway::image
