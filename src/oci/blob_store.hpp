@@ -29,10 +29,13 @@ class BlobWriter final : public formats::Writer {
   [[nodiscard]] std::uint64_t size() const;
   /// The digest of what was written so far.
   [[nodiscard]] Digest digest() const;
-  /// The file being written, for readers that follow it (see size()); it stays the same file after commit().
+  /// The file being written, for readers that follow it (see size()); it stays the same file after
+  /// commit().
   [[nodiscard]] int fd() const;
-  /// Makes the blob part of the store, on disk before it returns. When the store has it already, what was written is dropped.
-  ///   throws  Error{bad_input} when `expected` is given and is not the digest; the blob is dropped then
+  /// Makes the blob part of the store, on disk before it returns. When the store has it already,
+  /// what was written is dropped.
+  ///   throws  Error{bad_input} when `expected` is given and is not the digest; the blob is dropped
+  ///   then
   Digest commit(const std::optional<Digest>& expected = std::nullopt);
 
  private:
@@ -49,8 +52,9 @@ struct TaggedImage {
   bool operator==(const TaggedImage&) const = default;
 };
 
-/// Contents by digest in a directory, and names for images. The directory is itself an OCI image layout (`skopeo inspect oci:DIR:NAME`).
-/// What commit(), put() and set_tag() returned for survives a power cut; kill -9 leaves before or after. Blobs are never changed.
+/// Contents by digest in a directory, and names for images. The directory is itself an OCI image
+/// layout (`skopeo inspect oci:DIR:NAME`). What commit(), put() and set_tag() returned for survives
+/// a power cut; kill -9 leaves before or after. Blobs are never changed.
 ///   threads    any number, and any number of processes on one directory
 ///   source     OCI image-spec 1.1, image-layout.md
 class BlobStore final {
@@ -69,16 +73,19 @@ class BlobStore final {
   [[nodiscard]] std::filesystem::path path_of(const Digest& digest) const;
   /// For reading. throws Error{not_found} "blob sha256:… is not in the store"
   [[nodiscard]] os::Fd open(const Digest& digest) const;
-  /// The whole blob, checked against its digest; for manifests and configurations. throws Error{not_found, bad_input}
+  /// The whole blob, checked against its digest; for manifests and configurations. throws
+  /// Error{not_found, bad_input}
   [[nodiscard]] std::string read(const Digest& digest, std::uint64_t most_bytes = 64u << 20) const;
   /// A new blob. `algorithm` as in Digester.
   BlobWriter begin(std::string_view algorithm = "sha256");
   Digest put(std::string_view bytes);
   /// put() and describe() in one.
   Descriptor put(std::string_view bytes, std::string_view media_type);
-  /// Hard-links (else copies) a file in as a blob after checking it. throws Error{bad_input} when it is not `digest`
+  /// Hard-links (else copies) a file in as a blob after checking it. throws Error{bad_input} when
+  /// it is not `digest`
   void put_file(const std::filesystem::path& file, const Digest& digest);
-  /// Renames a file of the store's file system in; the caller has made sure that it is `digest`. On disk before it returns.
+  /// Renames a file of the store's file system in; the caller has made sure that it is `digest`. On
+  /// disk before it returns.
   void move_in(const std::filesystem::path& file, const Digest& digest);
   /// False when it was not there.
   bool remove(const Digest& digest);
@@ -91,7 +98,8 @@ class BlobStore final {
   [[nodiscard]] std::vector<TaggedImage> tags() const;
   bool remove_tag(std::string_view name);
 
-  /// While it lives, no process's collect_garbage() removes a blob that was here when it was taken or came later.
+  /// While it lives, no process's collect_garbage() removes a blob that was here when it was taken
+  /// or came later.
   class Lease final {
    public:
     Lease(Lease&&) noexcept = default;
@@ -120,7 +128,9 @@ class BlobStore final {
 
  private:
   friend class BlobWriter;
-  struct Names;  // index.json as it was last read
+  void publish(const std::filesystem::path& file,
+               const Digest& digest);  // rename into place, directory synced
+  struct Names;                        // index.json as it was last read
   void change_names(const std::function<bool(Index&)>& change);
   std::shared_ptr<const Index> names() const;
   void mark(const Digest& digest, std::set<Digest>& seen) const;
@@ -129,7 +139,8 @@ class BlobStore final {
   std::unique_ptr<Names> names_;
 };
 
-/// Opens a layer blob and gives its uncompressed tar, whatever compressed it (gzip, zstd, nothing): told by its bytes.
+/// Opens a layer blob and gives its uncompressed tar, whatever compressed it (gzip, zstd, nothing):
+/// told by its bytes.
 std::unique_ptr<formats::Reader> open_layer(const BlobStore& store, const Digest& digest);
 /// The same over a reader that is borrowed.
 std::unique_ptr<formats::Reader> decompress(formats::Reader& source);
@@ -142,7 +153,9 @@ struct StoredImage {
 };
 /// Follows a name or digest through an index to the manifest for `platform`.
 ///   returns  nothing when the name is unknown here, or its manifest or configuration is not here
-///   throws   Error{not_found} when the index has no image for the platform; Error{bad_input} for broken contents
-std::optional<StoredImage> find_image(const BlobStore& store, std::string_view name_or_digest, const Platform& platform);
+///   throws   Error{not_found} when the index has no image for the platform; Error{bad_input} for
+///   broken contents
+std::optional<StoredImage> find_image(const BlobStore& store, std::string_view name_or_digest,
+                                      const Platform& platform);
 
 }  // namespace slipway::oci

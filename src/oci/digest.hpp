@@ -10,7 +10,8 @@
 
 namespace slipway::oci {
 
-/// The name of a content: "sha256:" and 64 lower-case hexadecimal digits, or "sha512:" and 128. Always well-formed.
+/// The name of a content: "sha256:" and 64 lower-case hexadecimal digits, or "sha512:" and 128.
+/// Always well-formed.
 ///   source  OCI image-spec 1.1, descriptor.md, "Digests"
 class Digest final {
  public:

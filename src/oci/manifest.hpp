@@ -20,10 +20,13 @@ inline constexpr std::string_view kLayer = "application/vnd.oci.image.layer.v1.t
 inline constexpr std::string_view kLayerGzip = "application/vnd.oci.image.layer.v1.tar+gzip";
 inline constexpr std::string_view kLayerZstd = "application/vnd.oci.image.layer.v1.tar+zstd";
 inline constexpr std::string_view kEmpty = "application/vnd.oci.empty.v1+json";
-inline constexpr std::string_view kDockerManifest = "application/vnd.docker.distribution.manifest.v2+json";
-inline constexpr std::string_view kDockerList = "application/vnd.docker.distribution.manifest.list.v2+json";
+inline constexpr std::string_view kDockerManifest =
+    "application/vnd.docker.distribution.manifest.v2+json";
+inline constexpr std::string_view kDockerList =
+    "application/vnd.docker.distribution.manifest.list.v2+json";
 inline constexpr std::string_view kDockerConfig = "application/vnd.docker.container.image.v1+json";
-inline constexpr std::string_view kDockerLayerGzip = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+inline constexpr std::string_view kDockerLayerGzip =
+    "application/vnd.docker.image.rootfs.diff.tar.gzip";
 }  // namespace media_type
 
 /// True for an image index or a docker manifest list.
@@ -45,7 +48,8 @@ struct Platform {
   /// "linux/arm64[/v8]", "arm64"; names as uname has them are understood. throws Error{bad_input}
   static Platform parse(std::string_view text);
   [[nodiscard]] std::string str() const;
-  /// True when an image for `image` may run where this is wanted: the same, an empty variant standing for the usual one.
+  /// True when an image for `image` may run where this is wanted: the same, an empty variant
+  /// standing for the usual one.
   [[nodiscard]] bool accepts(const Platform& image) const;
   bool operator==(const Platform&) const = default;
 };
@@ -137,20 +141,24 @@ struct ImageConfig {
 Manifest parse_manifest(std::string_view bytes);
 /// Reads an image index or docker manifest list. throws Error{bad_input} naming the field
 Index parse_index(std::string_view bytes);
-/// Tells the two apart by "mediaType", else by their fields. `type` is what the transport called it, "" when it did not.
+/// Tells the two apart by "mediaType", else by their fields. `type` is what the transport called
+/// it, "" when it did not.
 ///   throws  Error{bad_input} when it is neither, is both, or `type` and "mediaType" differ
-std::variant<Manifest, Index> parse_manifest_or_index(std::string_view bytes, std::string_view type = "");
+std::variant<Manifest, Index> parse_manifest_or_index(std::string_view bytes,
+                                                      std::string_view type = "");
 /// Reads an image configuration. throws Error{bad_input} naming the field
 ImageConfig parse_image_config(std::string_view bytes);
 
-// The same values give the same bytes: one line of JSON, keys in the order in which the specification names them.
+// The same values give the same bytes: one line of JSON, keys in the order in which the
+// specification names them.
 std::string print(const Manifest& manifest);
 std::string print(const Index& index);
 std::string print(const ImageConfig& config);
 
 /// Describes `bytes` by their SHA-256.
 Descriptor describe(std::string_view bytes, std::string_view media_type);
-/// The index's image for a platform, attestations left out; nullptr when there is none. An exact variant beats an accepted one.
+/// The index's image for a platform, attestations left out; nullptr when there is none. An exact
+/// variant beats an accepted one.
 const Descriptor* select(const Index& index, const Platform& platform);
 
 }  // namespace slipway::oci

@@ -16,7 +16,8 @@ namespace slipway::oci {
 /// What a request wants of a registry.
 enum class RegistryAction { ping, catalog, pull, push, remove };
 
-/// What differs from registry to registry: who may do what, and the words for saying no. Called from many threads.
+/// What differs from registry to registry: who may do what, and the words for saying no. Called
+/// from many threads.
 class RegistryPolicy {
  public:
   RegistryPolicy() = default;
@@ -25,21 +26,28 @@ class RegistryPolicy {
   virtual ~RegistryPolicy() = default;
 
   /// Nothing when allowed; else the whole answer: unauthorized() with a challenge, or denied().
-  ///   repository  empty for ping and catalog. Asked before the body is read; for a mount also with (pull, the source).
-  virtual std::optional<net::HttpResponse> authorise(const net::ServerRequest& request, RegistryAction action,
+  ///   repository  empty for ping and catalog. Asked before the body is read; for a mount also with
+  ///   (pull, the source).
+  virtual std::optional<net::HttpResponse> authorise(const net::ServerRequest& request,
+                                                     RegistryAction action,
                                                      std::string_view repository) = 0;
   /// A push to a repository that does not exist makes it.
   virtual bool creates_on_push(std::string_view /*repository*/) { return true; }
   /// The tag may not lead to another manifest, nor be pushed again.
-  virtual bool is_immutable(std::string_view /*repository*/, std::string_view /*tag*/) { return false; }
+  virtual bool is_immutable(std::string_view /*repository*/, std::string_view /*tag*/) {
+    return false;
+  }
   /// The message of TAG_INVALID.
   virtual std::string immutable_message(std::string_view repository, std::string_view tag);
   /// The message of NAME_UNKNOWN.
   virtual std::string unknown_repository_message(std::string_view repository);
   /// A mount without having to upload; false answers 202, the client then uploads.
-  virtual bool allows_mount(std::string_view /*repository*/, std::string_view /*from*/) { return true; }
+  virtual bool allows_mount(std::string_view /*repository*/, std::string_view /*from*/) {
+    return true;
+  }
   /// After a manifest was stored, before it is answered.
-  virtual void pushed(std::string_view /*repository*/, std::string_view /*tag*/, const PushedManifest& /*manifest*/) {}
+  virtual void pushed(std::string_view /*repository*/, std::string_view /*tag*/,
+                      const PushedManifest& /*manifest*/) {}
   /// A manifest was asked for by GET.
   virtual void pulled(std::string_view /*repository*/, const Digest& /*digest*/) {}
 };
@@ -47,7 +55,8 @@ class RegistryPolicy {
 /// Everybody may do everything.
 class OpenPolicy final : public RegistryPolicy {
  public:
-  std::optional<net::HttpResponse> authorise(const net::ServerRequest&, RegistryAction, std::string_view) override {
+  std::optional<net::HttpResponse> authorise(const net::ServerRequest&, RegistryAction,
+                                             std::string_view) override {
     return std::nullopt;
   }
 };
@@ -59,16 +68,19 @@ struct RegistryServerOptions {
   std::size_t most_page = SIZE_MAX;     ///< a larger n is refused with UNSUPPORTED; ECR 1000
   std::uint64_t most_manifest_bytes = 4u << 20;
   std::uint64_t most_blob_bytes = UINT64_MAX;
-  std::uint64_t most_total_bytes = UINT64_MAX;  ///< quota over all repositories; past it pushes get DENIED
+  std::uint64_t most_total_bytes =
+      UINT64_MAX;  ///< quota over all repositories; past it pushes get DENIED
 };
 
-/// Answers the OCI distribution protocol (1.1) out of a RegistryStore. Every path under /v2/ is its own.
+/// Answers the OCI distribution protocol (1.1) out of a RegistryStore. Every path under /v2/ is its
+/// own.
 ///   threads  any
 ///   source   OCI distribution-spec 1.1.1
 class RegistryServer final {
  public:
   /// Store and policy are borrowed.
-  RegistryServer(RegistryStore& store, RegistryPolicy& policy, Log& log, RegistryServerOptions options = {});
+  RegistryServer(RegistryStore& store, RegistryPolicy& policy, Log& log,
+                 RegistryServerOptions options = {});
   RegistryServer(const RegistryServer&) = delete;
   RegistryServer& operator=(const RegistryServer&) = delete;
   ~RegistryServer();
@@ -83,12 +95,15 @@ class RegistryServer final {
 };
 
 /// {"errors":[{"code","message","detail"}]} with Docker-Distribution-API-Version.
-net::HttpResponse registry_error(int status, std::string_view code, std::string_view message, std::string_view detail = "");
+net::HttpResponse registry_error(int status, std::string_view code, std::string_view message,
+                                 std::string_view detail = "");
 /// 401 UNAUTHORIZED with WWW-Authenticate: `challenge`, such as `Basic realm="x"`.
-net::HttpResponse unauthorized(std::string_view challenge, std::string_view message = "authentication required");
+net::HttpResponse unauthorized(std::string_view challenge,
+                               std::string_view message = "authentication required");
 /// 403 DENIED.
 net::HttpResponse denied(std::string_view message);
-/// User and password of an "Authorization: Basic" header; nothing when there is none or it is malformed.
+/// User and password of an "Authorization: Basic" header; nothing when there is none or it is
+/// malformed.
 struct BasicCredentials {
   std::string user;
   std::string password;

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+// Blobs and uploads of a registry, and the removal of what nothing needs.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "formats/json.hpp"
+#include "oci/registry_state.hpp"
+
+namespace slipway::oci {
+namespace {
+
+using formats::Database;
+using formats::Statement;
+using formats::Transaction;
+namespace fs = std::filesystem;
+
+constexpr std::size_t kPiece = 256u << 10;
+constexpr std::uint64_t kFlushSpan = 8u << 20;
+
+[[noreturn]] void unknown_upload(std::string_view id) {
+  throw RegistryRefusal(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry",
+                        std::string(id.substr(0, 100)));
+}
+
+bool is_upload_id(std::string_view id) {
+  return id.size() == 36 && id.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
+}
+
+std::unique_lock<std::mutex> own(UploadSession& session) {
+  std::unique_lock lock(session.busy, std::try_to_lock);
+  if (!lock)
+    throw RegistryRefusal(409, "BLOB_UPLOAD_INVALID", "another request is writing to this upload");
+  return lock;
+}
+
+Digest hash_file(int fd, std::string_view algorithm) {
+  Digester digester(algorithm);
+  std::vector<char> piece(kPiece);
+  off_t at = 0;
+  while (ssize_t count = ::pread(fd, piece.data(), piece.size(), at)) {
+    if (count < 0) os::throw_errno("reading an upload");
+    digester.update(std::string_view(piece.data(), static_cast<std::size_t>(count)));
+    at += count;
+  }
+  return digester.digest();
+}
+
+void append(UploadSession& session, std::string_view bytes) {
+  os::write_all(session.file.get(), bytes);
+  if (session.digester) session.digester->update(bytes);
+  session.size += bytes.size();
+  if (session.size - session.flushed >= kFlushSpan) {  // leaves the fsync at the end little to do
+    ::sync_file_range(session.file.get(), static_cast<off64_t>(session.flushed),
+                      static_cast<off64_t>(session.size - session.flushed), SYNC_FILE_RANGE_WRITE);
+    session.flushed = session.size;
+  }
+}
+
+}  // namespace
+
+// '/' is not part of a file's name, and '+' is not part of a repository's.
+fs::path RegistryStore::State::uploads_of(std::string_view repository) const {
+  return root / "uploads" / replace_all(std::string(repository), "/", "+");
+}
+
+std::optional<std::uint64_t> RegistryStore::State::linked_size(Database& database,
+                                                               std::string_view repository,
+                                                               std::string_view digest) {
+  Statement row = database.prepare("SELECT size FROM blobs WHERE repository = ? AND digest = ?");
+  if (!row.bind(repository, digest).step()) return std::nullopt;
+  return static_cast<std::uint64_t>(row.get_int(0));
+}
+
+std::optional<std::uint64_t> RegistryStore::blob_size(std::string_view repository,
+                                                      const Digest& digest) const {
+  auto size = state_->reader.with(
+      [&](Database& database) { return State::linked_size(database, repository, digest.str()); });
+  // Who sees it may go without uploading: collect_garbage() must not take it away under them.
+  if (size) state_->touched.with([&](auto& times) { times[digest.str()] = formats::now(); });
+  return size;
+}
+
+std::optional<os::Fd> RegistryStore::open_blob(std::string_view repository,
+                                               const Digest& digest) const {
+  if (!blob_size(repository, digest)) return std::nullopt;
+  return state_->blobs.open(digest);
+}
+
+// The file is renamed and the row inserted under one lock, so that collect_garbage() sees both or
+// neither.
+void RegistryStore::State::link_blob(std::string_view repository, const Digest& digest,
+                                     const fs::path& file, std::uint64_t size) {
+  writer.with([&](Database& database) {
+    Transaction change(database);
+    require_repository(database, repository);
+    bool is_new =
+        !database.prepare("SELECT 1 FROM blobs WHERE digest = ?").bind(digest.str()).step();
+    if (!file.empty() && !blobs.has(digest)) blobs.move_in(file, digest);
+    database.run(
+        "INSERT INTO blobs VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET linked = excluded.linked",
+        repository, digest.str(), size, to_millis(formats::now()));
+    change.commit();
+    if (is_new) bytes += size;
+  });
+}
+
+bool RegistryStore::mount_blob(std::string_view repository, std::string_view from,
+                               const Digest& digest) {
+  return state_->writer.with([&](Database& database) {
+    Transaction change(database);
+    State::require_repository(database, repository);
+    auto size = State::linked_size(database, from, digest.str());
+    if (!size) return false;
+    database.run(
+        "INSERT INTO blobs VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET linked = excluded.linked",
+        repository, digest.str(), *size, to_millis(formats::now()));
+    change.commit();
+    return true;
+  });
+}
+
+bool RegistryStore::delete_blob(std::string_view repository, const Digest& digest) {
+  return state_->writer.with([&](Database& database) {
+    database.run("DELETE FROM blobs WHERE repository = ? AND digest = ?", repository, digest.str());
+    return database.changes() > 0;
+  });
+}
+
+std::string RegistryStore::begin_upload(std::string_view repository) {
+  if (!has_repository(repository)) {
+    throw RegistryRefusal(404, "NAME_UNKNOWN",
+                          fmt::format("repository name not known to registry: {}", repository));
+  }
+  std::string id = uuid();
+  auto session = std::make_shared<UploadSession>();
+  os::make_dirs(state_->uploads_of(repository));
+  session->path = state_->uploads_of(repository) / id;
+  session->file = os::open_file(session->path.string(), O_RDWR | O_CREAT | O_EXCL);
+  session->digester.emplace("sha256");
+  state_->sessions.with([&](auto& sessions) { sessions[session->path.string()] = session; });
+  return id;
+}
+
+std::shared_ptr<UploadSession> RegistryStore::State::session(std::string_view repository,
+                                                             std::string_view id) {
+  if (!is_upload_id(id)) return nullptr;
+  fs::path path = uploads_of(repository) / id;
+  return sessions.with([&](auto& known) -> std::shared_ptr<UploadSession> {
+    if (auto found = known.find(path.string()); found != known.end()) return found->second;
+    os::Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));  // from before a restart
+    struct stat info {};
+    if (!file.is_open() || ::fstat(file.get(), &info) != 0) return nullptr;
+    if (::lseek(file.get(), 0, SEEK_END) < 0) os::throw_errno("seeking in an upload");
+    auto session = std::make_shared<UploadSession>();
+    session->path = path;
+    session->file = std::move(file);
+    session->size = static_cast<std::uint64_t>(info.st_size);
+    return known[path.string()] = session;
+  });
+}
+
+std::optional<UploadStatus> RegistryStore::upload(std::string_view repository,
+                                                  std::string_view id) const {
+  auto session = state_->session(repository, id);
+  if (!session) return std::nullopt;
+  return UploadStatus{std::string(id), session->size};
+}
+
+UploadStatus RegistryStore::append_upload(std::string_view repository, std::string_view id,
+                                          formats::Reader& body, std::optional<std::uint64_t> at,
+                                          std::uint64_t most) {
+  auto session = state_->session(repository, id);
+  if (!session) unknown_upload(id);
+  auto owned = own(*session);
+  if (!session->file.is_open()) unknown_upload(id);
+  if (at && *at != session->size) {
+    throw RegistryRefusal(
+        416, "BLOB_UPLOAD_INVALID",
+        fmt::format("blob upload invalid: the next byte must be number {}, not {}",
+                    session->size.load(), *at));
+  }
+  std::vector<char> piece(kPiece);
+  while (std::size_t count = body.read(piece)) {
+    if (count > most - std::min<std::uint64_t>(most, session->size)) {
+      throw RegistryRefusal(413, "SIZE_INVALID",
+                            fmt::format("a blob may have at most {} bytes", most));
+    }
+    append(*session, std::string_view(piece.data(), count));
+  }
+  return {std::string(id), session->size};
+}
+
+void RegistryStore::finish_upload(std::string_view repository, std::string_view id,
+                                  const Digest& digest) {
+  auto session = state_->session(repository, id);
+  if (!session) unknown_upload(id);
+  auto owned = own(*session);
+  if (!session->file.is_open()) unknown_upload(id);
+  auto drop = [&] {
+    ::unlink(session->path.c_str());
+    session->file.reset();
+    state_->sessions.with([&](auto& sessions) { sessions.erase(session->path.string()); });
+  };
+  bool is_hashed = session->digester && digest.algorithm() == "sha256";
+  Digest actual =
+      is_hashed ? session->digester->digest() : hash_file(session->file.get(), digest.algorithm());
+  if (actual != digest) {
+    drop();
+    throw RegistryRefusal(
+        400, "DIGEST_INVALID",
+        fmt::format("provided digest did not match uploaded content: it is {}", actual),
+        digest.str());
+  }
+  if (!state_->blobs.has(digest) && ::fsync(session->file.get()) != 0)
+    os::throw_errno("fsync of an upload");
+  state_->link_blob(repository, digest, session->path, session->size);
+  drop();  // the name is gone when it was moved in, and must go when the blob was here
+}
+
+bool RegistryStore::cancel_upload(std::string_view repository, std::string_view id) {
+  auto session = state_->session(repository, id);
+  if (!session) return false;
+  auto owned = own(*session);
+  if (!session->file.is_open()) return false;
+  ::unlink(session->path.c_str());
+  session->file.reset();
+  state_->sessions.with([&](auto& sessions) { sessions.erase(session->path.string()); });
+  return true;
+}
+
+std::uint64_t RegistryStore::bytes() const { return state_->bytes; }
+
+namespace {
+
+// The blobs that a repository's manifests name.
+std::set<std::string> named_blobs(Database& database, const std::string& repository) {
+  std::set<std::string> named;
+  Statement rows = database.prepare("SELECT body, media_type FROM manifests WHERE repository = ?");
+  rows.bind(repository);
+  while (rows.step()) {
+    auto document = parse_manifest_or_index(rows.get_text(0), rows.get_text(1));
+    const auto* manifest = std::get_if<Manifest>(&document);
+    if (!manifest) continue;
+    named.insert(manifest->config.digest.str());
+    for (const Descriptor& layer : manifest->layers) named.insert(layer.digest.str());
+  }
+  return named;
+}
+
+}  // namespace
+
+RegistryStore::Collected RegistryStore::collect_garbage(std::chrono::seconds grace) {
+  Collected collected;
+  const formats::Time now = formats::now();
+  const formats::Time border = now - grace;
+  std::unordered_map<std::string, formats::Time> touched =
+      state_->touched.read([](const auto& times) { return times; });
+  auto was_touched = [&](const std::string& digest) {
+    if (state_->started > border)
+      return true;  // what was asked for before the restart is not known
+    auto found = touched.find(digest);
+    return found != touched.end() && found->second > border;
+  };
+  for (const std::string& repository :
+       repositories()) {  // one repository at a time: requests wait for no longer than that
+    state_->writer.with([&](Database& database) {
+      Transaction change(database);
+      std::set<std::string> named = named_blobs(database, repository);
+      std::vector<std::string> unused;
+      Statement rows =
+          database.prepare("SELECT digest FROM blobs WHERE repository = ? AND linked < ?");
+      rows.bind(repository, to_millis(border));
+      while (rows.step()) {
+        if (!named.contains(rows.get_text(0)) && !was_touched(rows.get_text(0)))
+          unused.push_back(rows.get_text(0));
+      }
+      rows.reset();
+      for (const std::string& digest : unused) {
+        database.run("DELETE FROM blobs WHERE repository = ? AND digest = ?", repository, digest);
+      }
+      change.commit();
+    });
+  }
+  for (const Digest& digest : state_->blobs.blobs()) {
+    state_->writer.with([&](Database& database) {
+      if (database.prepare("SELECT 1 FROM blobs WHERE digest = ?").bind(digest.str()).step())
+        return;
+      std::uint64_t size = state_->blobs.size(digest).value_or(0);
+      if (!state_->blobs.remove(digest)) return;
+      ++collected.blobs;
+      collected.bytes += size;
+      state_->bytes -= std::min<std::uint64_t>(size, state_->bytes);
+    });
+  }
+  for (const auto& entry : fs::recursive_directory_iterator(state_->root / "uploads")) {
+    if (!entry.is_regular_file()) continue;
+    struct stat info {};
+    if (::stat(entry.path().c_str(), &info) != 0) continue;
+    auto idle = std::chrono::seconds(
+        std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count() -
+        info.st_mtim.tv_sec);
+    std::string repository = replace_all(entry.path().parent_path().filename().string(), "+", "/");
+    if (idle <= grace) continue;
+    try {
+      if (cancel_upload(repository, entry.path().filename().string())) ++collected.uploads;
+    } catch (const RegistryRefusal&) {  // NOLINT(bugprone-empty-catch): a request is writing to it
+    }
+  }
+  return collected;
+}
+
+}  // namespace slipway::oci

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// The registry's answers about blobs and uploads.
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "formats/io.hpp"
+#include "net/url.hpp"
+#include "oci/reference.hpp"
+#include "oci/registry_exchange.hpp"
+
+namespace slipway::oci {
+namespace {
+
+using net::HttpResponse;
+
+std::string blob_path(std::string_view repository, const Digest& digest) {
+  return fmt::format("/v2/{}/blobs/{}", repository, digest);
+}
+
+}  // namespace
+
+void RegistryExchange::blob() {
+  if (!is_reading() && request_.method != "DELETE") refuse_method("GET, HEAD, DELETE");
+  Digest digest = digest_argument(path_.argument);
+  if (is_reading()) return get_blob(digest);
+  require_delete();
+  require_repository(path_.repository);
+  if (!store_.delete_blob(path_.repository, digest)) {
+    throw RegistryRefusal(404, "BLOB_UNKNOWN", "blob unknown to registry", digest.str());
+  }
+  response_.send(registry_response(202));
+}
+
+void RegistryExchange::get_blob(const Digest& digest) {
+  auto size = store_.blob_size(path_.repository, digest);
+  if (!size) {
+    require_repository(path_.repository);
+    throw RegistryRefusal(404, "BLOB_UNKNOWN", "blob unknown to registry", digest.str());
+  }
+  std::string tag = "\"" + digest.str() + "\"";
+  HttpResponse answer = registry_response(200);
+  answer.headers.set("Docker-Content-Digest", digest.str());
+  answer.headers.set("ETag", tag);
+  answer.headers.set("Cache-Control", "max-age=31536000");
+  answer.headers.set("Accept-Ranges", "bytes");
+  if (request_.headers.get("If-None-Match").find(tag) != std::string::npos) {
+    answer.status = 304;
+    return response_.send(answer);
+  }
+  answer.headers.set("Content-Type", "application/octet-stream");
+  if (request_.method == "HEAD") {
+    answer.headers.set("Content-Length", std::to_string(*size));
+    return response_.send(answer);
+  }
+  RangeAnswer range;
+  bool may_be_partial =
+      !request_.headers.contains("If-Range") || request_.headers.get("If-Range") == tag;
+  if (auto header = request_.headers.find("Range"); header && may_be_partial)
+    range = parse_range(*header, *size);
+  if (range.kind == RangeAnswer::Kind::unsatisfiable) {
+    HttpResponse refusal = registry_error(416, "SIZE_INVALID", "the range is not satisfiable");
+    refusal.headers.set("Content-Range", fmt::format("bytes */{}", *size));
+    return response_.send(refusal);
+  }
+  auto file = store_.open_blob(path_.repository, digest);
+  if (!file) throw RegistryRefusal(404, "BLOB_UNKNOWN", "blob unknown to registry", digest.str());
+  if (range.kind == RangeAnswer::Kind::whole)
+    return response_.send_file(200, answer.headers, *file, 0, *size);
+  answer.headers.set("Content-Range",
+                     fmt::format("bytes {}-{}/{}", range.range.first, range.range.last, *size));
+  response_.send_file(206, answer.headers, *file, range.range.first,
+                      range.range.last - range.range.first + 1);
+}
+
+void RegistryExchange::begin_upload() {
+  if (request_.method != "POST") refuse_method("POST");
+  auto mount_digest = query("mount");
+  auto digest = query("digest");
+  auto algorithm = query("digest-algorithm");
+  if (algorithm && *algorithm != "sha256" && *algorithm != "sha512") {
+    throw RegistryRefusal(400, "UNSUPPORTED", "digests are sha256 or sha512",
+                          algorithm->substr(0, 50));
+  }
+  ensure_repository(path_.repository);
+  if (mount_digest && mount(*mount_digest)) return;
+  std::optional<Digest> whole;
+  if (digest) whole = digest_argument(*digest);
+  std::uint64_t most = most_upload();
+  if (request_.body_size.value_or(0) > most)
+    throw RegistryRefusal(413, "SIZE_INVALID",
+                          fmt::format("a blob may have at most {} bytes", most));
+  std::string id = store_.begin_upload(path_.repository);
+  if (!whole) return send_upload(202, {id, 0});
+  try {
+    store_.append_upload(path_.repository, id, *request_.body, std::nullopt, most);
+    store_.finish_upload(path_.repository, id, *whole);
+  } catch (...) {
+    store_.cancel_upload(path_.repository, id);  // nobody was told its name
+    throw;
+  }
+  send_created_blob(*whole);
+}
+
+// False: the client is to upload.
+bool RegistryExchange::mount(const std::string& text) {
+  Digest digest = digest_argument(text);
+  std::string from = query("from").value_or("");
+  bool is_here = store_.blob_size(path_.repository, digest).has_value();
+  if (!is_here) {
+    if (from.empty() || !is_repository(from) || !policy_.allows_mount(path_.repository, from))
+      return false;
+    // Not allowed to read the source: 202 as if it had none. 403 would make containerd give the
+    // push up.
+    if (policy_.authorise(request_, RegistryAction::pull, from)) return false;
+    if (!store_.mount_blob(path_.repository, from, digest)) return false;
+  }
+  send_created_blob(digest);
+  return true;
+}
+
+void RegistryExchange::upload() {
+  if (request_.method == "PATCH") return append();
+  if (request_.method == "PUT") return finish();
+  if (request_.method != "GET" && request_.method != "HEAD" && request_.method != "DELETE")
+    refuse_method("GET, PATCH, PUT, DELETE");
+  if (request_.method == "DELETE") {
+    if (!store_.cancel_upload(path_.repository, path_.argument)) {
+      throw RegistryRefusal(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry",
+                            path_.argument.substr(0, 100));
+    }
+    return response_.send(registry_response(204));
+  }
+  auto status = store_.upload(path_.repository, path_.argument);
+  if (!status)
+    throw RegistryRefusal(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry",
+                          path_.argument.substr(0, 100));
+  send_upload(204, *status);
+}
+
+// Where the request's body must begin, by its Content-Range.
+std::optional<std::uint64_t> RegistryExchange::chunk_start() const {
+  auto header = request_.headers.find("Content-Range");
+  if (!header) return std::nullopt;
+  auto range = parse_content_range(*header);
+  if (!range)
+    throw RegistryRefusal(400, "BLOB_UPLOAD_INVALID", "Content-Range must be START-END",
+                          header->substr(0, 100));
+  if (request_.body_size && *request_.body_size != range->last - range->first + 1) {
+    throw RegistryRefusal(400, "SIZE_INVALID", "Content-Range and Content-Length differ",
+                          header->substr(0, 100));
+  }
+  return range->first;
+}
+
+std::uint64_t RegistryExchange::most_upload() const {
+  std::uint64_t used = store_.bytes();
+  std::uint64_t left = options_.most_total_bytes - std::min(used, options_.most_total_bytes);
+  if (left == 0) throw RegistryRefusal(403, "DENIED", "the registry's quota is used up");
+  return std::min(left, options_.most_blob_bytes);
+}
+
+void RegistryExchange::append() {
+  send_upload(202, store_.append_upload(path_.repository, path_.argument, *request_.body,
+                                        chunk_start(), most_upload()));
+}
+
+void RegistryExchange::finish() {
+  auto text = query("digest");
+  if (!text) throw RegistryRefusal(400, "DIGEST_INVALID", "the digest is missing");
+  Digest digest = digest_argument(*text);
+  bool has_body =
+      !request_.body_size || *request_.body_size > 0 || request_.headers.contains("Content-Range");
+  if (has_body)
+    store_.append_upload(path_.repository, path_.argument, *request_.body, chunk_start(),
+                         most_upload());
+  store_.finish_upload(path_.repository, path_.argument, digest);
+  send_created_blob(digest);
+}
+
+void RegistryExchange::send_upload(int status, const UploadStatus& upload) {
+  HttpResponse answer = registry_response(status);
+  answer.headers.set("Location",
+                     fmt::format("/v2/{}/blobs/uploads/{}", path_.repository, upload.id));
+  answer.headers.set("Range", fmt::format("0-{}", upload.size == 0 ? 0 : upload.size - 1));
+  answer.headers.set("Docker-Upload-UUID", upload.id);
+  response_.send(answer);
+}
+
+void RegistryExchange::send_created_blob(const Digest& digest) {
+  HttpResponse answer = registry_response(201);
+  answer.headers.set("Location", blob_path(path_.repository, digest));
+  answer.headers.set("Docker-Content-Digest", digest.str());
+  response_.send(answer);
+}
+
+}  // namespace slipway::oci
