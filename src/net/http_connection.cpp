@@ -55,13 +55,12 @@ struct BeastStream {
 class BodyReader final : public formats::Reader {
  public:
   BodyReader(Stream& stream, boost::beast::flat_buffer& buffer, Parser& parser, bool wants_continue)
-      : stream_(stream), buffer_(buffer), parser_(parser), wants_continue_(wants_continue) {
-    if (parser_.chunked()) {
-      left_ = std::nullopt;
-    } else {
-      left_ = parser_.content_length() ? *parser_.content_length() : 0;
-    }
-  }
+      : stream_(stream),
+        buffer_(buffer),
+        parser_(parser),
+        wants_continue_(wants_continue),
+        size_(parser.chunked() ? std::nullopt : std::optional<std::uint64_t>(length_of(parser))),
+        left_(size_) {}
 
   std::size_t read(std::span<char> into) override {
     if (is_at_end()) return 0;
@@ -111,12 +110,12 @@ class BodyReader final : public formats::Reader {
   boost::beast::flat_buffer& buffer_;
   Parser& parser_;
   bool wants_continue_;
-  std::optional<std::uint64_t> left_;
-  std::optional<std::uint64_t> size_ = left_of(parser_);
+  std::optional<std::uint64_t> size_;
+  std::optional<std::uint64_t> left_;  // of a known size
 
-  static std::optional<std::uint64_t> left_of(const Parser& parser) {
-    if (parser.chunked()) return std::nullopt;
-    return parser.content_length() ? *parser.content_length() : 0;
+  static std::uint64_t length_of(const Parser& parser) {
+    auto length = parser.content_length();
+    return length ? *length : 0;
   }
 };
 

@@ -207,7 +207,8 @@ TlsServer::TlsServer(const CertificateAuthority& authority, std::vector<std::str
 
 TlsServer::~TlsServer() = default;
 
-std::unique_ptr<Stream> TlsServer::accept(os::Fd socket, std::chrono::milliseconds timeout) const {
+std::unique_ptr<Stream> TlsServer::accept(os::Fd&& socket,
+                                          std::chrono::milliseconds timeout) const {
   set_socket_timeout(socket.get(), timeout);
   std::unique_ptr<SSL, FreeSsl> ssl(SSL_new(state_->context.get()));
   if (!ssl || SSL_set_fd(ssl.get(), socket.get()) != 1)

@@ -64,7 +64,7 @@ class TlsServer final {
   ~TlsServer();
   /// Shakes hands on an accepted socket. throws Error{unavailable} when the client does not go
   /// along
-  [[nodiscard]] std::unique_ptr<Stream> accept(os::Fd socket,
+  [[nodiscard]] std::unique_ptr<Stream> accept(os::Fd&& socket,
                                                std::chrono::milliseconds timeout) const;
 
  private:

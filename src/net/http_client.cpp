@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/http_client.hpp"
+
+#include <curl/curl.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <array>
+#include <exception>
+
+#include "base/error.hpp"
+#include "base/guarded.hpp"
+#include "base/text.hpp"
+#include "net/url.hpp"
+
+namespace slipway::net {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// libcurl's handles; the multi handle holds the kept connections and can be woken from another
+/// thread.
+struct Session {
+  CURLM* multi = curl_multi_init();
+  CURL* easy = curl_easy_init();
+  Session() {
+    if (multi == nullptr || easy == nullptr) fail(Fault::unavailable, "libcurl cannot start");
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session() {
+    curl_easy_cleanup(easy);
+    curl_multi_cleanup(multi);
+  }
+};
+
+/// curl_slist.
+class List final {
+ public:
+  List() = default;
+  List(const List&) = delete;
+  List& operator=(const List&) = delete;
+  ~List() { curl_slist_free_all(head_); }
+  void add(const std::string& line) {
+    curl_slist* longer = curl_slist_append(head_, line.c_str());
+    if (longer == nullptr) fail(Fault::unavailable, "no memory");
+    head_ = longer;
+  }
+  [[nodiscard]] curl_slist* get() const { return head_; }
+
+ private:
+  curl_slist* head_ = nullptr;
+};
+
+/// A broken pipe under OpenSSL is an error of the write, not a signal, on this thread while this
+/// lives.
+class NoBrokenPipeSignal final {
+ public:
+  NoBrokenPipeSignal() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  NoBrokenPipeSignal(const NoBrokenPipeSignal&) = delete;
+  NoBrokenPipeSignal& operator=(const NoBrokenPipeSignal&) = delete;
+  ~NoBrokenPipeSignal() {
+    if (sigismember(&before_, SIGPIPE) == 1) return;
+    timespec none{};
+    while (::sigtimedwait(&pipe_, nullptr, &none) == SIGPIPE) {
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+ private:
+  sigset_t pipe_{};
+  sigset_t before_{};
+};
+
+bool is_redirect(const HttpResponse& response) {
+  constexpr std::array<int, 5> kRedirects = {301, 302, 303, 307, 308};
+  return std::ranges::find(kRedirects, response.status) != kRedirects.end() &&
+         response.headers.contains("Location");
+}
+
+/// One request under way: what the callbacks work on. Exceptions wait here: they must not cross
+/// libcurl.
+struct Transfer {
+  const HttpRequest& request;
+  const Exchange& exchange;
+  bool follows_redirects;
+  std::optional<formats::MemoryReader> memory;
+  formats::Reader* source;
+  HttpResponse response;
+  bool has_head = false;
+  bool is_dropped = false;  // a redirect's body
+  formats::Writer* sink = nullptr;
+  std::exception_ptr thrown;
+
+  Transfer(const HttpRequest& what, const Exchange& how, bool redirects)
+      : request(what),
+        exchange(how),
+        follows_redirects(redirects),
+        memory(what.body),
+        source(how.upload == nullptr ? &*memory : how.upload) {}
+
+  /// Runs `work`, keeping what it throws; `otherwise` then tells libcurl to give up.
+  template <typename Result, typename Work>
+  Result guarded(Result otherwise, Work work) noexcept {
+    try {
+      return work();
+    } catch (...) {
+      thrown = std::current_exception();
+      return otherwise;
+    }
+  }
+  void header_line(std::string_view line) {
+    if (has_head) return;  // trailers
+    if (line.starts_with("HTTP/")) {
+      response = {};
+      auto space = line.find(' ');
+      auto status = space == std::string_view::npos ? std::nullopt
+                                                    : to_integer(trim(line).substr(space + 1, 3));
+      response.status = status ? static_cast<int>(*status) : 0;
+    } else if (trim(line).empty()) {
+      if (response.status < 200) return;  // 100 Continue: the real head follows
+      has_head = true;
+      is_dropped = follows_redirects && is_redirect(response);
+      if (!is_dropped && exchange.on_head) sink = exchange.on_head(response);
+    } else if (auto colon = line.find(':'); colon != std::string_view::npos) {
+      response.headers.add(trim(line.substr(0, colon)), trim(line.substr(colon + 1)));
+    }
+  }
+  void body(std::string_view bytes) {
+    if (is_dropped) return;
+    if (sink != nullptr) {
+      sink->write(bytes);
+      return;
+    }
+    if (response.body.size() + bytes.size() > exchange.most_body_bytes) {
+      fail(Fault::unavailable, "the response is larger than {} bytes", exchange.most_body_bytes);
+    }
+    response.body += bytes;
+  }
+
+  static std::size_t on_header(char* data, std::size_t, std::size_t size, void* self) {
+    auto& transfer = *static_cast<Transfer*>(self);
+    return transfer.guarded(std::size_t{0}, [&] {
+      transfer.header_line({data, size});
+      return size;
+    });
+  }
+  static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self) {
+    auto& transfer = *static_cast<Transfer*>(self);
+    return transfer.guarded(std::size_t{CURL_WRITEFUNC_ERROR}, [&] {
+      transfer.body({data, size});
+      return size;
+    });
+  }
+  static std::size_t on_read(char* data, std::size_t, std::size_t size, void* self) {
+    auto& transfer = *static_cast<Transfer*>(self);
+    return transfer.guarded(std::size_t{CURL_READFUNC_ABORT}, [&] {
+      return transfer.source->read({data, size});
+    });
+  }
+  static int on_seek(void* self, curl_off_t offset, int origin) {
+    auto& transfer = *static_cast<Transfer*>(self);
+    return transfer.guarded(CURL_SEEKFUNC_FAIL, [&] {
+      if (offset != 0 || origin != SEEK_SET) return CURL_SEEKFUNC_FAIL;
+      if (transfer.exchange.upload == nullptr) {
+        transfer.memory.emplace(transfer.request.body);
+        return CURL_SEEKFUNC_OK;
+      }
+      if (!transfer.exchange.rewind) return CURL_SEEKFUNC_FAIL;
+      transfer.exchange.rewind();
+      return CURL_SEEKFUNC_OK;
+    });
+  }
+};
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+/// Header lines in libcurl's own notation.
+void add_headers(List& list, const HttpRequest& request, const Exchange& exchange) {
+  bool has_expect = false;
+  for (const auto& [name, value] : request.headers) {
+    if ((name + value).find_first_of(std::string("\r\n\0", 3)) != std::string::npos) {
+      fail(Fault::bad_input, "the request header '{}' holds a line end", name);
+    }
+    has_expect = has_expect || equals_ignoring_case(name, "Expect");
+    list.add(value.empty() ? name + ";" : name + ": " + value);
+  }
+  if (!has_expect) list.add(exchange.expect_continue ? "Expect: 100-continue" : "Expect:");
+}
+
+}  // namespace
+
+struct HttpClient::State {
+  HttpClientOptions options;
+  Guarded<std::vector<std::unique_ptr<Session>>> idle;
+
+  std::unique_ptr<Session> take() {
+    auto session = idle.with([](auto& sessions) -> std::unique_ptr<Session> {
+      if (sessions.empty()) return nullptr;
+      auto last = std::move(sessions.back());
+      sessions.pop_back();
+      return last;
+    });
+    return session ? std::move(session) : std::make_unique<Session>();
+  }
+  void give_back(std::unique_ptr<Session> session) {
+    constexpr std::size_t kKept = 16;
+    idle.with([&](auto& sessions) {
+      if (sessions.size() < kKept) sessions.push_back(std::move(session));
+    });
+  }
+  [[nodiscard]] const std::string* override_for(const Url& url) const {
+    std::string wanted = fmt::format("{}:{}", url.host, url.port);
+    for (const auto& [pattern, address] : options.connect_to) {
+      if (matches_wildcard(pattern, wanted)) return &address;
+    }
+    return nullptr;
+  }
+
+  void set_route(CURL* easy, const Url& url, List& connect_to) const;
+  void set_body(CURL* easy, const HttpRequest& request, Transfer& transfer) const;
+  void perform(Session& session, const Url& url, Transfer& transfer, const std::stop_token& stop,
+               Deadline deadline) const;
+  HttpResponse one(const HttpRequest& request, const Url& url, const std::stop_token& stop,
+                   Deadline deadline, const Exchange& exchange, bool follows_redirects);
+};
+
+/// Where the connection leads and whom it trusts.
+void HttpClient::State::set_route(CURL* easy, const Url& url, List& connect_to) const {
+  const std::string* address = override_for(url);
+  if (address != nullptr) {
+    connect_to.add("::" + *address);
+    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to.get());
+  }
+  if (address != nullptr || !options.use_proxy || is_loopback(url.host))
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  if (!options.unix_socket.empty())
+    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());
+  if (!options.ca_file.empty()) {
+    curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+    // The system's certificates stay trusted through their directory.
+    curl_easy_setopt(easy, CURLOPT_CAPATH, options.only_ca_file ? nullptr : "/etc/ssl/certs");
+  }
+}
+
+void HttpClient::State::set_body(CURL* easy, const HttpRequest& request, Transfer& transfer) const {
+  const Exchange& exchange = transfer.exchange;
+  bool has_body = exchange.upload != nullptr || !request.body.empty() || request.method == "POST" ||
+                  request.method == "PUT" || request.method == "PATCH";
+  if (request.method == "HEAD") {
+    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+  } else if (has_body) {
+    constexpr std::uint64_t kLarge = 1U << 20;
+    std::optional<std::uint64_t> size =
+        exchange.upload == nullptr ? request.body.size() : exchange.upload_size;
+    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
+                     size ? static_cast<curl_off_t>(*size) : curl_off_t{-1});
+    if (!size || *size >= kLarge) curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 2L << 20);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, &Transfer::on_read);
+    curl_easy_setopt(easy, CURLOPT_READDATA, &transfer);
+    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, &Transfer::on_seek);
+    curl_easy_setopt(easy, CURLOPT_SEEKDATA, &transfer);
+    curl_easy_setopt(easy, CURLOPT_EXPECT_100_TIMEOUT_MS, 2000L);
+  }
+  if (request.method != "HEAD" && request.method != "GET")
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  if (request.method == "GET" && has_body) curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "GET");
+}
+
+/// Drives the transfer to its end, the deadline or the stop.
+void HttpClient::State::perform(Session& session, const Url& url, Transfer& transfer,
+                                const std::stop_token& stop, Deadline deadline) const {
+  std::array<char, CURL_ERROR_SIZE> message{};
+  curl_easy_setopt(session.easy, CURLOPT_ERRORBUFFER, message.data());
+  struct Added {
+    Session& session;
+    explicit Added(Session& to) : session(to) {
+      curl_multi_add_handle(session.multi, session.easy);
+    }
+    Added(const Added&) = delete;
+    Added& operator=(const Added&) = delete;
+    ~Added() { curl_multi_remove_handle(session.multi, session.easy); }
+  } added(session);
+  std::stop_callback wake(stop, [&] { curl_multi_wakeup(session.multi); });
+  int running = 1;
+  for (;;) {
+    CURLMcode code = curl_multi_perform(session.multi, &running);
+    if (code != CURLM_OK)
+      fail(Fault::unavailable, "{}: {}", url.authority(), curl_multi_strerror(code));
+    if (transfer.thrown) std::rethrow_exception(transfer.thrown);
+    if (running == 0) break;
+    if (stop.stop_requested()) throw Cancelled();
+    if (deadline.passed())
+      fail(Fault::unavailable, "{} {}: timed out", transfer.request.method, url.to_string());
+    curl_multi_poll(session.multi, nullptr, 0,
+                    static_cast<int>(deadline.left(std::chrono::seconds(60)).count()), nullptr);
+  }
+  int rest = 0;
+  const CURLMsg* done = curl_multi_info_read(session.multi, &rest);
+  CURLcode result = done == nullptr ? CURLE_FAILED_INIT : done->data.result;
+  if (result == CURLE_OK) return;
+  fail(Fault::unavailable, "{} {}: {}", transfer.request.method, url.to_string(),
+       message[0] != '\0' ? message.data() : curl_easy_strerror(result));
+}
+
+HttpResponse HttpClient::State::one(const HttpRequest& request, const Url& url,
+                                    const std::stop_token& stop, Deadline deadline,
+                                    const Exchange& exchange, bool follows_redirects) {
+  NoBrokenPipeSignal no_signal;
+  Transfer transfer(request, exchange, follows_redirects);
+  List headers;
+  List connect_to;
+  add_headers(headers, request, exchange);
+  auto session = take();
+  CURL* easy = session->easy;
+  curl_easy_reset(easy);
+  curl_easy_setopt(easy, CURLOPT_URL, url.to_string().c_str());
+  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 512L << 10);
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                   static_cast<long>(options.connect_timeout.count()));
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Transfer::on_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+  set_route(easy, url, connect_to);
+  set_body(easy, request, transfer);
+  perform(*session, url, transfer, stop,
+          deadline);  // a session whose request failed is not used again
+  give_back(std::move(session));
+  return std::move(transfer.response);
+}
+
+HttpClient::HttpClient(HttpClientOptions options) : state_(std::make_unique<State>()) {
+  static const CURLcode kStarted = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (kStarted != CURLE_OK) fail(Fault::unavailable, "libcurl cannot start");
+  state_->options = std::move(options);
+}
+
+HttpClient::~HttpClient() {
+  NoBrokenPipeSignal no_signal;  // closing TLS connections says goodbye
+  state_.reset();
+}
+
+HttpResponse HttpClient::request(const HttpRequest& request, const std::stop_token& stop,
+                                 Deadline deadline, const Exchange& exchange) {
+  auto url = parse_url(request.url);
+  if (!url) fail(Fault::bad_input, "'{}' is no http or https URL", request.url);
+  HttpRequest current = request;
+  if (!url->user_info.empty() && !current.headers.contains("Authorization")) {
+    current.headers.set("Authorization", "Basic " + base64(url->user_info));
+  }
+  bool may_follow = request.method == "GET" || request.method == "HEAD";
+  for (int left = may_follow ? exchange.redirects : 0;; --left) {
+    HttpResponse response = state_->one(current, *url, stop, deadline, exchange, left > 0);
+    if (left <= 0 || !is_redirect(response)) return response;
+    auto next = resolve_url(*url, response.headers.get("Location"));
+    if (!next)
+      fail(Fault::unavailable, "{} leads to '{}', which is no http or https URL", url->to_string(),
+           response.headers.get("Location"));
+    if (next->host != url->host || next->port != url->port || next->scheme != url->scheme) {
+      current.headers.remove("Authorization");
+      current.headers.remove("Cookie");
+    }
+    current.headers.remove("Host");
+    next->user_info.clear();
+    url = next;
+    current.url = url->to_string();
+  }
+}
+
+}  // namespace slipway::net
