@@ -318,6 +318,21 @@ std::optional<unsigned long long> start_ticks(pid_t pid) {
   return ticks ? std::optional(static_cast<unsigned long long>(*ticks)) : std::nullopt;
 }
 
+bool wait_until_gone(pid_t pid, unsigned long long ticks, const std::stop_token& stop, Deadline deadline) {
+  Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd.is_open() || !is_alive(pid, ticks)) return true;
+  StopEvent event(stop);
+  while (!deadline.passed()) {
+    if (stop.stop_requested()) throw Cancelled();
+    std::array<pollfd, 2> fds = {{{pidfd.get(), POLLIN, 0}, {event.get(), POLLIN, 0}}};
+    if (::poll(fds.data(), fds.size(), static_cast<int>(deadline.left(std::chrono::hours(1)).count())) < 0 && errno != EINTR) {
+      throw_errno("poll");
+    }
+    if (fds[0].revents != 0) return true;
+  }
+  return false;
+}
+
 bool is_alive(pid_t pid, unsigned long long ticks) { return start_ticks(pid) == ticks; }
 
 }  // namespace slipway::os

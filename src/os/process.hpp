@@ -95,6 +95,9 @@ Captured capture(Command command, const std::stop_token& stop, Deadline deadline
 std::optional<std::string> find_program(std::string_view name);
 /// A copy of this process's environment.
 std::map<std::string, std::string> environment();
+/// Waits until a process that need not be our child has ended (or is another one by now); false when the deadline passed first.
+///   throws  Cancelled
+bool wait_until_gone(pid_t pid, unsigned long long start_ticks, const std::stop_token& stop, Deadline deadline);
 /// True while a process with this pid exists and its start time (clock ticks since boot) is the one given.
 bool is_alive(pid_t pid, unsigned long long start_ticks);
 /// Field 22 of /proc/PID/stat: tells a process from a later one with the same pid. Nothing when there is none.

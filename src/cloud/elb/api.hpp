@@ -64,6 +64,7 @@ class Elb final : public LoadBalancing, private Targets {
     Model model;
     std::uint64_t version = 0;
     std::function<void()> listener;
+    bool has_ended = false;  ///< run() is over: HAProxy stays away
   };
   /// Changes the model and writes the records that `use` names; then HAProxy follows when `reconfigure`.
   void change(const std::function<void(Model&, Tables&)>& use, bool reconfigure);
