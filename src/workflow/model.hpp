@@ -132,9 +132,11 @@ struct Job {
   std::vector<Step> steps;
   // A job that calls a workflow:
   std::string uses;                  ///< "./.github/workflows/x.yml" or "owner/repo/.github/workflows/x.yml@ref"
+  Place uses_place;
   Template inputs;                   ///< with:
   CallSecrets secrets;
   std::shared_ptr<const Workflow> callee;  ///< read by read_workflow's loader; shared by jobs that call the same file
+  std::vector<Place> needs_places;   ///< one for each of needs
   Place place;                       ///< of the id
 
   [[nodiscard]] bool is_call() const { return !uses.empty(); }

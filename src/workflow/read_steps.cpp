@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/text.hpp"
+#include "workflow/read_parts.hpp"
+#include "workflow/step_ids.hpp"
+
+namespace slipway::workflow {
+namespace {
+
+bool is_action_reference(const std::string& uses) {
+  if (uses.starts_with("docker://") || uses.starts_with("./") || uses.starts_with(".\\") || uses.starts_with("$/")) {
+    return true;
+  }
+  auto halves = split(uses, '@');
+  if (halves.size() != 2 || halves[1].empty()) return false;
+  auto parts = split(replace_all(halves[0], "\\", "/"), '/');
+  std::erase(parts, "");
+  return parts.size() >= 2;
+}
+
+std::vector<std::string> words(const Template& value) {
+  if (value.is_string()) return {value.text};
+  std::vector<std::string> result;
+  for (const auto& item : value.items) result.push_back(item.text);
+  return result;
+}
+
+class StepReader final {
+ public:
+  StepReader(const Availability& if_available, Findings& findings) : if_available_(if_available), findings_(findings) {}
+
+  std::vector<Step> read(const Template& value) {
+    for (const auto& item : value.items) collect_ids(item);
+    for (const auto& item : value.items) add(item, false);
+    for (auto& step : steps_) {
+      if (!step.has_own_id) step.id = ids_.make_up(step.uses);
+    }
+    for (const auto& [waiting, group] : groups_) {
+      for (auto member : group) steps_[waiting].wait.push_back(steps_[member].id);
+    }
+    return std::move(steps_);
+  }
+
+ private:
+  // Own ids come before the made-up ones, wherever they are in the file.
+  void collect_ids(const Template& item) {
+    const auto& id = item["id"];
+    if (id.is_string()) {
+      if (auto wrong = ids_.add(id.text); !wrong.empty()) findings_.add(id.place, wrong);
+    }
+    for (const auto& inner : item["parallel"].items) collect_ids(inner);
+  }
+
+  void add(const Template& item, bool in_group) {
+    const auto& group = item["parallel"];
+    if (!group.is_absent()) {
+      std::vector<std::size_t> members;
+      for (const auto& inner : group.items) {
+        members.push_back(steps_.size());
+        add(inner, true);
+      }
+      groups_.emplace_back(steps_.size(), std::move(members));
+      Step wait;
+      wait.place = item.place;
+      wait.condition = read_condition({}, if_available_, true, findings_);
+      steps_.push_back(std::move(wait));
+      return;
+    }
+    steps_.push_back(read_one(item));
+    if (!in_group) return;
+    if (!item["background"].is_absent()) {
+      findings_.add(item["background"].place,
+                    "'background' is not allowed inside a parallel block. Steps in a parallel block are automatically run as "
+                    "background steps.");
+    }
+    steps_.back().background = true;
+  }
+
+  Step read_one(const Template& item) {
+    Step step;
+    step.place = item.place;
+    step.id = item["id"].text;
+    step.has_own_id = item["id"].is_string();
+    step.name = item["name"];
+    step.condition = read_condition(item["if"], if_available_, true, findings_);
+    step.env = item["env"];
+    step.continue_on_error = item["continue-on-error"];
+    step.timeout_minutes = item["timeout-minutes"];
+    step.run = item["run"];
+    step.shell = item["shell"];
+    step.working_directory = item["working-directory"];
+    step.with = item["with"];
+    step.background = item["background"].boolean;
+    step.wait = words(item["wait"]);
+    step.wait_all = !item["wait-all"].is_absent();
+    step.cancel = item["cancel"].text;
+    const auto& uses = item["uses"];
+    step.uses = uses.text;
+    step.uses_place = uses.place;
+    if (uses.is_string() && !is_action_reference(uses.text)) {
+      findings_.add(uses.place, fmt::format("Expected format {{org}}/{{repo}}[/path]@ref. Actual '{}'", uses.text));
+    }
+    return step;
+  }
+
+  const Availability& if_available_;
+  Findings& findings_;
+  Ids ids_;
+  std::vector<Step> steps_;
+  std::vector<std::pair<std::size_t, std::vector<std::size_t>>> groups_;  // a waiting step, and for what
+};
+
+}  // namespace
+
+Condition read_condition(const Template& value, const Availability& available, bool wrap, Findings& findings) {
+  Condition condition;
+  condition.place = value.place;
+  condition.text = value.literal();
+  std::string source = value.is_expression() ? value.expression.text() : value.text;
+  auto parsed = parse_condition(source, available, wrap);
+  if (auto* error = std::get_if<ExpressionError>(&parsed)) {
+    if (!findings.has(value.place)) findings.add(value.place, error->message);
+  } else {
+    condition.expression = std::get<Expression>(std::move(parsed));
+  }
+  return condition;
+}
+
+std::vector<Step> read_steps(const Template& value, const Availability& if_available, Findings& findings) {
+  return StepReader(if_available, findings).read(value);
+}
+
+}  // namespace slipway::workflow

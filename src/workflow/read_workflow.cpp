@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "workflow/read_workflow.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "formats/yaml.hpp"
+#include "workflow/check_call.hpp"
+#include "workflow/read_parts.hpp"
+
+namespace slipway::workflow {
+namespace {
+
+// Reads a file and, through the loader, what it calls; every file once.
+class WorkflowReader final {
+ public:
+  explicit WorkflowReader(const ReadOptions& options) : options_(options) {}
+
+  ReadResult read(std::string_view text, const std::string& file, int depth) {
+    ReadResult result;
+    result.workflow.file = file;
+    auto document = formats::parse_yaml(text, file);
+    if (!document.ok()) {
+      result.diagnostics = std::move(document.diagnostics);
+      return result;
+    }
+    Findings findings(file);
+    auto root = read_by_schema(document.root, workflow_schema().at("workflow"), findings);
+    convert(root, result.workflow, findings);
+    if (options_.loader && depth <= options_.max_call_depth) read_callees(result.workflow, depth, findings);
+    result.diagnostics = findings.take();
+    return result;
+  }
+
+ private:
+  static void convert(const Template& root, Workflow& workflow, Findings& findings) {
+    workflow.name = root["name"];
+    workflow.run_name = root["run-name"];
+    workflow.triggers = read_triggers(root["on"]);
+    workflow.env = root["env"];
+    workflow.defaults = read_defaults(root["defaults"]);
+    workflow.permissions = read_permissions(root["permissions"]);
+    workflow.concurrency = root["concurrency"];
+    check_concurrency(workflow.concurrency, findings);
+    workflow.jobs = read_jobs(root["jobs"], findings);
+    for (auto& job : workflow.jobs) {
+      if (!job.permissions.given) job.permissions = workflow.permissions;
+    }
+  }
+
+  void read_callees(Workflow& workflow, int depth, Findings& findings) {
+    for (auto& job : workflow.jobs) {
+      if (!job.is_call()) continue;
+      if (depth >= options_.max_call_depth) {
+        findings.add(job.uses_place,
+                     fmt::format("Nested reusable workflow depth exceeded {}.", options_.max_call_depth - 1));
+        continue;
+      }
+      job.callee = callee(job, depth, findings);
+      if (job.callee) check_call(job, *job.callee, options_.default_permissions_are_limited, findings);
+    }
+  }
+
+  std::shared_ptr<const Workflow> callee(const Job& job, int depth, Findings& findings) {
+    // A workflow is read again for each depth: how deep it may call on depends on it.
+    auto key = std::make_pair(job.uses, depth);
+    if (auto known = callees_.find(key); known != callees_.end()) return known->second;
+    auto text = options_.loader(job.uses);
+    if (!text) {
+      if (job.uses.starts_with("./")) {
+        findings.add(job.uses_place, fmt::format("the called workflow '{}' does not exist", job.uses));
+      }
+      return nullptr;
+    }
+    auto file = job.uses.starts_with("./") ? job.uses.substr(2) : job.uses;
+    auto result = read(*text, file, depth + 1);
+    bool is_whole = result.ok();
+    findings.add(std::move(result.diagnostics));
+    auto shared = is_whole ? std::make_shared<const Workflow>(std::move(result.workflow)) : nullptr;
+    callees_[key] = shared;
+    return shared;
+  }
+
+  const ReadOptions& options_;
+  std::map<std::pair<std::string, int>, std::shared_ptr<const Workflow>> callees_;
+};
+
+}  // namespace
+
+ReadResult read_workflow(std::string_view text, const std::string& file, const ReadOptions& options) {
+  auto result = WorkflowReader(options).read(text, file, 1);
+  std::stable_sort(result.diagnostics.begin(), result.diagnostics.end(), [&](const Diagnostic& a, const Diagnostic& b) {
+    if ((a.file == file) != (b.file == file)) return a.file == file;
+    if (a.file != b.file) return false;
+    return std::make_pair(a.line, a.column) < std::make_pair(b.line, b.column);
+  });
+  return result;
+}
+
+}  // namespace slipway::workflow
