@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine end to end on this machine itself: real shells, no containers.
+#include <doctest/doctest.h>
+#include <signal.h>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "os/file.hpp"
+#include "workflow/host_machine.hpp"
+#include "workflow/read_workflow.hpp"
+#include "workflow/run.hpp"
+
+using namespace slipway;
+using namespace slipway::workflow;
+
+namespace {
+
+class Recorder final : public EventSink {
+ public:
+  void on(const RunEvent& event) override {
+    events.push_back(event);
+    if (event.kind == EventKind::output) log += event.text;
+    if (event.kind == EventKind::annotation) log += fmt::format("##[{}]{}\n", name_of(event.severity), event.text);
+    if (on_output && event.kind == EventKind::output) on_output(event.text);
+  }
+  [[nodiscard]] bool says(std::string_view text) const { return log.find(text) != std::string::npos; }
+  [[nodiscard]] std::string conclusion_of_step(std::string_view name) const {
+    for (const auto& event : events) {
+      if (event.kind == EventKind::step_finished && event.step_name == name) return event.conclusion;
+    }
+    return "";
+  }
+  std::vector<RunEvent> events;
+  std::string log;
+  std::function<void(const std::string&)> on_output;
+};
+
+class Greeting final : public Action {
+ public:
+  std::vector<ActionInput> inputs() const override {
+    return {{.name = "who", .standard = "${{ github.repository_owner }}"}, {.name = "loud", .standard = "false"}};
+  }
+  void run(ActionContext& context) override {
+    context.save_state("who", context.text("who"));
+    context.set_output("greeting", "hello " + context.text("who"));
+    context.set_env("GREETED", context.text("who"));
+    context.mask("sesame");
+    if (context.flag("loud", false)) fail(Fault::failed, "too loud");
+  }
+  bool has_post() const override { return true; }
+  void post(ActionContext& context) override { context.log("goodbye " + context.state("who").value_or("?")); }
+};
+
+class Catalog final : public ActionCatalog {
+ public:
+  Action* find(std::string_view name, std::string_view) override { return name == "test/greeting" ? &greeting_ : nullptr; }
+
+ private:
+  Greeting greeting_;
+};
+
+/// A workflow's run in a temporary directory.
+class Bench {
+ public:
+  RunResult run(const std::string& text, std::stop_token stop = {}) {
+    auto read = read_workflow(text, "test.yml");
+    for (const auto& diagnostic : read.diagnostics) FAIL(to_string(diagnostic));
+    workflow_ = std::make_shared<const Workflow>(std::move(read.workflow));
+    event.name = "push";
+    event.ref = "refs/heads/main";
+    event.sha = std::string(40, 'a');
+    event.repository = "octo/app";
+    event.actor = "mona";
+    planned_.workflow = workflow_;
+    planned_.starts = true;
+    for (const auto& job : workflow_->jobs) planned_.jobs.push_back({.job = &job});
+    RunServices services{.machines = machines_, .builtins = catalog_, .actions = actions_, .source = directory.path(),
+                         .directory = directory.path() / "run", .groups = directory.path() / "groups", .log = log_};
+    RunOrder order{.workflow = planned_, .event = event, .facts = {}, .settings = settings, .selectors = {}};
+    order.facts.token = "token-for-tests";
+    return workflow::run(order, services, recorder, std::move(stop));
+  }
+  os::TempDir directory;
+  Event event;
+  RunSettings settings;
+  Recorder recorder;
+
+ private:
+  PlainHostFactory machines_;
+  Catalog catalog_;
+  NoLog log_;
+  DiskActionSource actions_{{directory.path() / "actions"}, directory.path() / "cache", "", log_};
+  PlannedWorkflow planned_;
+  std::shared_ptr<const Workflow> workflow_;
+};
+
+Conclusion conclusion_of(const RunResult& result, std::string_view job) {
+  for (const auto& one : result.jobs) {
+    if (one.id == job) return one.conclusion;
+  }
+  FAIL("no job " << job);
+  return Conclusion::failure;
+}
+
+}  // namespace
+
+TEST_CASE("outputs, environment and path of a step reach later steps") {
+  Bench bench;
+  auto result = bench.run(R"(
+on: push
+env: {A: from-workflow, B: from-workflow}
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    env: {B: from-job}
+    outputs: {answer: "${{ steps.set.outputs.answer }}", none: "${{ steps.set.outputs.missing }}"}
+    steps:
+      - id: set
+        run: |
+          echo "answer=42" >> "$GITHUB_OUTPUT"
+          echo "C=from-file" >> "$GITHUB_ENV"
+          mkdir -p "$RUNNER_TEMP/bin" && printf '#!/bin/sh\necho tool-ran\n' > "$RUNNER_TEMP/bin/mytool"
+          chmod +x "$RUNNER_TEMP/bin/mytool" && echo "$RUNNER_TEMP/bin" >> "$GITHUB_PATH"
+          echo "now [$C]"
+      - run: mytool; echo "$A $B $C ${{ env.C }} ${{ steps.set.outputs.answer }} $GITHUB_REF $GITHUB_REPOSITORY"
+  two:
+    runs-on: ubuntu-latest
+    needs: one
+    steps:
+      - run: echo "got ${{ needs.one.outputs.answer }} ${{ needs.one.result }} [${{ needs.one.outputs.none }}]"
+)");
+  CHECK(result.conclusion == Conclusion::success);
+  CHECK(bench.recorder.says("now []"));
+  CHECK(bench.recorder.says("tool-ran\nfrom-workflow from-job from-file from-file 42 refs/heads/main octo/app\n"));
+  CHECK(bench.recorder.says("got 42 success []"));
+}
+
+TEST_CASE("a failed step skips the rest but for always() and failure(), and fails the job") {
+  Bench bench;
+  auto result = bench.run(R"(
+on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    steps:
+      - {name: soft, run: exit 3, continue-on-error: true, id: soft}
+      - {name: hard, run: "echo soft was ${{ steps.soft.outcome }} ${{ steps.soft.conclusion }}; exit 7"}
+      - {name: skipped, run: echo never}
+      - {name: on-failure, if: failure(), run: echo cleaning}
+      - {name: always, if: always(), run: "echo status ${{ job.status }}"}
+  after: {runs-on: x, needs: one, steps: [{run: echo never}]}
+  anyway: {runs-on: x, needs: after, if: always(), steps: [{run: "echo after was ${{ needs.after.result }}"}]}
+  later: {runs-on: x, needs: anyway, steps: [{run: echo never}]}
+)");
+  CHECK(result.conclusion == Conclusion::failure);
+  CHECK(bench.recorder.says("soft was failure success"));
+  CHECK(bench.recorder.says("##[error]Process completed with exit code 7."));
+  CHECK(bench.recorder.conclusion_of_step("skipped") == "skipped");
+  CHECK(bench.recorder.says("cleaning"));
+  CHECK(bench.recorder.says("status failure"));
+  CHECK(conclusion_of(result, "after") == Conclusion::skipped);
+  CHECK(bench.recorder.says("after was skipped"));
+  CHECK(conclusion_of(result, "later") == Conclusion::skipped);  // one skipped ancestor is enough
+  CHECK(!bench.recorder.says("never\n##"));
+}
+
+TEST_CASE("secrets are masked wherever they are said, and outputs that hold one are dropped") {
+  Bench bench;
+  bench.settings.secrets["TOKEN"] = "hunter2-hunter2";
+  auto result = bench.run(R"(
+on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    outputs: {leak: "${{ steps.a.outputs.leak }}"}
+    steps:
+      - id: a
+        env: {T: "${{ secrets.token }}"}
+        run: |
+          echo "plain $T"; printf '%s' "$T" | base64
+          echo "leak=$T" >> $GITHUB_OUTPUT
+          echo "::add-mask::later-secret"; echo "later-secret"
+          echo "::warning file=a.txt,line=3::about $T"
+  two: {runs-on: x, needs: one, steps: [{run: "echo [${{ needs.one.outputs.leak }}]"}]}
+)");
+  CHECK(result.conclusion == Conclusion::success);
+  CHECK(!bench.recorder.says("hunter2"));
+  CHECK(bench.recorder.says("plain ***"));
+  CHECK(!bench.recorder.says("aHVudGVyMi1odW50ZXIy"));
+  CHECK(bench.recorder.says("##[warning]about ***"));
+  CHECK(bench.recorder.says("Skip output 'leak' since it may contain secret."));
+  CHECK(bench.recorder.says("[]"));
+}
+
+TEST_CASE("a matrix runs its legs, fail-fast stops the others, max-parallel holds") {
+  Bench bench;
+  auto result = bench.run(R"(
+on: push
+jobs:
+  legs:
+    runs-on: ubuntu-latest
+    strategy: {fail-fast: true, max-parallel: 1, matrix: {n: [1, 2, 3]}}
+    steps: [{run: "echo leg ${{ matrix.n }} of ${{ strategy.job-total }}; test ${{ matrix.n }} != 2"}]
+)");
+  CHECK(result.conclusion == Conclusion::failure);
+  CHECK(conclusion_of(result, "legs (1)") == Conclusion::success);
+  CHECK(conclusion_of(result, "legs (2)") == Conclusion::failure);
+  CHECK(conclusion_of(result, "legs (3)") == Conclusion::cancelled);
+  CHECK(bench.recorder.says("leg 1 of 3"));
+}
+
+TEST_CASE("a built-in action: defaults, outputs, state and post in the right order") {
+  Bench bench;
+  auto result = bench.run(R"(
+on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    steps:
+      - {id: hello, uses: test/greeting@v1}
+      - {uses: test/greeting@v1, with: {who: second}}
+      - {run: "echo ${{ steps.hello.outputs.greeting }} $GREETED sesame"}
+      - {uses: test/greeting@v1, with: {loud: true}, continue-on-error: true}
+)");
+  CHECK(result.conclusion == Conclusion::success);
+  CHECK(bench.recorder.says("hello octo second ***"));
+  CHECK(bench.recorder.says("##[error]too loud"));
+  auto first = bench.recorder.log.find("goodbye second");
+  CHECK(first != std::string::npos);
+  CHECK(bench.recorder.log.find("goodbye octo", first) != std::string::npos);
+}
+
+TEST_CASE("local composite and node actions see their inputs, keep state and run their posts last in first out") {
+  Bench bench;
+  auto action = bench.directory.path() / "actions/octo/node@v2";
+  os::make_dirs(action);
+  os::write_file(action / "action.yml", R"(
+name: node action
+inputs: {the-name: {default: "${{ github.actor }}"}, other one: {required: false}}
+runs: {using: node20, main: main.js, post: post.js}
+)");
+  os::write_file(action / "main.js", R"(
+const fs = require('fs');
+console.log('main ' + process.env['INPUT_THE-NAME'] + ' ' + process.cwd().endsWith('/app'));
+fs.appendFileSync(process.env.GITHUB_STATE, 'kept=' + process.env['INPUT_THE-NAME'] + '\n');
+fs.appendFileSync(process.env.GITHUB_OUTPUT, 'made<<EOF\na\nb\nEOF\n');
+)");
+  os::write_file(action / "post.js", "console.log('post ' + process.env.STATE_kept);\n");
+  auto result = bench.run(R"(
+on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    steps:
+      - run: |
+          mkdir -p mine
+          cat > mine/action.yml <<'END'
+          name: mine
+          inputs: {word: {default: dflt}}
+          outputs: {out: {value: "${{ steps.inner.outputs.x }}-${{ inputs.word }}"}}
+          runs:
+            using: composite
+            steps:
+              - {id: inner, shell: bash, run: "echo x=in >> $GITHUB_OUTPUT; echo $GITHUB_ACTION_PATH ${{ inputs.word }} [$INPUT_WORD] $OUTER"}
+              - {uses: octo/node@v2, with: {the-name: composed}}
+              - {shell: bash, run: exit 1, continue-on-error: true}
+          END
+      - {id: c, uses: ./mine, with: {word: given}, env: {OUTER: seen}}
+      - {id: n, uses: octo/node@v2}
+      - {run: "echo out ${{ steps.c.outputs.out }} ${{ toJSON(steps.n.outputs.made) }}"}
+)");
+  INFO(bench.recorder.log);
+  CHECK(result.conclusion == Conclusion::success);
+  CHECK(bench.recorder.says("/mine given [] seen"));
+  CHECK(bench.recorder.says("main composed true"));
+  CHECK(bench.recorder.says("main mona true"));
+  CHECK(bench.recorder.says("out in-given \"a\\nb\""));
+  auto first = bench.recorder.log.find("post mona");
+  REQUIRE(first != std::string::npos);
+  CHECK(bench.recorder.log.find("post composed", first) != std::string::npos);
+}
+
+TEST_CASE("cancelling: the running step gets a signal, always() steps still run, the run is cancelled") {
+  Bench bench;
+  std::stop_source stop;
+  bench.recorder.on_output = [&](const std::string& text) {
+    if (text.find("ready\n") != std::string::npos && text.find("shell:") == std::string::npos) stop.request_stop();
+  };
+  auto result = bench.run(R"(
+on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    steps:
+      - {name: long, run: "trap 'echo interrupted; exit 1' INT; echo ready; sleep 30 & wait $!"}
+      - {name: next, run: echo never-runs}
+      - {name: last, if: always(), run: "echo cleanup ${{ job.status }}"}
+)", stop.get_token());
+  INFO(bench.recorder.log);
+  CHECK(result.conclusion == Conclusion::cancelled);
+  CHECK(bench.recorder.says("\ninterrupted\n"));
+  CHECK(bench.recorder.conclusion_of_step("long") == "cancelled");
+  CHECK(bench.recorder.conclusion_of_step("next") == "skipped");
+  CHECK(bench.recorder.says("\ncleanup cancelled\n"));
+}
+
+TEST_CASE("workflow commands: unknown ones are text, stopped ones are not obeyed, set-env fails the step") {
+  Bench bench;
+  auto result = bench.run(R"(
+on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    steps:
+      - {name: stop, run: "echo ::foo::bar; echo ::stop-commands::tok; echo ::error::inert; echo ::tok::; echo ::error::live"}
+      - {name: unsafe, run: "echo ::set-env name=A::1", continue-on-error: true}
+      - {name: broken-file, run: "echo nonsense >> $GITHUB_ENV", continue-on-error: true, id: f}
+      - {run: "echo file ${{ steps.f.outcome }}"}
+)");
+  CHECK(result.conclusion == Conclusion::success);
+  CHECK(bench.recorder.says("\n::foo::bar\n"));
+  CHECK(bench.recorder.says("\n::error::inert\n"));
+  CHECK(bench.recorder.says("##[error]live"));
+  CHECK(bench.recorder.says("The `set-env` command is disabled"));
+  CHECK(bench.recorder.says("file failure"));
+}
+
+TEST_CASE("an action that is nowhere fails the job before its first step") {
+  Bench bench;
+  auto result = bench.run("on: push\njobs:\n  one: {runs-on: x, steps: [{run: echo never}, {uses: no/such@v1}]}\n");
+  CHECK(result.conclusion == Conclusion::failure);
+  CHECK(bench.recorder.says("no action 'no/such@v1'"));
+  CHECK(!bench.recorder.says("\nnever"));
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "workflow/view_machine.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "formats/sha256.hpp"
+#include "os/file.hpp"
+
+namespace slipway::workflow {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kHome = "/home/runner";
+constexpr std::string_view kToolCache = "/opt/hostedtoolcache";
+constexpr std::string_view kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr std::string_view kBundle = "/etc/ssl/certs/ca-certificates.crt";
+
+// How this machine reaches the network is no secret of its user's, and a job needs it as much as he does.
+constexpr std::string_view kPassedOn[] = {"HTTP_PROXY",  "HTTPS_PROXY", "NO_PROXY",      "ALL_PROXY",           "http_proxy", "https_proxy",
+                                          "no_proxy",    "all_proxy",   "PIP_INDEX_URL", "NPM_CONFIG_REGISTRY", "npm_config_registry"};
+// Programs that do not read the system's bundle by themselves.
+constexpr std::string_view kBundleVariables[] = {"NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
+                                                 "CURL_CA_BUNDLE", "PIP_CERT"};
+
+MachinePaths paths_for(const std::string& repository) {
+  auto work = std::string(kHome) + "/work";
+  auto name = repository_name(repository);
+  return {.workspace = work + "/" + name + "/" + name,
+          .work = work + "/" + name,
+          .temp = work + "/_temp",
+          .tool_cache = std::string(kToolCache),
+          .actions = work + "/_actions",
+          .home = std::string(kHome)};
+}
+
+std::map<std::string, std::string> view_env() {
+  std::map<std::string, std::string> env{{"PATH", std::string(kPath)},   {"HOME", std::string(kHome)}, {"USER", "runner"},
+                                         {"LANG", "C.UTF-8"},            {"SHELL", "/bin/bash"},       {"DEBIAN_FRONTEND", "noninteractive"},
+                                         {"AGENT_TOOLSDIRECTORY", std::string(kToolCache)}};
+  auto own = os::environment();
+  for (auto name : kPassedOn) {
+    if (auto found = own.find(std::string(name)); found != own.end()) env[found->first] = found->second;
+  }
+  if (fs::exists(kBundle)) {
+    for (auto name : kBundleVariables) env[std::string(name)] = kBundle;
+  }
+  return env;
+}
+
+container::StopSteps steps_of(const StopLadder& ladder) {
+  return {.after_interrupt = ladder.interrupt_grace, .after_terminate = ladder.terminate_grace};
+}
+
+container::ContainerSpec action_container(const ContainerOrder& order, const std::vector<std::string>& entrypoint,
+                                          const std::vector<std::string>& args, const ReadyImage& image, const std::string& id,
+                                          const fs::path& directory) {
+  auto spec = spec_of(order, image, parse_container_options(order.options), id, directory);
+  const auto& program = entrypoint.empty() ? image.entrypoint : entrypoint;
+  const auto& rest = args.empty() && entrypoint.empty() ? image.command : args;
+  spec.argv = program;
+  spec.argv.insert(spec.argv.end(), rest.begin(), rest.end());
+  return spec;
+}
+
+/// A job in a view of this machine, or in a container of an image.
+class ViewMachine final : public JobMachine {
+ public:
+  struct Parts {
+    container::RuntimeOptions runtime_options;
+    container::Runtime& runtime;
+    container::Network& network;
+    ImageSource& images;
+    fs::path directory;  // the job's
+    std::string id;      // of its container
+    MachinePaths paths;
+    container::Endpoint endpoint;
+  };
+  ViewMachine(Parts parts, const container::HostViewOptions& view, std::unique_ptr<ServiceHost> services)
+      : parts_(std::move(parts)), services_(std::move(services)), env_(view_env()),
+        view_(std::make_unique<container::HostView>(parts_.runtime_options, view)) {}
+  ~ViewMachine() override {
+    view_.reset();
+    services_.reset();
+    try {
+      parts_.network.release(parts_.id);
+    } catch (const Error&) {
+      // The network goes as a whole at the end of the run.
+    }
+  }
+
+  os::Exit exec(const MachineCommand& command, const OutputSink& sink, std::stop_token stop) override {
+    container::RunIo io;
+    io.sink = sink;
+    return view_->exec({.argv = command.argv, .env = command.env, .cwd = command.cwd, .stop_steps = steps_of(command.ladder)}, io,
+                       std::move(stop));
+  }
+  [[nodiscard]] std::optional<std::string> find_program(const std::string& name, const std::string& path) const override {
+    return view_->find_program(name, path);
+  }
+  [[nodiscard]] fs::path outside(const std::string& inside) const override { return view_->outside(inside); }
+  [[nodiscard]] const MachinePaths& paths() const override { return parts_.paths; }
+  [[nodiscard]] bool is_job_container() const override { return false; }
+  [[nodiscard]] const std::map<std::string, std::string>& base_env() const override { return env_; }
+  RunningService start_service(const ContainerOrder& order, const OutputSink& sink, std::stop_token stop) override {
+    return services_->start(order, parts_.endpoint.netns, sink, std::move(stop));
+  }
+  os::Exit run_container(const ContainerOrder& order, const std::vector<std::string>& entrypoint,
+                         const std::vector<std::string>& args, const OutputSink& sink, std::stop_token stop) override {
+    auto image = parts_.images.fetch(order.image, order.login, sink, stop);
+    auto id = parts_.id + "-" + uuid().substr(0, 8);
+    auto spec = action_container(order, entrypoint, args, image, id, parts_.directory / id);
+    spec.network = {.kind = container::NetworkChoice::Kind::joined, .path = parts_.endpoint.netns};
+    mount_for_action(spec);
+    container::RunIo io;
+    io.sink = sink;
+    auto exit = parts_.runtime.run(spec, io, steps_of({}), std::move(stop), Deadline::never());
+    os::remove_tree(parts_.directory / id);
+    return exit.exit;
+  }
+
+ private:
+  // Where docker actions find the job's directories, and the variables that name them.
+  //   source  actions/runner ContainerActionHandler.cs; facts a.12
+  void mount_for_action(container::ContainerSpec& spec) const {
+    struct Place {
+      std::string inside;
+      std::string target;
+    };
+    const Place places[] = {{parts_.paths.workspace, "/github/workspace"},
+                            {parts_.paths.temp + "/_github_workflow", "/github/workflow"},
+                            {parts_.paths.temp + "/_runner_file_commands", "/github/file_commands"},
+                            {parts_.paths.temp + "/_github_home", "/github/home"},
+                            {parts_.paths.temp, "/github/runner_temp"}};
+    for (const auto& place : places) {
+      os::make_dirs(outside(place.inside));
+      spec.mounts.push_back({.kind = container::MountPoint::Kind::bind, .source = outside(place.inside), .target = place.target});
+      for (auto& [name, value] : spec.env) {
+        if (name.starts_with("GITHUB_") || name.starts_with("RUNNER_")) value = moved(value, place.inside, place.target);
+      }
+    }
+    spec.env["HOME"] = "/github/home";
+    spec.cwd = "/github/workspace";
+  }
+  static std::string moved(const std::string& value, const std::string& from, const std::string& to) {
+    if (!value.starts_with(from) || (value.size() > from.size() && value[from.size()] != '/')) return value;
+    return to + value.substr(from.size());
+  }
+
+  Parts parts_;
+  std::unique_ptr<ServiceHost> services_;
+  std::map<std::string, std::string> env_;
+  std::unique_ptr<container::HostView> view_;
+};
+
+// Container ids and network names are unique on the machine and short: a network namespace's name ends up in an interface's.
+std::string id_of(const MachineOrder& order) {
+  return fmt::format("run-{}-{}", order.run_id, formats::sha256_hex(order.job).substr(0, 6));
+}
+
+}  // namespace
+
+ContainerMachines::ContainerMachines(MachineOptions options, container::Runtime& runtime, ImageSource& images, Log& log)
+    : options_(std::move(options)), runtime_(runtime), images_(images), log_(log),
+      network_({.state = options_.network.state, .name = options_.network.name}), servers_(std::stop_token{}) {
+  dns_ = std::make_unique<container::DnsServer>(network_.gateway(), 53, options_.network.names, std::vector<std::string>{}, log_);
+  servers_.start([this](std::stop_token stop) { dns_->run(std::move(stop)); });
+}
+
+ContainerMachines::~ContainerMachines() {
+  servers_.stop();
+  try {
+    servers_.join();
+    network_.remove();
+  } catch (const std::exception& error) {
+    log_.warn("removing the run's network: {}", error.what());
+  }
+}
+
+std::string ContainerMachines::host_address() const { return network_.gateway(); }
+
+std::unique_ptr<JobMachine> ContainerMachines::make(const MachineOrder& order, const OutputSink& sink, std::stop_token stop) {
+  auto id = id_of(order);
+  auto services = std::make_unique<ServiceHost>(runtime_, network_, images_, order.directory, id);
+  if (options_.on_host) return std::make_unique<HostMachine>(order.directory, order.repository, std::move(services));
+  if (order.container) fail(Fault::unsupported, "'container: {}' is not supported yet", order.container->image);
+  for (const auto& label : order.labels) {
+    if (auto image = options_.label_images.find(label); image != options_.label_images.end()) {
+      fail(Fault::unsupported, "--image {}={} is not supported yet", label, image->second);
+    }
+    auto lower = to_lower(label);
+    if (lower.starts_with("windows") || lower.starts_with("macos")) {
+      fail(Fault::unsupported, "'runs-on: {}' cannot run here: this machine is Linux", label);
+    }
+  }
+  if (stop.stop_requested()) throw Cancelled();
+  sink(fmt::format("Job machine: a copy-on-write view of this machine ({})\n", id));
+  auto paths = paths_for(order.repository);
+  auto work = order.directory / "work";
+  os::make_dirs(work / "_temp");
+  os::make_dirs(options_.tool_cache);
+  auto endpoint = network_.attach(id);
+  auto view_directory = order.directory / "view";
+  os::make_dirs(view_directory);
+  container::HostViewOptions view{
+      .id = id,
+      .directory = view_directory,
+      .mounts = {{.kind = container::MountPoint::Kind::bind, .source = work, .target = std::string(kHome) + "/work"},
+                 {.kind = container::MountPoint::Kind::bind, .source = options_.tool_cache, .target = paths.tool_cache}},
+      .network = {.kind = container::NetworkChoice::Kind::joined, .path = endpoint.netns},
+      .hosts = {},
+      .nameserver = network_.gateway(),
+      .trusted_certificates = options_.trusted_certificates};
+  return std::make_unique<ViewMachine>(ViewMachine::Parts{.runtime_options = options_.runtime, .runtime = runtime_, .network = network_,
+                                                          .images = images_, .directory = order.directory, .id = id,
+                                                          .paths = paths, .endpoint = endpoint},
+                                       view, std::move(services));
+}
+
+}  // namespace slipway::workflow
