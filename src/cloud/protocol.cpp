@@ -96,6 +96,7 @@ std::string scalar_text(const Json& value) { return value.is_string() ? value.as
 
 void write_members(formats::XmlWriter& xml, const Json& object, std::string_view item);
 
+// A member "*Name" holds a list whose items stand side by side as <Name> (models with a locationName for list members: RDS).
 // A list's items are named `item` ("member", in ec2 "item").
 void write_value(formats::XmlWriter& xml, std::string_view name, const Json& value, std::string_view item) {
   if (value.is_null()) return;
@@ -113,7 +114,13 @@ void write_value(formats::XmlWriter& xml, std::string_view name, const Json& val
 }
 
 void write_members(formats::XmlWriter& xml, const Json& object, std::string_view item) {
-  for (const auto& [name, value] : object.as_object()) write_value(xml, name, value, item);
+  for (const auto& [name, value] : object.as_object()) {
+    if (name.starts_with('*')) {
+      for (const auto& each : value.as_array()) write_value(xml, std::string_view(name).substr(1), each, item);
+    } else {
+      write_value(xml, name, value, item);
+    }
+  }
 }
 
 }  // namespace

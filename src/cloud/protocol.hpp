@@ -19,7 +19,8 @@ Json decode_query(std::string_view body);
 /// One field of the form (decoded), such as "Action"; nothing when it is not there.
 std::optional<std::string> query_field(std::string_view body, std::string_view name);
 
-/// The body of an answer.
+/// The body of an answer. In query answers lists are <member> elements (ec2: <item>); a list whose items have a name of their own is
+/// written {"DBInstances": {"*DBInstance": […]}}.
 std::string encode_answer(const ServiceDescription& service, const Call& call, const Json& output);
 /// The body of an error.
 std::string encode_error(Protocol protocol, const std::string& xml_namespace, const Refusal& refusal, const std::string& request_id);
