@@ -148,7 +148,12 @@ class DirectoryWriter {
   }
 
   void write_file(const std::string& to, const Node& node) {
-    os::Fd out = os::open_file(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    os::Fd out(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!out.is_open() && errno == EEXIST) {
+      check(::unlink(to.c_str()) == 0, "replace", to);
+      out = os::open_file(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    }
+    check(out.is_open(), "open", to);
     if (node.content) {
       os::write_all(out.get(), *node.content);
     } else {

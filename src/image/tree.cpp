@@ -319,6 +319,22 @@ std::vector<std::pair<std::string, Node>> Tree::list(const std::string& path) {
   return out;
 }
 
+Entries Tree::entries_below(const std::string& path, bool with_xattrs) {
+  Entries out;
+  std::vector<std::pair<std::string, std::string>> todo{{path, ""}};
+  while (!todo.empty()) {
+    auto [at, prefix] = std::move(todo.back());
+    todo.pop_back();
+    for (auto& [name, node] : list(at)) {
+      std::string relative = joined(prefix, name);
+      if (node.is_directory()) todo.emplace_back(joined(at, name), relative);
+      if (with_xattrs && !node.is_symlink() && !node.real.empty()) node.xattrs = read_xattrs(node.real);
+      out.emplace(relative, std::move(node));
+    }
+  }
+  return out;
+}
+
 std::optional<std::string> Tree::read(std::string_view path, std::size_t most_bytes) {
   auto found = lookup(path, true);
   if (!found || !found->node.is_file() || found->node.size > most_bytes) return std::nullopt;

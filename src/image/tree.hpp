@@ -77,6 +77,8 @@ class Tree final {
   std::string resolve(std::string_view path);
   /// The names in a directory, sorted; `path` as lookup() returned it. Nothing when it is no directory.
   std::vector<std::pair<std::string, Node>> list(const std::string& path);
+  /// Everything below a directory, as a layer of its own.
+  Entries entries_below(const std::string& path, bool with_xattrs);
   /// The content of a small file; nothing when there is none.
   std::optional<std::string> read(std::string_view path, std::size_t most_bytes = 4u << 20);
 

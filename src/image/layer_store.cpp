@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/layer_store.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "formats/gzip.hpp"
+#include "formats/sha256.hpp"
+#include "formats/zstd.hpp"
+#include "image/layer.hpp"
+#include "oci/unpack.hpp"
+#include "os/file.hpp"
+
+namespace slipway::image {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kStepMagic = "slipway-step-1";
+constexpr std::string_view kBlobMagic = "slipway-blob-1";
+
+// The lines of a small record file after its first, which must be `magic`; nothing when it is not that, or is cut short.
+std::optional<std::vector<std::string>> read_record(const fs::path& file, std::string_view magic, std::size_t count) {
+  auto text = os::read_file_if_exists(file);
+  if (!text || !text->ends_with("\n")) return std::nullopt;
+  auto lines = split(*text, '\n');
+  if (lines.size() != count + 2 || lines[0] != magic) return std::nullopt;
+  return std::vector<std::string>(lines.begin() + 1, lines.end() - 1);
+}
+
+bool is_hex_name(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+std::string kind_of(Compression compression, std::optional<std::int64_t> clamp_mtime) {
+  std::string kind = compression == Compression::gzip ? "gzip" : compression == Compression::zstd ? "zstd" : "tar";
+  return clamp_mtime ? fmt::format("{}-{}", kind, *clamp_mtime) : kind;
+}
+
+}  // namespace
+
+LayerStore::LayerStore(fs::path root) : root_(std::move(root)) {
+  for (const char* name : {"steps", "layers", "cache", "hashes"}) os::make_dirs(root_ / name);
+}
+
+std::optional<StepRecord> LayerStore::find_step(const std::string& key) const {
+  auto lines = read_record(root_ / "steps" / key, kStepMagic, 3);
+  if (!lines || !is_hex_name((*lines)[0]) || !is_hex_name((*lines)[1])) return std::nullopt;
+  return StepRecord{(*lines)[0], (*lines)[1], (*lines)[2]};
+}
+
+void LayerStore::keep_step(const std::string& key, const StepRecord& record) const {
+  os::replace_file(root_ / "steps" / key, fmt::format("{}\n{}\n{}\n{}\n", kStepMagic, record.identity, record.layer, record.created));
+}
+
+std::string LayerStore::new_id() { return hex(random_bytes(16)); }
+
+fs::path LayerStore::begin_layer(const std::string& id) const {
+  fs::path made = root_ / "layers" / (id + ".new");
+  os::make_dirs(made / "fs");
+  os::make_dirs(made / "work");
+  if (::chmod((made / "fs").c_str(), 0755) != 0) os::throw_errno("chmod '" + (made / "fs").string() + "'");
+  return made;
+}
+
+fs::path LayerStore::commit_layer(const std::string& id) const {
+  fs::path made = root_ / "layers" / (id + ".new");
+  fs::path final_place = root_ / "layers" / id;
+  os::remove_tree(made / "work");
+  std::error_code problem;
+  fs::create_directory(final_place, problem);
+  fs::rename(made / "fs", final_place / "fs", problem);
+  if (problem) fail(Fault::unavailable, "cannot keep layer '{}': {}", final_place.string(), problem.message());
+  os::remove_tree(made);
+  return final_place / "fs";
+}
+
+void LayerStore::discard_layer(const std::string& id) const { os::remove_tree(root_ / "layers" / (id + ".new")); }
+
+std::optional<fs::path> LayerStore::directory(const std::string& id) const {
+  std::error_code problem;
+  fs::path place = fs::canonical(root_ / "layers" / id / "fs", problem);  // a link where the layer cache took it over
+  if (problem) return std::nullopt;
+  return place;
+}
+
+std::optional<LayerBlob> LayerStore::find_blob(const std::string& id, const std::string& kind) const {
+  auto lines = read_record(root_ / "layers" / id / ("blob-" + kind), kBlobMagic, 4);
+  if (!lines) return std::nullopt;
+  auto diff_id = oci::Digest::try_parse((*lines)[0]);
+  auto digest = oci::Digest::try_parse((*lines)[1]);
+  auto size = to_integer((*lines)[2]);
+  if (!diff_id || !digest || !size || *size < 0) return std::nullopt;
+  return LayerBlob{*diff_id, {.media_type = (*lines)[3], .digest = *digest, .size = static_cast<std::uint64_t>(*size)}};
+}
+
+void LayerStore::keep_blob(const std::string& id, const std::string& kind, const LayerBlob& blob) const {
+  os::make_dirs(root_ / "layers" / id);
+  os::replace_file(root_ / "layers" / id / ("blob-" + kind), fmt::format("{}\n{}\n{}\n{}\n{}\n", kBlobMagic, blob.diff_id.str(),
+                                                                        blob.blob.digest.str(), blob.blob.size, blob.blob.media_type));
+}
+
+fs::path LayerStore::cache_directory(const std::string& id) const {
+  return root_ / "cache" / formats::sha256_hex(id).substr(0, 32);
+}
+
+void Layer::set_entries(std::shared_ptr<const Entries> entries) {
+  std::lock_guard lock(mutex_);
+  entries_ = std::move(entries);
+}
+
+void Layer::set_directory(fs::path directory) {
+  std::lock_guard lock(mutex_);
+  directory_ = std::move(directory);
+}
+
+void Layer::hold(std::shared_ptr<os::TempDir> files) {
+  std::lock_guard lock(mutex_);
+  held_ = std::move(files);
+}
+
+bool Layer::is_available() const {
+  if (id_.empty() || store_.directory(id_)) return true;
+  for (const char* kind : {"gzip", "zstd", "tar"}) {
+    if (auto known = store_.find_blob(id_, kind); known && blobs_.has(known->blob.digest)) return true;
+  }
+  return false;
+}
+
+TreeLayer Layer::tree(const std::stop_token& stop) {
+  {
+    std::lock_guard lock(mutex_);
+    if (directory_) return *directory_;
+    if (entries_) return entries_;
+  }
+  return directory({}, stop);
+}
+
+fs::path Layer::directory(const std::vector<fs::path>& below, const std::stop_token& stop) {
+  std::lock_guard lock(mutex_);
+  if (directory_) return *directory_;
+  if (auto there = store_.directory(id_)) {
+    directory_ = there;
+    return *there;
+  }
+  std::string made_id = id_;
+  fs::path made = store_.begin_layer(LayerStore::new_id());
+  std::string temporary = made.stem().string();
+  if (entries_) {
+    write_directory(*entries_, made / "fs", {store_.root().parent_path()}, stop);
+  } else {
+    std::optional<LayerBlob> known;
+    for (const char* kind : {"gzip", "zstd", "tar"}) {
+      if (!known) known = store_.find_blob(id_, kind);
+    }
+    if (!known) fail(Fault::unavailable, "layer {} of the build cache is gone; build again with --no-cache", id_);
+    auto tar = oci::open_layer(blobs_, known->blob.digest);
+    os::Fd root = os::open_file((made / "fs").string(), O_RDONLY | O_DIRECTORY);
+    oci::UnpackOptions options;
+    options.whiteouts = oci::Whiteouts::overlay;
+    options.lower = below;
+    oci::apply_layer(*tar, root, options, stop);
+  }
+  // Another build may have been quicker: its tree is as good.
+  std::error_code problem;
+  os::make_dirs(store_.root() / "layers" / id_);
+  fs::rename(made / "fs", store_.root() / "layers" / id_ / "fs", problem);
+  store_.discard_layer(temporary);
+  directory_ = store_.directory(id_);
+  if (!directory_) fail(Fault::unavailable, "cannot keep layer {}: {}", id_, problem.message());
+  return *directory_;
+}
+
+LayerBlob Layer::blob(Compression compression, std::optional<std::int64_t> clamp_mtime, const std::stop_token& stop) {
+  std::string kind = kind_of(compression, clamp_mtime);
+  if (auto known = store_.find_blob(id_, kind); known && blobs_.has(known->blob.digest)) return *known;
+  std::shared_ptr<const Entries> entries;
+  std::optional<fs::path> on_disk;
+  {
+    std::lock_guard lock(mutex_);
+    entries = entries_;
+    on_disk = directory_;
+  }
+  if (!entries) {
+    if (!on_disk) on_disk = directory({}, stop);
+    entries = std::make_shared<Entries>(read_upper(*on_disk, stop));
+  }
+  oci::BlobWriter blob = blobs_.begin();
+  LayerBlob made;
+  unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, 16u);
+  auto write = [&](formats::Writer& next) {
+    formats::HashingWriter hashed(next);
+    write_tar(*entries, hashed, clamp_mtime, stop);
+    made.diff_id = oci::Digest::from_sha256_hex(hashed.hex());
+  };
+  if (compression == Compression::gzip) {
+    formats::GzipWriter gzip(blob, threads);
+    write(gzip);
+    gzip.finish();
+    made.blob.media_type = oci::media_type::kLayerGzip;
+  } else if (compression == Compression::zstd) {
+    formats::ZstdWriter zstd(blob, threads);
+    write(zstd);
+    zstd.finish();
+    made.blob.media_type = oci::media_type::kLayerZstd;
+  } else {
+    write(blob);
+    made.blob.media_type = oci::media_type::kLayer;
+  }
+  made.blob.size = blob.size();
+  made.blob.digest = blob.commit();
+  store_.keep_blob(id_, kind, made);
+  return made;
+}
+
+}  // namespace slipway::image

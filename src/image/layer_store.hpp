@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "image/build.hpp"
+#include "image/tree.hpp"
+#include "oci/blob_store.hpp"
+#include "oci/manifest.hpp"
+#include "os/file.hpp"
+
+namespace slipway::image {
+
+/// What is remembered of a step that was done once.
+struct StepRecord {
+  std::string identity;  ///< 64 hexadecimal digits: what the files after it are, as far as the cache can tell
+  std::string layer;     ///< the layer's id in LayerStore
+  std::string created;   ///< RFC 3339
+  bool operator==(const StepRecord&) const = default;
+};
+
+/// A layer as a registry has it.
+struct LayerBlob {
+  oci::Digest diff_id;
+  oci::Descriptor blob;
+  bool operator==(const LayerBlob&) const = default;
+};
+
+/// The builder's own part of the image store: STATE/images/build. Layers appear by a rename, records by a replaced file; what cannot be
+/// read counts as absent, so that a crash costs a cached step at most.
+///   threads  any, and any number of processes
+class LayerStore final {
+ public:
+  explicit LayerStore(std::filesystem::path root);
+
+  [[nodiscard]] const std::filesystem::path& root() const { return root_; }
+  [[nodiscard]] std::optional<StepRecord> find_step(const std::string& key) const;
+  void keep_step(const std::string& key, const StepRecord& record) const;
+
+  /// A new, not yet taken id.
+  [[nodiscard]] static std::string new_id();
+  /// A fresh directory for a layer that is being made: holds `fs` (mode 0755) and `work`.
+  [[nodiscard]] std::filesystem::path begin_layer(const std::string& id) const;
+  /// Makes the layer part of the store; returns its tree.
+  std::filesystem::path commit_layer(const std::string& id) const;
+  void discard_layer(const std::string& id) const;
+  /// The layer's tree when it is on disk.
+  [[nodiscard]] std::optional<std::filesystem::path> directory(const std::string& id) const;
+
+  /// `kind` names the compression.
+  [[nodiscard]] std::optional<LayerBlob> find_blob(const std::string& id, const std::string& kind) const;
+  void keep_blob(const std::string& id, const std::string& kind, const LayerBlob& blob) const;
+  /// Where a cache mount keeps its files.
+  [[nodiscard]] std::filesystem::path cache_directory(const std::string& id) const;
+
+ private:
+  std::filesystem::path root_;
+};
+
+/// A layer of a stage in this build: on disk, in memory, or only as a blob until somebody needs its files.
+class Layer final {
+ public:
+  Layer(std::string id, LayerStore& store, oci::BlobStore& blobs) : id_(std::move(id)), store_(store), blobs_(blobs) {}
+  /// A layer of a base image, unpacked.
+  Layer(std::filesystem::path directory, LayerStore& store, oci::BlobStore& blobs)
+      : store_(store), blobs_(blobs), directory_(std::move(directory)) {}
+
+  [[nodiscard]] const std::string& id() const { return id_; }
+  void set_entries(std::shared_ptr<const Entries> entries);
+  void set_directory(std::filesystem::path directory);
+  /// Keeps files that the entries lie in until the layer is dropped.
+  void hold(std::shared_ptr<os::TempDir> files);
+  /// True when its files can be had: nothing of it has been pruned.
+  [[nodiscard]] bool is_available() const;
+  /// Its files, for reading.
+  ///   below  the directories under it, top-most first, for layers that must be unpacked from a blob
+  TreeLayer tree(const std::stop_token& stop);
+  /// Its files as a directory for overlayfs, written now when they are not on disk yet.
+  std::filesystem::path directory(const std::vector<std::filesystem::path>& below, const std::stop_token& stop);
+  /// Its blob, made and put into the image store now when there is none yet.
+  LayerBlob blob(Compression compression, std::optional<std::int64_t> clamp_mtime, const std::stop_token& stop);
+
+ private:
+  std::string id_;
+  LayerStore& store_;
+  oci::BlobStore& blobs_;
+  std::mutex mutex_;
+  std::shared_ptr<const Entries> entries_;          // guarded by mutex_
+  std::optional<std::filesystem::path> directory_;  // guarded by mutex_
+  std::shared_ptr<os::TempDir> held_;               // guarded by mutex_; the step that made the files and this layer own it
+};
+
+}  // namespace slipway::image

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/remote_source.hpp"
+
+#include <fcntl.h>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "formats/sha256.hpp"
+#include "formats/time.hpp"
+#include "git/clone.hpp"
+#include "net/http_client.hpp"
+#include "net/url.hpp"
+
+namespace slipway::image {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct GitSource {
+  std::string url;
+  std::string ref;
+  std::string subdirectory;
+};
+
+// "URL#REF:SUBDIRECTORY"
+GitSource git_source(std::string_view source) {
+  auto hash = source.find('#');
+  GitSource git{.url = std::string(source.substr(0, hash))};
+  if (hash == std::string_view::npos) return git;
+  auto fragment = source.substr(hash + 1);
+  auto colon = fragment.find(':');
+  git.ref = fragment.substr(0, colon);
+  if (colon != std::string_view::npos) git.subdirectory = clean_path("/" + std::string(fragment.substr(colon + 1))).substr(1);
+  return git;
+}
+
+bool is_commit(std::string_view text) {
+  return (text.size() == 40 || text.size() == 64) && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+std::string commit_of(const GitSource& git, const std::string& checksum, const std::stop_token& stop) {
+  std::string commit;
+  if (is_commit(git.ref)) {
+    commit = git.ref;
+  } else {
+    auto found = git::remote_commit(git.url, git.ref.empty() ? "HEAD" : git.ref, "", stop);
+    if (!found) fail(Fault::not_found, "repository {} has no ref '{}'", git.url, git.ref.empty() ? "HEAD" : git.ref);
+    commit = *found;
+  }
+  if (!checksum.empty() && !commit.starts_with(checksum)) {
+    fail(Fault::bad_input, "expected checksum to match {}, got {}", checksum, commit);
+  }
+  return commit;
+}
+
+fs::path download_place(LayerStore& store, const std::string& url) {
+  return store.root() / "downloads" / formats::sha256_hex(url).substr(0, 32);
+}
+
+std::string digest_of(const fs::path& file) {
+  os::Fd fd = os::open_file(file.string(), O_RDONLY);
+  formats::FdReader reader(fd.get());
+  formats::HashingReader hashed(reader);
+  formats::CountingWriter nowhere;
+  formats::copy_all(hashed, nowhere);
+  return "sha256:" + hashed.hex();
+}
+
+// Downloads unless the server says that what we have is still it. Returns the content's digest.
+std::string download(const std::string& url, const std::string& checksum, LayerStore& store, const std::stop_token& stop) {
+  fs::path place = download_place(store, url);
+  os::make_dirs(place.parent_path());
+  auto etag = os::read_file_if_exists(place.string() + ".etag");
+  std::error_code problem;
+  bool is_here = fs::is_regular_file(place, problem);
+  if (is_here && !checksum.empty() && digest_of(place) == checksum) return checksum;
+  net::HttpClient client;
+  net::HttpRequest request{.url = url};
+  if (is_here && etag && !etag->empty()) request.headers.set("If-None-Match", *etag);
+  os::TempDir scratch(place.parent_path());
+  os::Fd out = os::open_file((scratch.path() / "body").string(), O_WRONLY | O_CREAT | O_EXCL, 0600);
+  formats::FdWriter file(out.get());
+  formats::HashingWriter hashed(file);
+  auto response = client.request(request, stop, Deadline::in(std::chrono::hours(1)),
+                                 {.on_head = [&](const net::HttpResponse& head) { return head.ok() ? &hashed : nullptr; }, .redirects = 10});
+  std::string digest;
+  if (response.status == 304 && is_here) {
+    digest = digest_of(place);
+  } else if (!response.ok()) {
+    fail(response.status == 404 ? Fault::not_found : Fault::unavailable, "{}: the server answered {}", url, response.status);
+  } else {
+    digest = "sha256:" + hashed.hex();
+    os::replace_file(place.string() + ".etag", response.headers.get("ETag"));
+    os::replace_file(place.string() + ".date", response.headers.get("Last-Modified"));
+    fs::rename(scratch.path() / "body", place);
+  }
+  if (!checksum.empty() && digest != checksum) fail(Fault::bad_input, "digest mismatch {}: {} (of {})", digest, checksum, url);
+  return digest;
+}
+
+std::string file_name(const std::string& source) {
+  auto url = net::parse_url(source);
+  if (!url) return "";
+  std::string path = net::percent_decode(url->path).value_or(url->path);
+  if (path.ends_with('/')) return "";
+  return path.substr(path.rfind('/') + 1);
+}
+
+}  // namespace
+
+bool is_git_source(std::string_view source) {
+  for (std::string_view scheme : {"git@", "git://", "ssh://"}) {
+    if (source.starts_with(scheme)) return true;
+  }
+  if (!source.starts_with("http://") && !source.starts_with("https://")) return false;
+  auto address = source.substr(0, source.find_first_of("#?"));
+  return address.ends_with(".git");
+}
+
+bool is_remote_source(std::string_view source) {
+  return source.starts_with("http://") || source.starts_with("https://") || is_git_source(source);
+}
+
+std::string remote_key(const CopyOp& add, LayerStore& store, const std::stop_token& stop) {
+  std::string key;
+  for (const auto& source : add.sources) {
+    if (!is_remote_source(source)) continue;
+    key += is_git_source(source) ? commit_of(git_source(source), add.checksum, stop) : download(source, add.checksum, store, stop);
+    key += ';';
+  }
+  return key;
+}
+
+Remote fetch_remote(const CopyOp& add, const std::string& source, LayerStore& store, const fs::path& into, const std::stop_token& stop) {
+  if (!is_git_source(source)) {
+    auto modified = formats::parse_http_date(os::read_file_if_exists(download_place(store, source).string() + ".date").value_or(""));
+    std::int64_t mtime = modified ? std::chrono::duration_cast<std::chrono::seconds>(modified->time_since_epoch()).count() : 0;
+    return {.path = download_place(store, source), .name = file_name(source), .mtime = mtime};
+  }
+  auto git = git_source(source);
+  fs::path clone = into / "clone";
+  git::clone({.source = git.url, .revision = commit_of(git, add.checksum, stop)}, clone, stop);
+  if (!add.keep_git_dir) os::remove_tree(clone / ".git");
+  fs::path tree = clone;
+  if (!git.subdirectory.empty()) {
+    Tree whole({clone});
+    auto found = whole.lookup(git.subdirectory, true);
+    if (!found || !found->node.is_directory()) fail(Fault::not_found, "repository {} has no directory '{}'", git.url, git.subdirectory);
+    tree = clone / found->path;
+  }
+  return {.path = tree, .is_directory = true};
+}
+
+}  // namespace slipway::image
