@@ -40,7 +40,7 @@ struct Dependencies {
 /// The official actions of the path from commit to service: checkout, setup-node, setup-python, cache (with restore and save),
 /// upload-artifact, download-artifact, configure-aws-credentials, amazon-ecr-login, docker's setup-buildx, setup-qemu, login,
 /// metadata and build-push, amazon-ecs-render- and -deploy-task-definition, slack-github-action. Same inputs, outputs and
-/// effects as the official ones; an input that is not known here is refused by name instead of being passed over.
+/// effects as the official ones; an input whose effect is not built yet is refused by name instead of being passed over.
 std::unique_ptr<workflow::ActionCatalog> make_catalog(const Dependencies& dependencies);
 
 }  // namespace slipway::actions

@@ -33,7 +33,9 @@ struct Rollout {
   std::string previous_task_definition;  ///< ARN
   bool is_new = false;       ///< false: nothing changed, the service runs this already
   bool can_roll_back = false;  ///< the service's circuit breaker is on with rollback: the cloud does it
+  bool has_breaker = false;    ///< the service's circuit breaker is on
   int desired = 0;
+  std::string last_event;  ///< id of the newest service event before it
   std::chrono::steady_clock::time_point accepted_at;
 };
 

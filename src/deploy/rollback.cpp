@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "deploy/rollback.hpp"
+
+#include <mutex>
+
+#include "base/error.hpp"
+#include "base/task_group.hpp"
+#include "deploy/task_definition.hpp"
+
+namespace slipway::deploy {
+namespace {
+
+using ledger::Release;
+
+// Newest first, of one service, only those that succeeded.
+std::vector<Release> good_ones(const ledger::Ledger& ledger, const std::string& environment, const std::string& service) {
+  std::vector<Release> good;
+  for (auto& release : ledger.history(environment, service, 10'000)) {
+    if (release.verdict == ledger::Verdict::succeeded) good.push_back(std::move(release));
+  }
+  return good;
+}
+
+// A roll back stands for the release it went to: the newest one before it with the same task definition that is no roll back.
+const Release& origin_of(const Release& release, const std::vector<Release>& good) {
+  if (release.cause != "rollback") return release;
+  for (const auto& candidate : good) {
+    if (candidate.id < release.id && candidate.cause != "rollback" && candidate.task_definition == release.task_definition) return candidate;
+  }
+  return release;
+}
+
+bool is_commit(std::string_view text) {
+  return text.size() >= 4 && text.size() <= 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+bool is_target(const Release& release, const std::string& target) {
+  if (is_commit(target)) return release.sha.starts_with(target);
+  return release.task_definition == target || brief_task_definition(release.task_definition) == target;
+}
+
+std::string known(const ledger::Ledger& ledger, const std::string& environment) {
+  std::vector<std::string> names;
+  for (const auto& release : ledger.history(environment, "", 1000)) {
+    std::string name = release.sha.empty() ? brief_task_definition(release.task_definition) : release.sha.substr(0, 12);
+    if (release.verdict == ledger::Verdict::succeeded && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    if (names.size() == 8) break;
+  }
+  return names.empty() ? "none has succeeded yet" : fmt::format("it has {}", fmt::join(names, ", "));
+}
+
+struct Track {
+  Release current;
+  Release origin;             // of current
+  std::vector<Release> good;  // newest first
+};
+
+std::vector<Track> tracks_of(const ledger::Ledger& ledger, const std::string& environment) {
+  std::vector<Track> tracks;
+  for (const auto& service : ledger.services(environment)) {
+    auto good = good_ones(ledger, environment, service);
+    if (good.empty()) continue;
+    Release current = good.front();
+    Release origin = origin_of(current, good);
+    tracks.push_back({std::move(current), std::move(origin), std::move(good)});
+  }
+  return tracks;
+}
+
+// The release that the whole environment goes back to: the newest good one, over all services, that was made before the
+// newest current one and is of another commit.
+std::optional<Release> last_good_before(const std::vector<Track>& tracks) {
+  const Release* newest = nullptr;
+  for (const auto& track : tracks) {
+    if (!newest || track.origin.id > newest->id) newest = &track.origin;
+  }
+  if (!newest) return std::nullopt;
+  auto differs = [&](const Release& release) {
+    return newest->sha.empty() ? release.task_definition != newest->task_definition : release.sha != newest->sha;
+  };
+  std::optional<Release> best;
+  for (const auto& track : tracks) {
+    for (const auto& release : track.good) {
+      if (release.cause == "rollback" || release.id >= newest->id || !differs(release)) continue;
+      if (!best || release.id > best->id) best = release;
+      break;
+    }
+  }
+  return best;
+}
+
+std::string spoken(const std::string& environment, const std::string& target) {
+  return target.empty() ? fmt::format("'{}' has no earlier good release", environment)
+                        : fmt::format("'{}' has no good release '{}'", environment, target);
+}
+
+}  // namespace
+
+std::vector<RollbackStep> plan_rollback(const ledger::Ledger& ledger, const std::string& environment, const std::string& target) {
+  auto tracks = tracks_of(ledger, environment);
+  std::vector<RollbackStep> plan;
+  bool found = false;
+  std::optional<Release> goal = target.empty() ? last_good_before(tracks) : std::nullopt;
+  for (auto track = tracks.rbegin(); track != tracks.rend(); ++track) {
+    auto fits = [&](const Release& release) {
+      if (!target.empty()) return is_target(release, target);
+      // With the goal's commit, or what the service ran when the goal was made.
+      return goal && release.cause != "rollback" && (release.id <= goal->id || (!goal->sha.empty() && release.sha == goal->sha)) &&
+             release.id <= track->origin.id;
+    };
+    auto release = std::find_if(track->good.begin(), track->good.end(), fits);
+    if (release == track->good.end()) continue;
+    found = true;
+    if (release->task_definition != track->current.task_definition) plan.push_back({track->current, *release});
+  }
+  if (!found) fail(Fault::not_found, "{}: {}", spoken(environment, target), known(ledger, environment));
+  return plan;
+}
+
+std::vector<RollbackResult> roll_back(Calls& calls, ledger::Ledger& ledger, const std::vector<RollbackStep>& plan, const std::string& who,
+                                      const WatchOptions& options,
+                                      const std::function<void(const std::string& service, const RolloutEvent&)>& sink,
+                                      const std::stop_token& stop) {
+  auto began = std::chrono::steady_clock::now();
+  std::mutex mutex;  // guards sink
+  std::vector<RollbackResult> results(plan.size());
+  std::vector<std::exception_ptr> troubles(plan.size());
+  auto go = [&](std::size_t index, const std::stop_token& stop_one) {
+    const auto& step = plan[index];
+    RollbackResult& result = results[index];
+    result.step = step;
+    Release release = step.to;
+    release.id = 0;
+    release.cause = "rollback";
+    release.who = who;
+    release.run_id.clear();
+    release.deployment.clear();
+    release.previous_task_definition = step.from.task_definition;
+    release.started = formats::now();
+    result.release = ledger.begin(release);
+    try {
+      Rollout rollout = start_rollout(calls, {.cluster = step.to.cluster, .service = step.to.service, .task_definition = step.to.task_definition}, stop_one);
+      result.accepted_after = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
+      ledger.accepted(result.release, rollout.deployment);
+      WatchOptions own = options;
+      own.sink = [&](const RolloutEvent& event) {
+        std::lock_guard lock(mutex);
+        if (sink) sink(step.to.service, event);
+      };
+      result.verdict = watch(calls, rollout, own, stop_one);
+      ledger.end(result.release, result.verdict.outcome, result.verdict.ok() ? "" : to_line(result.verdict));
+    } catch (const Error& error) {
+      ledger.end(result.release, ledger::Verdict::unknown, error.what());
+      throw;
+    } catch (const Cancelled&) {
+      ledger.end(result.release, ledger::Verdict::unknown, "the watch was cancelled");
+      throw;
+    }
+  };
+  TaskGroup group(stop);
+  for (std::size_t index = 0; index < plan.size(); ++index) {
+    group.start([&, index](std::stop_token) {
+      try {
+        go(index, stop);  // one service's trouble does not stop the others
+      } catch (...) {
+        troubles[index] = std::current_exception();
+      }
+    });
+  }
+  group.join();
+  for (const auto& trouble : troubles) {
+    if (trouble) std::rethrow_exception(trouble);
+  }
+  return results;
+}
+
+}  // namespace slipway::deploy
