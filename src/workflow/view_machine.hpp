@@ -20,7 +20,8 @@ namespace slipway::workflow {
 struct JobNetworkOptions {
   std::filesystem::path state;
   std::string name;              ///< "run-12"
-  container::NameTable names;    ///< what leads to the local cloud: "*.amazonaws.com" → address
+  container::NameTable names;    ///< names that are answered here
+  std::vector<std::string> upstream;  ///< who is asked for all others: the local cloud's DNS; empty: the host's resolvers
 };
 
 struct MachineOptions {

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/task_group.hpp"
+#include "cli/verb.hpp"
+#include "workflow/run_event.hpp"
+
+namespace slipway::cli {
+
+/// Shows runs while they go on. The whole of a log goes to its file; see `slipway logs`.
+///   threads  as EventSink
+class RunView : public workflow::EventSink {
+ public:
+  /// Annotations, summaries and where to read more; called once when all runs have ended.
+  virtual void finish() = 0;
+};
+
+/// The view that fits: live on a terminal, plain lines elsewhere, JSON lines on stdout with --json, failures only with --quiet.
+std::unique_ptr<RunView> make_run_view(const Surroundings& around);
+
+/// "1.2 s", "3 min 20 s".
+std::string short_duration(std::int64_t milliseconds);
+
+}  // namespace slipway::cli
