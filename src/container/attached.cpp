@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <optional>
 #include <utility>
 
 #include "base/text.hpp"
@@ -13,7 +14,6 @@
 #include "container/detached.hpp"
 #include "container/private_mounts.hpp"
 #include "os/file.hpp"
-#include "os/mount.hpp"
 
 namespace slipway::container {
 namespace {
@@ -74,21 +74,20 @@ ContainerExit run_direct(const Places& places, const ContainerSpec& spec, const 
   to_oci_config(spec, cgroup, "/");  // refuses what is wrong before anything is made
   auto bundle = claim_bundle(places, spec.id);
   BundleDirectory removed_at_the_end(bundle);
-  os::Exit exit;
+  std::optional<MountStubs> stubs;
+  std::optional<os::Process> process;
   in_private_mounts({}, [&](const std::stop_token&) {
     auto made = make_bundle(spec, bundle, cgroup);
-    std::optional<MountStubs> stubs;
     if (!spec.rootfs.upper.empty()) stubs.emplace(bundle / "rootfs", made);
     auto argv = places.command(bundle / "runtime.log", !cgroup.empty());
     for (const auto& word : {std::string("run"), std::string("--bundle"), bundle.string(), std::string("--pid-file"),
                              (bundle / "pid").string(), spec.id}) {
       argv.push_back(word);
     }
-    auto process = os::Process::spawn(command_for(io, argv));
-    exit = attend_runtime(process, bundle / "pid", io, true, steps, stop, deadline, false);
-    if (stubs) stubs->remove();
-    for (const auto& mount : os::mounts_below(bundle)) os::unmount(mount);
+    process = os::Process::spawn(command_for(io, argv));
   });
+  auto exit = attend_runtime(*process, bundle / "pid", io, true, steps, stop, deadline, false);
+  if (stubs) stubs->remove(spec.rootfs.upper);  // the mounts are gone with their last process
   bool was_stopped = stop.stop_requested() || deadline.passed();
   if (was_stopped) delete_leftover(places, spec.id, cgroup);
   if (was_stopped && !exit.ok()) throw_if_stopped(stop, deadline);
@@ -220,16 +219,17 @@ os::Exit exec_in(const Places& places, const std::string& id, const std::filesys
                            std::string("--pid-file"), (files.path() / "pid").string(), id}) {
     argv.push_back(word);
   }
-  os::Exit exit;
-  auto work = [&](const std::stop_token&) {
-    auto process = os::Process::spawn(command_for(io, argv));
-    TerminalTurn turn(exec.terminal ? io.stdin_fd : -1, process.pid());
-    exit = attend_runtime(process, files.path() / "pid", io, false, exec.stop_steps, stop, deadline, true);
-  };
+  std::optional<os::Process> process;
+  auto spawn = [&](const std::stop_token&) { process = os::Process::spawn(command_for(io, argv)); };
   if (cgroup_layout() == CgroupLayout::mixed) {
-    in_private_mounts({}, work);
+    in_private_mounts({}, spawn);
   } else {
-    work({});
+    spawn({});
+  }
+  os::Exit exit;
+  {
+    TerminalTurn turn(exec.terminal ? io.stdin_fd : -1, process->pid());
+    exit = attend_runtime(*process, files.path() / "pid", io, false, exec.stop_steps, stop, deadline, true);
   }
   if (!exit.ok() && os::read_file_if_exists(log).value_or("").find("\"error\"") != std::string::npos) {
     throw runtime_error(log, "");

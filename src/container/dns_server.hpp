@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -42,7 +43,10 @@ class DnsServer final {
 
  private:
   struct Sockets;
-  std::string resolve(std::string_view query, const std::stop_token& stop);
+  using Starter = std::function<void(std::function<void(const std::stop_token&)>)>;
+  std::string resolve(std::string_view query, bool tcp, const std::stop_token& stop);
+  void serve_udp(const Starter& in_a_thread);
+  void serve_tcp(const Starter& in_a_thread);
   std::unique_ptr<Sockets> sockets_;
   std::uint16_t port_ = 0;
   Guarded<NameTable> names_;

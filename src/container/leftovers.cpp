@@ -13,6 +13,7 @@
 #include "container/attached.hpp"
 #include "container/bundle.hpp"
 #include "container/cgroup.hpp"
+#include "container/network.hpp"
 #include "formats/sha256.hpp"
 #include "os/file.hpp"
 #include "os/mount.hpp"
@@ -181,6 +182,7 @@ std::vector<Leftover> remove_everything(const RuntimeOptions& options) {
   }
   remove_namespaces(places.short_id);
   for (const auto& table : tables(places.short_id)) run_quietly({"nft", "delete", "table", "ip", table});
+  if (::geteuid() == 0) forbid_forwarding_again();
   for (const auto& mount : mounts(places, options)) os::unmount(mount);
   os::remove_tree(options.state / "network");
   remove_directories(places);

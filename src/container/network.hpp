@@ -46,7 +46,7 @@ class Network final {
   ~Network();
 
   /// The bridge's own address: where the host can be reached from inside, and where a DnsServer listens.
-  [[nodiscard]] const std::string& gateway() const;
+  [[nodiscard]] std::string gateway() const;
   [[nodiscard]] const std::string& bridge() const;
   [[nodiscard]] std::string subnet() const;  ///< "10.213.4.0/24"
   /// A new namespace with loopback, an address and a default route; the one that is there when `name` was attached before.
@@ -67,5 +67,8 @@ class Network final {
   struct Inside;
   std::unique_ptr<Inside> inside_;
 };
+
+/// Sets the kernel's forwarding back to what it was once the last network of any slipway is gone.
+void forbid_forwarding_again();
 
 }  // namespace slipway::container

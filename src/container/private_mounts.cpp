@@ -117,24 +117,35 @@ ContainerSpec with_mounts_made(const ContainerSpec& spec, const std::filesystem:
   return made;
 }
 
-MountStubs::MountStubs(const std::filesystem::path& root, const ContainerSpec& spec) : root_(root) {
+MountStubs::MountStubs(const std::filesystem::path& root, const ContainerSpec& spec) {
   std::vector<std::string> targets = {"proc", "dev", "sys"};
   for (const auto& point : spec.mounts) targets.push_back(point.target);
   os::Fd directory(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!directory.is_open()) os::throw_errno(fmt::format("opening '{}'", root.string()));
-  for (const auto& target : targets) {
-    std::string so_far;
-    for (const auto& part : split(target, '/')) {
-      if (part.empty() || part == ".") continue;
-      so_far += (so_far.empty() ? "" : "/") + part;
-      bool is_known = std::find(missing_.begin(), missing_.end(), so_far) != missing_.end();
-      if (!is_known && !open_in(directory, so_far).is_open()) missing_.push_back(so_far);
+  for (const auto& target : targets) note_missing(root, directory, target);
+}
+
+void MountStubs::note_missing(const std::filesystem::path& root, const os::Fd& directory, const std::string& target) {
+  std::string real;  // where we are, links resolved
+  bool is_missing = false;
+  for (const auto& part : split(target, '/')) {
+    if (part.empty() || part == ".") continue;
+    auto next = real.empty() ? part : real + "/" + part;
+    os::Fd found = is_missing ? os::Fd() : open_in(directory, next);
+    if (found.is_open()) {
+      std::error_code error;
+      auto path = std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", found.get()), error);
+      real = path == root ? std::string() : path.lexically_relative(root).string();
+      continue;
     }
+    is_missing = true;
+    real = next;
+    if (std::find(missing_.begin(), missing_.end(), real) == missing_.end()) missing_.push_back(real);
   }
 }
 
-void MountStubs::remove() const {
-  os::Fd directory(::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+void MountStubs::remove(const std::filesystem::path& upper) const {
+  os::Fd directory(::open(upper.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!directory.is_open()) return;
   for (auto at = missing_.rbegin(); at != missing_.rend(); ++at) remove_if_empty(directory, *at);
 }

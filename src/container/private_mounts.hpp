@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "container/spec.hpp"
+#include "os/fd.hpp"
 
 namespace slipway::container {
 
@@ -30,14 +31,14 @@ ContainerSpec with_mounts_made(const ContainerSpec& spec, const std::filesystem:
 /// for them can be taken away again: they must not become part of an image layer.
 class MountStubs final {
  public:
-  /// Looks at `root` before the container starts.
+  /// Looks at the mounted `root` before the container starts.
   MountStubs(const std::filesystem::path& root, const ContainerSpec& spec);
-  /// Removes what was made and is still empty.
-  void remove() const;
+  /// Removes what was made in the overlay's `upper` and is still empty; to be called when it is no longer mounted.
+  void remove(const std::filesystem::path& upper) const;
 
  private:
-  std::filesystem::path root_;
-  std::vector<std::string> missing_;  // relative, parents first
+  void note_missing(const std::filesystem::path& root, const os::Fd& directory, const std::string& target);
+  std::vector<std::string> missing_;  // relative to the root, links resolved, parents first
 };
 
 }  // namespace slipway::container

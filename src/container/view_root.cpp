@@ -114,7 +114,11 @@ void ViewRoot::hide(const fs::path& path) {
   std::error_code error;
   auto real = fs::canonical(path, error);  // a link in the way would be replaced by a directory
   if (error || real == "/") return;
+  for (const auto& directory : hidden_) {
+    if (is_below(real.string(), directory.string())) return;
+  }
   auto place = place_of(real);
+  hidden_.push_back(real);
   if (fs::is_directory(real)) {
     os::make_dirs(place);
     copy_attributes(real, place);

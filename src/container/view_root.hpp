@@ -36,6 +36,7 @@ class ViewRoot final {
   std::filesystem::path place_of(const std::filesystem::path& path);
 
   std::vector<Part> parts_;  // deepest mount point first
+  std::vector<std::filesystem::path> hidden_;
 };
 
 /// The mount points of the host whose content belongs into a view besides `/`: real file systems, not those of the kernel,
