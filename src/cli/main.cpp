@@ -6,12 +6,15 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <string_view>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/pages.hpp"
 #include "cli/parse.hpp"
 #include "cli/verbs.hpp"
+#include "container/crun_runtime.hpp"
+#include "container/host_view.hpp"
 #include "os/fd.hpp"
 #include "os/file.hpp"
 
@@ -170,6 +173,10 @@ void print_error(std::string_view text) { os::write_all(STDERR_FILENO, text); }
 
 int main(int argc, char** argv) {
   using namespace slipway;
+  // Containers' supervisors and the first process of a job's machine are this program too.
+  std::string_view role = argc > 1 ? argv[1] : "";
+  if (role == "container-shim") return container::run_shim(argc, argv);
+  if (role == "container-init") return container::run_init(argc, argv);
   try {
     return cli::run(argc, argv);
   } catch (const Error& error) {

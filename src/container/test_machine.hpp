@@ -8,6 +8,7 @@
 #include <string>
 
 #include "container/crun_runtime.hpp"
+#include "container/leftovers.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
 
@@ -34,6 +35,13 @@ struct Machine {
                              "hostname", "pwd", "wget", "nc", "ip", "nslookup", "mkdir", "test", "ps", "readlink"}) {
       std::filesystem::create_symlink("busybox", layer / "bin" / name);
     }
+  }
+
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+  ~Machine() {
+    auto left = remove_everything(options);
+    CHECK(left.empty());
   }
 
   /// A container of the layer that runs a shell script.
