@@ -131,18 +131,30 @@ std::string frontend(const Model& model, const LoadBalancer& balancer, const Lis
     out += "  option forwardfor\n  http-request set-header X-Forwarded-Proto http\n";
     out += fmt::format("  http-request set-header X-Forwarded-Port {}\n", listener.port);
   }
-  std::string rules;
+  // The first rule that fits is remembered by its number; answers come before backends in HAProxy's order of things.
+  std::string marks;
+  std::string answers;
+  std::string backends;
+  int position = 0;
   for (const auto& rule : listener.rules) {
-    std::string condition;
-    int number = 0;
-    for (const auto& item : rule.priority == 0 || is_tcp ? Json::Array{} : rule.conditions.as_array()) {
-      std::string name = fmt::format("{}_{}", plain(last_part(rule.arn)), ++number);
-      out += fmt::format("  acl {} {}\n", name, match_of(item));
-      condition += (condition.empty() ? " if " : " ") + name;
+    std::string chosen;
+    if (rule.priority != 0 && !is_tcp) {
+      std::string condition;
+      int number = 0;
+      for (const auto& item : rule.conditions.as_array()) {
+        std::string name = fmt::format("{}_{}", plain(last_part(rule.arn)), ++number);
+        out += fmt::format("  acl {} {}\n", name, match_of(item));
+        condition += " " + name;
+      }
+      marks += fmt::format("  http-request set-var(txn.rule) int({}) if !{{ var(txn.rule) -m found }}{}\n", ++position, condition);
+      chosen = fmt::format(" if {{ var(txn.rule) -m int {} }}", position);
+    } else if (!is_tcp && position > 0) {
+      chosen = " if !{ var(txn.rule) -m found }";
     }
-    rules += line_of(model, rule, condition);
+    std::string line = line_of(model, rule, rule.priority == 0 && line_of(model, rule, "").starts_with("  default_backend") ? "" : chosen);
+    (line.starts_with("  http-request") ? answers : backends) += line;
   }
-  return out + rules + "\n";
+  return out + marks + answers + backends + "\n";
 }
 
 std::string backend(const Model& model, const TargetGroup& group) {

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include "cloud/elb/model.hpp"
+#include "os/file.hpp"
+#include "os/process.hpp"
+
+using namespace slipway;
+using namespace slipway::cloud::elb;
+
+namespace {
+
+Model model_with_rules() {
+  Model model;
+  LoadBalancer balancer;
+  balancer.arn = "lb";
+  TargetGroup web;
+  web.arn = "arn:tg/web";
+  web.id = "web";
+  TargetGroup api = web;
+  api.arn = "arn:tg/api";
+  api.id = "api";
+  Listener listener;
+  listener.arn = "arn:listener/x";
+  listener.load_balancer_arn = "lb";
+  listener.host_port = 18080;
+  auto forward = [](const std::string& arn) { return Json::array({Json::object({{"Type", "forward"}, {"TargetGroupArn", arn}})}); };
+  Json path = Json::object({{"Field", "path-pattern"}, {"Values", Json::array({"/api/*", "/it's"})}});
+  Json host = Json::object({{"Field", "host-header"}, {"HostHeaderConfig", Json::object({{"Values", Json::array({"*.example.com"})}})}});
+  Json fixed = Json::array({Json::object({{"Type", "fixed-response"}, {"FixedResponseConfig", Json::object({{"StatusCode", "404"}, {"MessageBody", "no"}})}})});
+  Json redirect = Json::array({Json::object({{"Type", "redirect"}, {"RedirectConfig", Json::object({{"Host", "example.org"}, {"StatusCode", "HTTP_301"}})}})});
+  listener.rules = {{"r/1", 1, Json::array({path, host}), forward(api.arn)}, {"r/2", 2, Json::array({path}), fixed}, {"r/3", 3, Json::array({host}), redirect}, {"r/d", 0, Json::array(), forward(web.arn)}};
+  model.balancers["lb"] = balancer;
+  model.listeners[listener.arn] = listener;
+  model.groups[web.arn] = web;
+  model.groups[api.arn] = api;
+  Target up{.group_arn = web.arn, .address = "10.0.0.1", .port = 3000, .state = "healthy"};
+  Target starting{.group_arn = web.arn, .address = "10.0.0.2", .port = 3000};
+  model.targets[up.key()] = up;
+  model.targets[starting.key()] = starting;
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("haproxy itself accepts the configuration of listeners, rules and target groups") {
+  if (!os::find_program("haproxy")) {
+    MESSAGE("skipped: there is no haproxy here");
+    return;
+  }
+  os::TempDir dir;
+  os::write_file(dir.path() / "cfg", haproxy_config(model_with_rules(), (dir.path() / "s").string()));
+  auto check = os::capture({.argv = {"haproxy", "-c", "-f", (dir.path() / "cfg").string()}}, {}, Deadline::in(std::chrono::seconds(10)));
+  INFO(check.err);
+  CHECK(check.exit.ok());
+  CHECK(check.err.find("WARNING") == std::string::npos);
+}
+
+TEST_CASE("only healthy targets take requests from the start") {
+  std::string text = haproxy_config(model_with_rules(), "/s");
+  CHECK(text.find("server t_10_0_0_1_3000 10.0.0.1:3000\n") != std::string::npos);
+  CHECK(text.find("server t_10_0_0_2_3000 10.0.0.2:3000 disabled\n") != std::string::npos);
+}
+
+TEST_CASE("a matcher takes codes, lists and ranges") {
+  CHECK(matches_status("200", 200));
+  CHECK_FALSE(matches_status("200", 204));
+  CHECK(matches_status("200-299", 204));
+  CHECK(matches_status("200, 301", 301));
+  CHECK_FALSE(matches_status("x", 200));
+}
