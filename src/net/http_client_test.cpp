@@ -211,7 +211,7 @@ TEST_CASE("many threads share one client") {
   std::atomic<int> good = 0;
   TaskGroup tasks{std::stop_token{}};
   for (int i = 0; i < 8; ++i) {
-    tasks.start([&](const std::stop_token& stop) {
+    tasks.start([&, i](const std::stop_token& stop) {
       for (int j = 0; j < 20; ++j) {
         std::string body = fmt::format("{} {}", i, j);
         if (client.request({"POST", server.url("/echo"), {}, body}, stop, soon()).body == body)

@@ -59,7 +59,7 @@ inline void answer_tests(ServerRequest& request, ResponseWriter& response) {
 class TestServer final {
  public:
   explicit TestServer(HttpHandler handler = &answer_tests, const TlsServer* tls = nullptr,
-                      HttpServerOptions options = {})
+                      HttpServerOptions options = {.grace = std::chrono::milliseconds(200)})
       : server_(listeners(tls), std::move(handler), log_, std::move(options)),
         port_(server_.port()),
         tasks_(std::stop_token{}) {
