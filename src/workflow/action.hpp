@@ -56,6 +56,8 @@ class ActionContext {
   [[nodiscard]] std::string env_or(const std::string& name, std::string otherwise = "") const;
   /// The `github` context with event, token, sha, ref, …
   [[nodiscard]] virtual const formats::Json& github() const = 0;
+  /// The name of the job's `environment`; empty when it has none.
+  [[nodiscard]] virtual std::string environment() const { return ""; }
   /// What main saved for post (STATE_*).
   [[nodiscard]] virtual std::optional<std::string> state(const std::string& name) const = 0;
   [[nodiscard]] virtual JobMachine& machine() = 0;

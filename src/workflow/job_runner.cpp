@@ -107,6 +107,7 @@ class RunningLeg final {
   void prepare(LegResult& result) {
     auto& contexts = state_.base;
     result.environment = environment_of(order_.job, contexts);
+    state_.environment = result.environment;
     result.continues_on_error = !order_.job.continue_on_error.is_absent() &&
                                 evaluate(order_.job.continue_on_error, contexts).is_truthy();
     apply_settings(result.environment);

@@ -75,6 +75,7 @@ struct JobState {
   std::shared_ptr<Scope> main = std::make_shared<Scope>();  // shared with the posts of its steps
   std::optional<ToolkitServer::Grant> grant;
   std::string first_error;
+  std::string environment;         ///< the name of the job's environment; may be empty
 
   [[nodiscard]] bool is_cancelled() const { return stop.stop_requested(); }
 };
