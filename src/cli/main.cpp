@@ -21,10 +21,10 @@
 namespace slipway::cli {
 namespace {
 
+// In the order in which they are listed.
 std::vector<Verb> all_verbs() {
-  std::vector<Verb> verbs;
-  verbs.push_back(version_verb());
-  return verbs;
+  return {up_verb(),       down_verb(),     run_verb(),      runs_verb(),  events_verb(), logs_verb(), build_verb(),   status_verb(),
+          history_verb(),  rollback_verb(), tail_verb(),     cloud_verb(), bootstrap_verb(), doctor_verb(), version_verb()};
 }
 
 int exit_code_of(Fault fault) {
