@@ -50,6 +50,9 @@ struct EventRequest {
 ///   throws  Error{bad_input} when the ref does not exist or the directory is no repository with a commit
 Event make_event(const std::filesystem::path& repository, const EventRequest& request, std::stop_token stop);
 
+/// The event from the request alone, for a directory that is no repository: without changed files; sha is zeros unless given.
+Event make_event_without_repository(const EventRequest& request);
+
 /// What of `github` does not come from the event.
 struct RunFacts {
   std::string run_id = "1";

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "workflow/event.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "git/git.hpp"
+
+namespace slipway::workflow {
+namespace {
+
+using formats::Json;
+
+constexpr std::string_view kZeros = "0000000000000000000000000000000000000000";
+
+std::string short_name(const std::string& ref) {
+  for (std::string_view prefix : {"refs/heads/", "refs/tags/", "refs/pull/"}) {
+    if (ref.starts_with(prefix)) return ref.substr(prefix.size());
+  }
+  return ref;
+}
+
+bool is_zeros(const std::string& id) { return id.empty() || id.find_first_not_of('0') == std::string::npos; }
+
+std::string login_of(const git::Commit& commit) {
+  auto name = to_lower(commit.author_name);
+  for (char& c : name) {
+    bool is_plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (!is_plain) c = '-';
+  }
+  return name.empty() ? "local" : name;
+}
+
+class EventMaker final {
+ public:
+  EventMaker(const std::filesystem::path& repository, const EventRequest& request, std::stop_token stop)
+      : repository_(repository), request_(request), stop_(std::move(stop)) {}
+
+  Event make() {
+    event_.name = request_.name;
+    event_.inputs = request_.inputs;
+    find_repository();
+    if (request_.payload) read_payload();
+    find_ref();
+    auto commit = git::read_commit(repository_, event_.sha, stop_);
+    event_.commit_message = commit.message;
+    event_.actor = login_of(commit);
+    find_branches();
+    find_changes(commit);
+    write_payload(commit);
+    return std::move(event_);
+  }
+
+ private:
+  bool is_pull_request() const { return event_.name == "pull_request" || event_.name == "pull_request_target"; }
+
+  void find_repository() {
+    auto url = git::remote_url(repository_, "origin", stop_);
+    auto name = url ? git::owner_and_name(*url) : std::nullopt;
+    event_.repository = name ? *name : "local/" + std::filesystem::absolute(repository_).lexically_normal().filename().string();
+    auto head = git::head_ref(repository_, stop_);
+    for (const char* branch : {"main", "master"}) {
+      if (git::full_ref(repository_, fmt::format("refs/heads/{}", branch), stop_)) {
+        event_.default_branch = branch;
+        return;
+      }
+    }
+    if (head && head->starts_with("refs/heads/")) event_.default_branch = short_name(*head);
+  }
+
+  void read_payload() {
+    event_.payload = *request_.payload;
+    if (!event_.payload.is_object()) fail(Fault::bad_input, "the event's payload is no JSON object");
+    const auto& payload = event_.payload;
+    if (const auto* repository = payload.find("repository")) {
+      event_.repository = repository->get_string("full_name", event_.repository);
+      event_.default_branch = repository->get_string("default_branch", event_.default_branch);
+    }
+    event_.ref = payload.get_string("ref");
+    event_.sha = payload.get_string("after");
+    event_.before = payload.get_string("before");
+    if (const auto* pull = payload.find("pull_request")) {
+      if (const auto* base = pull->find("base")) event_.base_ref = base->get_string("ref");
+      if (const auto* head = pull->find("head")) {
+        event_.head_ref = head->get_string("ref");
+        event_.sha = head->get_string("sha");
+      }
+      event_.ref = fmt::format("refs/pull/{}/merge", payload.get_int("number", pull->get_int("number", 1)));
+    }
+    if (!event_.sha.empty() && !git::commit_of(repository_, event_.sha, stop_)) event_.sha.clear();
+  }
+
+  void find_ref() {
+    if (!request_.ref.empty()) {
+      auto ref = git::full_ref(repository_, request_.ref, stop_);
+      if (!ref && request_.sha.empty()) fail(Fault::bad_input, "no branch or tag '{}' in this repository", request_.ref);
+      event_.ref = ref ? *ref : request_.ref.starts_with("refs/") ? request_.ref : "refs/heads/" + request_.ref;
+      event_.sha.clear();
+    }
+    if (!request_.sha.empty()) {
+      auto commit = git::commit_of(repository_, request_.sha, stop_);
+      if (!commit) fail(Fault::bad_input, "no commit '{}' in this repository", request_.sha);
+      event_.sha = *commit;
+    }
+    if (event_.ref.empty()) event_.ref = current_ref();
+    if (event_.sha.empty()) {
+      auto commit = git::commit_of(repository_, event_.ref, stop_);
+      if (!commit) commit = git::commit_of(repository_, "HEAD", stop_);
+      if (!commit) fail(Fault::bad_input, "'{}' is no Git repository with a commit", repository_.string());
+      event_.sha = *commit;
+    }
+  }
+
+  std::string current_ref() {
+    if (auto head = git::head_ref(repository_, stop_)) return *head;
+    auto commit = git::commit_of(repository_, "HEAD", stop_);
+    if (!commit) fail(Fault::bad_input, "'{}' is no Git repository with a commit", repository_.string());
+    auto tags = git::tags_at(repository_, *commit, stop_);
+    return tags.empty() ? "refs/heads/" + event_.default_branch : tags.back();
+  }
+
+  void find_branches() {
+    if (!is_pull_request()) return;
+    if (event_.head_ref.empty()) event_.head_ref = short_name(event_.ref);
+    if (event_.base_ref.empty()) event_.base_ref = event_.default_branch;
+    if (!event_.ref.starts_with("refs/pull/")) event_.ref = "refs/pull/1/merge";
+  }
+
+  void find_changes(const git::Commit& commit) {
+    if (request_.dirty) {
+      auto parent = commit.parents.empty() ? std::string(git::kEmptyTree) : commit.parents[0];
+      event_.changed_files = git::uncommitted_files(repository_, parent, stop_);
+    }
+    if (is_pull_request()) {
+      auto base = git::merge_base(repository_, "refs/heads/" + event_.base_ref, event_.sha, stop_);
+      if (!request_.dirty && base) event_.changed_files = git::changed_files(repository_, *base, event_.sha, stop_);
+      return;
+    }
+    if (event_.before.empty()) event_.before = commit.parents.empty() ? std::string(kZeros) : commit.parents[0];
+    if (request_.dirty || event_.is_tag()) return;
+    auto before = event_.before;
+    if (is_zeros(before) || !git::commit_of(repository_, before, stop_)) {
+      before = commit.parents.empty() ? std::string(git::kEmptyTree) : commit.parents[0];
+    }
+    event_.changed_files = git::changed_files(repository_, before, event_.sha, stop_);
+  }
+
+  Json repository_json() const {
+    auto parts = split(event_.repository, '/');
+    const auto& owner = parts.front();
+    return Json::object({{"full_name", event_.repository},
+                         {"name", parts.back()},
+                         {"owner", Json::object({{"login", owner}, {"name", owner}})},
+                         {"default_branch", event_.default_branch},
+                         {"html_url", event_.server_url + "/" + event_.repository},
+                         {"clone_url", event_.server_url + "/" + event_.repository + ".git"},
+                         {"private", true}});
+  }
+
+  // Fills in what the payload does not say.
+  void write_payload(const git::Commit& commit) {
+    auto& payload = event_.payload;
+    auto put = [&](std::string_view key, Json value) {
+      if (!payload.contains(key)) payload[key] = std::move(value);
+    };
+    put("repository", repository_json());
+    put("sender", Json::object({{"login", event_.actor}, {"type", "User"}}));
+    if (event_.name == "push") {
+      Json head = Json::object({{"id", commit.id},
+                                {"tree_id", commit.tree},
+                                {"message", commit.message},
+                                {"timestamp", commit.date},
+                                {"url", fmt::format("{}/{}/commit/{}", event_.server_url, event_.repository, commit.id)},
+                                {"author", Json::object({{"name", commit.author_name}, {"email", commit.author_email}})},
+                                {"distinct", true}});
+      put("ref", event_.ref);
+      put("before", event_.before);
+      put("after", event_.sha);
+      put("created", is_zeros(event_.before));
+      put("deleted", false);
+      put("forced", false);
+      put("base_ref", nullptr);
+      put("commits", Json::array({head}));
+      put("head_commit", head);
+      put("pusher", Json::object({{"name", event_.actor}, {"email", commit.author_email}}));
+    } else if (is_pull_request()) {
+      put("action", "synchronize");
+      put("number", 1);
+      put("pull_request",
+          Json::object({{"number", 1},
+                        {"title", std::string(lines_of(commit.message).empty() ? "" : lines_of(commit.message)[0])},
+                        {"head", Json::object({{"ref", event_.head_ref}, {"sha", event_.sha}})},
+                        {"base", Json::object({{"ref", event_.base_ref}})},
+                        {"user", Json::object({{"login", event_.actor}})},
+                        {"draft", false},
+                        {"merged", false}}));
+    } else if (event_.name == "workflow_dispatch") {
+      Json inputs = Json::object();
+      for (const auto& [name, value] : event_.inputs) inputs[name] = value;
+      put("inputs", inputs);
+      put("ref", event_.ref);
+    }
+  }
+
+  const std::filesystem::path& repository_;
+  const EventRequest& request_;
+  std::stop_token stop_;
+  Event event_;
+};
+
+}  // namespace
+
+std::string Event::ref_name() const { return short_name(ref); }
+
+Event make_event_without_repository(const EventRequest& request) {
+  Event event;
+  event.name = request.name;
+  event.inputs = request.inputs;
+  event.repository = "local/directory";
+  event.actor = "local";
+  event.payload = request.payload.value_or(Json::object());
+  const auto& payload = event.payload;
+  if (!payload.is_object()) fail(Fault::bad_input, "the event's payload is no JSON object");
+  if (const auto* repository = payload.find("repository")) {
+    event.repository = repository->get_string("full_name", event.repository);
+    event.default_branch = repository->get_string("default_branch", event.default_branch);
+  }
+  if (const auto* pull = payload.find("pull_request")) {
+    if (const auto* base = pull->find("base")) event.base_ref = base->get_string("ref");
+    if (const auto* head = pull->find("head")) event.head_ref = head->get_string("ref");
+    event.ref = fmt::format("refs/pull/{}/merge", payload.get_int("number", 1));
+  }
+  if (const auto* commit = payload.find("head_commit"); commit != nullptr && commit->is_object()) {
+    event.commit_message = commit->get_string("message");
+  }
+  event.before = payload.get_string("before");
+  event.sha = request.sha.empty() ? payload.get_string("after", kZeros) : request.sha;
+  if (!request.ref.empty()) event.ref = request.ref;
+  if (event.ref.empty()) event.ref = payload.get_string("ref", event.default_branch);
+  if (!event.ref.starts_with("refs/")) event.ref.insert(0, "refs/heads/");
+  return event;
+}
+
+Event make_event(const std::filesystem::path& repository, const EventRequest& request, std::stop_token stop) {
+  return EventMaker(repository, request, std::move(stop)).make();
+}
+
+Value github_context(const Event& event, const RunFacts& facts) {
+  auto owner = event.repository.substr(0, event.repository.find('/'));
+  bool is_github = event.server_url == "https://github.com";
+  return Value::object({
+      {"token", facts.token},
+      {"job", ""},
+      {"ref", event.ref},
+      {"sha", event.sha},
+      {"repository", event.repository},
+      {"repository_owner", owner},
+      {"repositoryUrl", fmt::format("git://github.com/{}.git", event.repository)},
+      {"run_id", facts.run_id},
+      {"run_number", facts.run_number},
+      {"run_attempt", facts.run_attempt},
+      {"retention_days", "90"},
+      {"artifact_cache_size_limit", "10"},
+      {"actor", event.actor},
+      {"triggering_actor", event.actor},
+      {"workflow", facts.workflow},
+      {"workflow_ref", fmt::format("{}/{}@{}", event.repository, facts.workflow_file, event.ref)},
+      {"workflow_sha", event.sha},
+      {"head_ref", event.head_ref},
+      {"base_ref", event.base_ref},
+      {"event_name", event.name},
+      {"event", Value::from_json(event.payload)},
+      {"server_url", event.server_url},
+      {"api_url", is_github ? "https://api.github.com" : event.server_url + "/api/v3"},
+      {"graphql_url", is_github ? "https://api.github.com/graphql" : event.server_url + "/api/graphql"},
+      {"ref_name", event.ref_name()},
+      {"ref_protected", Value(false)},
+      {"ref_type", event.ref_type()},
+      {"secret_source", "Actions"},
+      {"workspace", facts.workspace},
+  });
+}
+
+}  // namespace slipway::workflow
