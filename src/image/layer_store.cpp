@@ -135,10 +135,10 @@ TreeLayer Layer::tree(const std::stop_token& stop) {
     if (directory_) return *directory_;
     if (entries_) return entries_;
   }
-  return directory({}, stop);
+  return directory(stop);
 }
 
-fs::path Layer::directory(const std::vector<fs::path>& below, const std::stop_token& stop) {
+fs::path Layer::directory(const std::stop_token& stop) {
   std::lock_guard lock(mutex_);
   if (directory_) return *directory_;
   if (auto there = store_.directory(id_)) {
@@ -160,7 +160,6 @@ fs::path Layer::directory(const std::vector<fs::path>& below, const std::stop_to
     os::Fd root = os::open_file((made / "fs").string(), O_RDONLY | O_DIRECTORY);
     oci::UnpackOptions options;
     options.whiteouts = oci::Whiteouts::overlay;
-    options.lower = below;
     oci::apply_layer(*tar, root, options, stop);
   }
   // Another build may have been quicker: its tree is as good.
@@ -184,7 +183,7 @@ LayerBlob Layer::blob(Compression compression, std::optional<std::int64_t> clamp
     on_disk = directory_;
   }
   if (!entries) {
-    if (!on_disk) on_disk = directory({}, stop);
+    if (!on_disk) on_disk = directory(stop);
     entries = std::make_shared<Entries>(read_upper(*on_disk, stop));
   }
   oci::BlobWriter blob = blobs_.begin();

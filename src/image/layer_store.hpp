@@ -78,10 +78,9 @@ class Layer final {
   /// True when its files can be had: nothing of it has been pruned.
   [[nodiscard]] bool is_available() const;
   /// Its files, for reading.
-  ///   below  the directories under it, top-most first, for layers that must be unpacked from a blob
   TreeLayer tree(const std::stop_token& stop);
   /// Its files as a directory for overlayfs, written now when they are not on disk yet.
-  std::filesystem::path directory(const std::vector<std::filesystem::path>& below, const std::stop_token& stop);
+  std::filesystem::path directory(const std::stop_token& stop);
   /// Its blob, made and put into the image store now when there is none yet.
   LayerBlob blob(Compression compression, std::optional<std::int64_t> clamp_mtime, const std::stop_token& stop);
 

@@ -337,7 +337,7 @@ void StageRunner::execute(StageRun& run, const Step& step, const std::string& id
   std::vector<TreeLayer> layers;
   if (const auto* ran = std::get_if<RunOp>(&step.op)) {
     std::vector<std::filesystem::path> lower = base;
-    for (const auto& below : chain.layers) lower.insert(lower.begin(), below->directory(lower, stop));
+    for (const auto& below : chain.layers) lower.insert(lower.begin(), below->directory(stop));
     layers.assign(lower.begin(), lower.end());
     Tree root(std::move(layers));
     RunWorld world{.runtime = in_.environment.runtime,

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "image/build.hpp"
+
+namespace slipway::image {
+
+// The texts in which `docker buildx build` and docker/build-push-action give values.
+
+/// What such a text may refer to.
+struct BuildFlags {
+  std::function<std::optional<std::string>(const std::string&)> environment;  ///< a variable
+  std::filesystem::path cwd;  ///< what relative paths start from
+};
+
+/// "K=V". throws Error{bad_input} naming `option`
+void add_pair(std::map<std::string, std::string>& pairs, std::string_view option, std::string_view text);
+/// "K=V", or "K" for the environment's value (left out when it is not set).
+void add_build_arg(BuildRequest& request, std::string_view text, const BuildFlags& flags);
+/// "id=N,src=FILE", "id=N,env=NAME", "id=N" (the variable N, else the file N).
+void add_secret(BuildRequest& request, std::string_view text, const BuildFlags& flags);
+/// "N=PATH", "N=docker-image://REF".
+void add_build_context(BuildRequest& request, std::string_view text, const BuildFlags& flags);
+/// "default", "default=SOCKET".
+void add_ssh(BuildRequest& request, std::string_view text, const BuildFlags& flags);
+/// "type=KIND,dest=PATH,…", "PATH", "-".
+void add_output(BuildRequest& request, std::string_view text, const BuildFlags& flags);
+
+}  // namespace slipway::image
