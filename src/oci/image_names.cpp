@@ -184,6 +184,10 @@ BlobStore::Collected BlobStore::collect_garbage(const std::set<Digest>& keep) {
     collected.bytes += bytes;
   }
   for (const auto& entry : std::filesystem::directory_iterator(root_ / "ingest")) {
+    if (entry.is_directory()) {  // a broken-off import: the lease says that nobody works in it
+      os::remove_tree(entry.path());
+      continue;
+    }
     os::Fd file(::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     // Its writer lives while it holds the lock. A link that put_file() made has no lock, but a
     // lease then.

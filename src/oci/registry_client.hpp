@@ -125,6 +125,10 @@ class RegistryClient final {
   void ping(const std::string& host, const std::stop_token& stop);
 
  private:
+  void add_to_fallback_tag(const Reference& image, const Digest& subject, Descriptor entry,
+                           const std::variant<Manifest, Index>& document,
+                           const std::stop_token& stop);
+  class Pull;
   struct State;
   std::unique_ptr<State> state_;
 };

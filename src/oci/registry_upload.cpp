@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+// The client's way up: blobs that the registry does not have, then manifests.
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.hpp"
+#include "base/task_group.hpp"
+#include "base/text.hpp"
+#include "oci/registry_client_state.hpp"
+
+namespace slipway::oci {
+namespace {
+
+using net::HttpResponse;
+using Kind = TransferProgress::Kind;
+
+constexpr auto kCallTime = std::chrono::seconds(120);
+constexpr std::uint64_t kProgressSpan = 4u << 20;
+
+// Gives a file's bytes from the start, as often as needed.
+class FileUpload final : public formats::Reader {
+ public:
+  FileUpload(int fd, std::uint64_t size, std::function<void(std::uint64_t)> progress)
+      : fd_(fd), size_(size), progress_(std::move(progress)) {}
+  std::size_t read(std::span<char> into) override {
+    std::size_t want = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size_ - at_));
+    if (want == 0) return 0;
+    ssize_t count = ::pread(fd_, into.data(), want, static_cast<off_t>(at_));
+    if (count < 0) os::throw_errno("reading a blob");
+    if (count == 0) fail(Fault::unavailable, "a blob of the store was cut short while it was sent");
+    at_ += static_cast<std::uint64_t>(count);
+    if (at_ - told_ >= kProgressSpan) progress_(told_ = at_);
+    return static_cast<std::size_t>(count);
+  }
+  void rewind() { at_ = told_ = 0; }
+
+ private:
+  int fd_;
+  std::uint64_t size_;
+  std::function<void(std::uint64_t)> progress_;
+  std::uint64_t at_ = 0;
+  std::uint64_t told_ = 0;
+};
+
+std::string with_digest(const std::string& location, const Digest& digest) {
+  return location + (location.find('?') == std::string::npos ? "?" : "&") +
+         net::print_query({{"digest", digest.str()}});
+}
+
+RegistryRequest call(std::string method, std::string target, std::vector<std::string> scopes) {
+  RegistryRequest request;
+  request.method = std::move(method);
+  request.target = std::move(target);
+  request.scopes = std::move(scopes);
+  request.deadline = Deadline::in(kCallTime);
+  return request;
+}
+
+// All of a manifest's blobs that a registry must have, each once.
+void add_blobs(const Manifest& manifest, std::vector<Descriptor>& blobs, std::set<Digest>& seen) {
+  if (seen.insert(manifest.config.digest).second) blobs.push_back(manifest.config);
+  for (const Descriptor& layer : manifest.layers) {
+    if (!is_foreign_layer_type(layer.media_type) && seen.insert(layer.digest).second)
+      blobs.push_back(layer);
+  }
+}
+
+struct Upload {
+  std::vector<Descriptor> blobs;
+  std::vector<Descriptor> manifests;  // children before the indexes that name them
+};
+
+void plan_upload(const BlobStore& store, const Descriptor& target, Upload& upload,
+                 std::set<Digest>& seen) {
+  if (!seen.insert(target.digest).second) return;
+  auto document = parse_manifest_or_index(store.read(target.digest), target.media_type);
+  if (const auto* manifest = std::get_if<Manifest>(&document)) {
+    add_blobs(*manifest, upload.blobs, seen);
+  } else {
+    for (const Descriptor& entry : std::get<Index>(document).manifests)
+      plan_upload(store, entry, upload, seen);
+  }
+  upload.manifests.push_back(target);
+}
+
+// An index of which only some images were pulled cannot be pushed as it is; its one image can.
+Descriptor whole_target(const BlobStore& store, const Descriptor& target) {
+  if (!is_index_type(target.media_type)) return target;
+  Index index = parse_index(store.read(target.digest));
+  std::vector<Descriptor> present;
+  for (const Descriptor& entry : index.manifests) {
+    if (store.has(entry.digest)) present.push_back(entry);
+  }
+  if (present.size() == index.manifests.size()) return target;
+  if (present.size() != 1) {
+    fail(Fault::not_found,
+         "{} of the {} images of index {} are in the store: pull all platforms first",
+         present.size(), index.manifests.size(), target.digest.brief());
+  }
+  Descriptor only = present.front();
+  only.platform.reset();
+  only.annotations.clear();
+  return only;
+}
+
+}  // namespace
+
+Kind RegistryClient::push_blob(const Reference& repository, const Descriptor& blob,
+                               const BlobStore& store, const PushOptions& options,
+                               const std::stop_token& stop) {
+  auto tell = [&](Kind kind, std::uint64_t bytes) {
+    if (!options.progress) return;
+    std::lock_guard one(state_->progress);
+    options.progress({kind, blob.digest, bytes, blob.size});
+  };
+  auto access = state_->access(repository.host, stop);
+  std::vector<std::string> scopes{push_scope(repository.repository)};
+  tell(Kind::started, 0);
+  HttpResponse head = state_->send(
+      *access,
+      call("HEAD", fmt::format("/v2/{}/blobs/{}", repository.repository, blob.digest), scopes),
+      stop);
+  if (head.ok()) {
+    tell(Kind::exists, blob.size);
+    return Kind::exists;
+  }
+  if (head.status == 401 || head.status == 403) throw_refusal(head, repository.host);
+  std::string start = fmt::format("/v2/{}/blobs/uploads/", repository.repository);
+  HttpResponse begun;
+  for (const std::string& from : options.mount_from) {
+    if (from == repository.repository) continue;
+    auto both = scopes;
+    both.push_back(pull_scope(from));
+    begun = state_->send(
+        *access,
+        call("POST", start + "?" + net::print_query({{"mount", blob.digest.str()}, {"from", from}}),
+             both),
+        stop);
+    if (begun.status == 201) {
+      tell(Kind::mounted, blob.size);
+      return Kind::mounted;
+    }
+    if (begun.status == 202) break;  // may be used for the upload
+  }
+  constexpr int kMostAttempts = 4;
+  os::Fd file = store.open(blob.digest);
+  FileUpload content(file.get(), blob.size,
+                     [&](std::uint64_t bytes) { tell(Kind::progress, bytes); });
+  for (int attempt = 0;; ++attempt) {
+    if (begun.status != 202) begun = state_->send(*access, call("POST", start, scopes), stop);
+    if (begun.status != 202) throw_refusal(begun, repository.host);
+    RegistryRequest put =
+        call("PUT", with_digest(begun.headers.get("Location"), blob.digest), scopes);
+    put.headers.set("Content-Type", "application/octet-stream");
+    put.exchange.upload = &content;
+    put.exchange.upload_size = blob.size;
+    put.exchange.rewind = [&] { content.rewind(); };
+    put.deadline = Deadline::in(std::chrono::minutes(5) +
+                                std::chrono::seconds(static_cast<long long>(blob.size / 50'000)));
+    put.may_repeat = false;  // what a broken-off body left in the upload is not known: begin anew
+    bool can_go_on = attempt + 1 < kMostAttempts;
+    try {
+      HttpResponse done = state_->send(*access, put, stop);
+      if (done.status == 201 || done.status == 204) break;
+      bool is_busy =
+          done.status == 429 || done.status >= 500 || done.status == 404 || done.status == 416;
+      if (!can_go_on || !is_busy) throw_refusal(done, repository.host);
+    } catch (const Error& error) {
+      if (!can_go_on || error.fault() != Fault::unavailable) throw;
+      state_->log.debug("blob {}: {}, sending it again", blob.digest, error.what());
+    }
+    pause(std::chrono::milliseconds(300 << attempt), stop);
+    content.rewind();
+    begun = {};
+    begun.status = 0;
+  }
+  tell(Kind::done, blob.size);
+  return Kind::done;
+}
+
+Descriptor RegistryClient::put_manifest(const Reference& image, std::string_view media_type,
+                                        std::string_view bytes, const std::stop_token& stop) {
+  auto access = state_->access(image.host, stop);
+  Descriptor descriptor = describe(bytes, media_type);
+  std::string name = image.tag.empty() ? descriptor.digest.str() : image.tag;
+  RegistryRequest put = call("PUT", fmt::format("/v2/{}/manifests/{}", image.repository, name),
+                             {push_scope(image.repository)});
+  put.headers.set("Content-Type", media_type);
+  put.body = bytes;
+  HttpResponse done = state_->send(*access, put, stop);
+  if (!done.ok()) throw_refusal(done, image.host);
+  auto said = Digest::try_parse(done.headers.get("Docker-Content-Digest"));
+  if (said && said->algorithm() == descriptor.digest.algorithm() && *said != descriptor.digest) {
+    fail(Fault::bad_input, "the registry stored the manifest as {}, but it is {}", *said,
+         descriptor.digest);
+  }
+  auto document = parse_manifest_or_index(bytes, media_type);
+  const auto& subject = std::visit(
+      [](const auto& any) -> const std::optional<Descriptor>& { return any.subject; }, document);
+  if (subject && !done.headers.contains("OCI-Subject"))
+    add_to_fallback_tag(image, subject->digest, descriptor, document, stop);
+  return descriptor;
+}
+
+// source OCI distribution-spec 1.1, "Pushing Manifests with Subject": pull, modify, push.
+void RegistryClient::add_to_fallback_tag(const Reference& image, const Digest& subject,
+                                         Descriptor entry,
+                                         const std::variant<Manifest, Index>& document,
+                                         const std::stop_token& stop) {
+  Reference fallback{image.host, image.repository, replace_all(subject.str(), ":", "-"),
+                     std::nullopt};
+  entry.annotations = std::visit([](const auto& any) { return any.annotations; }, document);
+  entry.artifact_type = std::visit([](const auto& any) { return any.artifact_type; }, document);
+  if (const auto* manifest = std::get_if<Manifest>(&document);
+      manifest && entry.artifact_type.empty()) {
+    entry.artifact_type = manifest->config.media_type;
+  }
+  Index index;
+  if (auto found = manifest(fallback, stop); found && is_index_type(found->descriptor.media_type))
+    index = parse_index(found->bytes);
+  for (const Descriptor& other : index.manifests) {
+    if (other.digest == entry.digest) return;
+  }
+  index.manifests.push_back(std::move(entry));
+  put_manifest(fallback, index.media_type, print(index), stop);
+}
+
+Descriptor RegistryClient::push(const BlobStore& store, const Descriptor& target,
+                                const Reference& image, const PushOptions& options,
+                                const std::stop_token& stop) {
+  return while_doing(fmt::format("pushing {}", image.familiar()), [&] {
+    Descriptor top = whole_target(store, target);
+    Upload upload;
+    std::set<Digest> seen;
+    plan_upload(store, top, upload, seen);
+    // The largest first: they decide how long it takes.
+    std::stable_sort(upload.blobs.begin(), upload.blobs.end(),
+                     [](const auto& a, const auto& b) { return a.size > b.size; });
+    for (const Descriptor& blob : upload.blobs) {
+      if (!store.has(blob.digest))
+        fail(Fault::not_found, "blob {} is not in the store", blob.digest);
+    }
+    TaskGroup tasks(stop);
+    std::atomic<std::size_t> next = 0;
+    for (std::size_t i = 0;
+         i < std::min<std::size_t>(state_->options.parallel, upload.blobs.size()); ++i) {
+      tasks.start([&](const std::stop_token& its_stop) {
+        for (std::size_t at = next++; at < upload.blobs.size(); at = next++)
+          push_blob(image, upload.blobs[at], store, options, its_stop);
+      });
+    }
+    tasks.join();
+    if (stop.stop_requested()) throw Cancelled();
+    for (const Descriptor& manifest : upload.manifests) {
+      Reference name{image.host, image.repository, "", std::nullopt};
+      if (manifest.digest == top.digest) name.tag = image.tag;
+      put_manifest(name, manifest.media_type, store.read(manifest.digest), stop);
+    }
+    return top;
+  });
+}
+
+}  // namespace slipway::oci
