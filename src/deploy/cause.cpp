@@ -131,7 +131,8 @@ std::string last_log_line(Calls& calls, const LogStream& where, const std::stop_
   if (!answer.ok()) return "";  // no log group, no permission: the cause stands without it
   std::vector<std::string> lines;
   for (const auto& event : answer.value().get_array("events")) {
-    for (auto line : lines_of(event.get_string("message"))) lines.emplace_back(line);
+    std::string message = event.get_string("message");
+    for (auto line : lines_of(message)) lines.emplace_back(line);
   }
   return telling_line(lines);
 }
