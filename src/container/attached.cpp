@@ -78,7 +78,7 @@ ContainerExit run_direct(const Places& places, const ContainerSpec& spec, const 
   std::optional<os::Process> process;
   in_private_mounts({}, [&](const std::stop_token&) {
     auto made = make_bundle(spec, bundle, cgroup);
-    if (!spec.rootfs.upper.empty()) stubs.emplace(bundle / "rootfs", made);
+    if (!spec.rootfs.upper.empty()) stubs.emplace(bundle / "rootfs", spec.rootfs.upper, made);
     auto argv = places.command(bundle / "runtime.log", !cgroup.empty());
     for (const auto& word : {std::string("run"), std::string("--bundle"), bundle.string(), std::string("--pid-file"),
                              (bundle / "pid").string(), spec.id}) {
@@ -87,7 +87,7 @@ ContainerExit run_direct(const Places& places, const ContainerSpec& spec, const 
     process = os::Process::spawn(command_for(io, argv));
   });
   auto exit = attend_runtime(*process, bundle / "pid", io, true, steps, stop, deadline, false);
-  if (stubs) stubs->remove(spec.rootfs.upper);  // the mounts are gone with their last process
+  if (stubs) stubs->remove();  // the mounts are gone with their last process
   bool was_stopped = stop.stop_requested() || deadline.passed();
   if (was_stopped) delete_leftover(places, spec.id, cgroup);
   if (was_stopped && !exit.ok()) throw_if_stopped(stop, deadline);
@@ -120,7 +120,7 @@ ContainerExit run_supervised(const RuntimeOptions& options, const Places& places
   });
   auto state = read_state(bundle);
   std::string said = os::read_all(status.read.get());
-  if (said != "ok") throw Error(Fault::unavailable, state && state->exit ? state->exit->reason : "the supervisor failed");
+  if (said != "ok") throw reported_error(said, "the container's supervisor failed");
   if (!state || !state->exit) fail(Fault::unavailable, "the container's supervisor ended without a word");
   if (!state->exit->exit.ok()) throw_if_stopped(stop, deadline);
   return as_shell_shows(*state->exit);

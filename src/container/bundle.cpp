@@ -102,6 +102,13 @@ Error runtime_error(const std::filesystem::path& log, const std::string& otherwi
   return Error(fault_of(message), message);
 }
 
+Error reported_error(std::string_view said, const std::string& otherwise) {
+  auto space = said.find(' ');
+  auto fault = to_integer(said.substr(0, space));
+  bool is_known = fault && space != std::string_view::npos && *fault >= 0 && *fault <= static_cast<int>(Fault::unsupported);
+  return is_known ? Error(static_cast<Fault>(*fault), std::string(said.substr(space + 1))) : Error(Fault::unavailable, otherwise);
+}
+
 std::optional<pid_t> read_pid(const std::filesystem::path& file) {
   auto text = os::read_file_if_exists(file);
   auto number = text ? to_integer(trim(*text)) : std::nullopt;

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
@@ -35,6 +36,9 @@ ContainerSpec make_bundle(const ContainerSpec& spec, const std::filesystem::path
 
 /// What the runtime's log says went wrong, as an Error of the right kind.
 Error runtime_error(const std::filesystem::path& log, const std::string& otherwise);
+
+/// What a supervisor or init reported, "FAULT MESSAGE", as an Error; with `otherwise` when it is not of that form.
+Error reported_error(std::string_view said, const std::string& otherwise);
 
 /// The pid in a --pid-file, when it is there and whole.
 std::optional<pid_t> read_pid(const std::filesystem::path& file);

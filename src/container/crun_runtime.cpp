@@ -24,17 +24,6 @@ namespace {
 
 os::Fd open_pidfd(pid_t pid) { return os::Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
 
-// "5 no such file": a fault and its message, as the supervisor says it.
-Error reported_error(const std::string& said, const std::filesystem::path& directory) {
-  auto space = said.find(' ');
-  auto fault = to_integer(std::string_view(said).substr(0, space));
-  if (fault && space != std::string::npos && *fault >= 0 && *fault <= static_cast<int>(Fault::unsupported)) {
-    return Error(static_cast<Fault>(*fault), said.substr(space + 1));
-  }
-  auto log = os::read_file_if_exists(directory / "shim.log").value_or("");
-  return Error(Fault::unavailable, fmt::format("the container's supervisor ended unexpectedly: {}", trim(log)));
-}
-
 class CrunRuntime final : public Runtime {
  public:
   explicit CrunRuntime(const RuntimeOptions& options) : options_(options), places_(Places::of(options)) {
@@ -163,7 +152,8 @@ class CrunRuntime final : public Runtime {
     std::string said = os::read_all(status.read.get());  // ends with the supervisor at the latest
     if (said != "ok") {
       process.wait({}, Deadline::in(std::chrono::seconds(20)));
-      throw reported_error(said, directory);
+      auto words = os::read_file_if_exists(directory / "shim.log").value_or("");
+      throw reported_error(said, fmt::format("the container's supervisor ended unexpectedly: {}", trim(words)));
     }
     pid_t pid = process.detach();
     supervisors_.with([&](auto& pids) { pids.push_back(pid); });

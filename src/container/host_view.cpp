@@ -59,6 +59,17 @@ std::vector<fs::path> home_directories() {
   return homes;
 }
 
+// shadow(5) with every password hash locked; the accounts stay, for useradd and its like.
+std::string without_passwords(std::string_view shadow) {
+  std::string out;
+  for (auto line : lines_of(shadow)) {
+    auto fields = split(line, ':');
+    if (fields.size() > 1 && fields[1] != "!") fields[1] = "*";
+    out += join(fields, ":") + "\n";
+  }
+  return out;
+}
+
 void hide_private_things(ViewRoot& root, const RuntimeOptions& runtime, const HostViewOptions& options) {
   for (const auto& home : home_directories()) root.hide(home);
   for (const char* place : {"/tmp", "/var/tmp", "/mnt", "/media", "/boot", "/var/lib/docker", "/var/lib/containerd",
@@ -68,6 +79,9 @@ void hide_private_things(ViewRoot& root, const RuntimeOptions& runtime, const Ho
   std::error_code error;
   for (const auto& entry : fs::directory_iterator("/etc/ssh", error)) {
     if (entry.path().filename().string().starts_with("ssh_host_")) root.hide(entry.path());
+  }
+  for (const char* file : {"/etc/shadow", "/etc/gshadow"}) {
+    if (auto text = os::read_file_if_exists(file)) root.write(file, without_passwords(*text), 0640);
   }
   root.hide(runtime.state);
   root.hide(options.directory);
@@ -83,10 +97,16 @@ std::string resolver_file(const HostViewOptions& options) {
   return fmt::format("nameserver {}\n", options.nameserver);
 }
 
-// A path that leads to our own program from any mount namespace, even when the file has been replaced meanwhile.
-fs::path init_program(const RuntimeOptions& runtime) {
-  if (runtime.supervisor == "/proc/self/exe") return fmt::format("/proc/{}/exe", ::getpid());
-  return fs::canonical(runtime.supervisor);
+// Our own program's file; a copy of it when it has been replaced or removed since we started. (A bind of /proc/PID/exe would do for
+// both, but the kernel binds nothing from another mount namespace.)
+fs::path init_program(const RuntimeOptions& runtime, const fs::path& changes) {
+  std::error_code error;
+  auto real = fs::canonical(runtime.supervisor, error);
+  if (!error && fs::equivalent(real, runtime.supervisor, error)) return real;
+  auto copy = changes / "init";
+  fs::copy_file(runtime.supervisor, copy);
+  fs::permissions(copy, fs::perms(0755));
+  return copy;
 }
 
 ContainerSpec view_spec(const RuntimeOptions& runtime, const HostViewOptions& options, const fs::path& changes) {
@@ -107,7 +127,8 @@ ContainerSpec view_spec(const RuntimeOptions& runtime, const HostViewOptions& op
                      .security = {.add_capabilities = {"CAP_SYS_PTRACE"}},  // debuggers and leak checkers
                      .shm_bytes = 2ULL * 1024 * 1024 * 1024};
   spec.mounts.push_back({.kind = MountPoint::Kind::tmpfs, .target = "/run", .mode = 0755});
-  spec.mounts.push_back({.kind = MountPoint::Kind::bind, .source = init_program(runtime), .target = kInitInside, .read_only = true});
+  spec.mounts.push_back({.kind = MountPoint::Kind::bind, 
+                         .source = init_program(runtime, changes), .target = kInitInside, .read_only = true});
   spec.mounts.insert(spec.mounts.end(), options.mounts.begin(), options.mounts.end());
   return spec;
 }
@@ -127,14 +148,6 @@ std::string request_of(const ExecSpec& exec) {
                        {"groups", std::move(groups)},
                        {"no_new_privileges", exec.no_new_privileges}})
       .dump();
-}
-
-// "error FAULT MESSAGE" from the init.
-[[noreturn]] void throw_reported(const std::string& bytes) {
-  auto words = std::string_view(bytes).substr(6);
-  auto space = words.find(' ');
-  auto fault = to_integer(words.substr(0, space)).value_or(static_cast<int>(Fault::unavailable));
-  throw Error(static_cast<Fault>(fault), std::string(space == std::string_view::npos ? words : words.substr(space + 1)));
 }
 
 os::Exit exit_of(const std::string& bytes) {
@@ -241,7 +254,9 @@ os::Exit HostView::exec(const ExecSpec& exec, const RunIo& io, std::stop_token s
   output.write.reset();
   auto begun = receive_message(ours);
   if (!begun) throw_gone();
-  if (begun->bytes.starts_with("error ")) throw_reported(begun->bytes);
+  if (begun->bytes.starts_with("error ")) {
+    throw reported_error(std::string_view(begun->bytes).substr(6), begun->bytes);
+  }
   StopSignal wake(stop);
   StopLadder ladder(exec.stop_steps, Deadline::never());
   for (;;) {

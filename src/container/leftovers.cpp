@@ -168,6 +168,7 @@ void sweep(const RuntimeOptions& options) {
     delete_leftover(places, id, cgroup_path(places.short_id, id));
     os::remove_tree(places.attached / id);
   }
+  if (::geteuid() == 0) sweep_networks(options.state);
 }
 
 std::vector<Leftover> remove_everything(const RuntimeOptions& options) {

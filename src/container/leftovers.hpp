@@ -24,8 +24,8 @@ std::string to_string(const Leftover& leftover);
 /// All that is there now, whether still in use or not: empty after a complete `down`.
 std::vector<Leftover> leftovers(const RuntimeOptions& options);
 
-/// Removes what nobody minds any more: attached containers whose slipway is dead, with their directories. Detached containers
-/// and networks, which are meant to live on, stay.
+/// Removes what nobody minds any more: attached containers whose slipway is dead, with their directories, and its transient
+/// networks. Detached containers and lasting networks, which are meant to live on, stay.
 void sweep(const RuntimeOptions& options);
 
 /// Removes everything: containers (killed), networks, namespaces, rules, cgroups, mounts.

@@ -16,6 +16,7 @@
 #include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "container/address_pool.hpp"
+#include "container/bundle.hpp"
 #include "container/leftovers.hpp"
 #include "container/netlink.hpp"
 #include "container/port_rules.hpp"
@@ -78,6 +79,7 @@ void in_namespace(const fs::path& path, const std::function<void()>& work) {
 struct Record {
   Range subnet;
   std::string bridge;
+  std::string owner;  // of a transient network: see owner_mark()
   std::map<std::string, std::uint32_t> hosts;  // endpoint -> last byte of its address
   std::map<std::string, std::vector<PortForward>> published;
 };
@@ -106,12 +108,14 @@ Json to_json(const Record& record) {
   }
   return Json::object({{"subnet", to_string(record.subnet)},
                        {"bridge", record.bridge},
+                       {"owner", record.owner},
                        {"hosts", std::move(hosts)},
                        {"published", std::move(published)}});
 }
 
 Record record_from(const Json& json) {
-  Record record{.subnet = parse_range(json.get_string("subnet")), .bridge = json.get_string("bridge")};
+  Record record{.subnet = parse_range(json.get_string("subnet")), .bridge = json.get_string("bridge"),
+                .owner = json.get_string("owner")};
   for (const auto& [name, host] : json.at("hosts").as_object()) record.hosts[name] = static_cast<std::uint32_t>(host.as_int());
   for (const auto& [key, list] : json.at("published").as_object()) {
     for (const auto& item : list.as_array()) record.published[key].push_back(forward_from(item));
@@ -179,6 +183,7 @@ struct Network::Inside {
     auto subnet = free_subnet(parse_range(options.range), taken, seed);
     if (!subnet) fail(Fault::conflict, "no free /24 network in {}", options.range);
     Record record{.subnet = *subnet, .bridge = fmt::format("{}b{:04x}", prefix, subnet->first >> 8U & 0xFFFFU)};
+    if (options.transient) record.owner = owner_mark();
     write(record);
     bring_up(record);
     return record;
@@ -227,6 +232,19 @@ struct Network::Inside {
     ::unlink(endpoint.netns.c_str());
   }
 };
+
+void sweep_networks(const fs::path& state) {
+  std::error_code error;
+  std::vector<std::string> dead;
+  for (const auto& entry : fs::directory_iterator(state / "network", error)) {
+    if (entry.path().extension() != ".json") continue;
+    auto text = os::read_file_if_exists(entry.path());  // another process may remove it just now
+    if (!text) continue;
+    auto record = record_from(formats::parse_json(*text, entry.path().string()));
+    if (!record.owner.empty() && !is_owner_alive(record.owner)) dead.push_back(entry.path().stem().string());
+  }
+  for (const auto& name : dead) Network({.state = state, .name = name}).remove();
+}
 
 Network::Network(const NetworkOptions& options) : inside_(std::make_unique<Inside>()) {
   check_name(options.name);

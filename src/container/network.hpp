@@ -31,6 +31,7 @@ struct NetworkOptions {
   std::filesystem::path state;  ///< slipway's state directory; the network's file is state/network/NAME.json
   std::string name;             ///< [a-z0-9-]+: "cloud", "run-12"
   std::string range = "10.213.0.0/16";  ///< where a free /24 is taken from
+  bool transient = false;  ///< made for this process alone: sweep() removes it when we have died without remove()
 };
 
 /// A bridge with its own /24, masquerading to the outside by an nftables table of its own. What it hands out is on disk:
@@ -67,6 +68,9 @@ class Network final {
   struct Inside;
   std::unique_ptr<Inside> inside_;
 };
+
+/// Removes the transient networks of a state directory whose makers are dead, and releases nothing else.
+void sweep_networks(const std::filesystem::path& state);
 
 /// Sets the kernel's forwarding back to what it was once the last network of any slipway is gone.
 void forbid_forwarding_again();

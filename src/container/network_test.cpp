@@ -9,6 +9,7 @@
 #include "container/leftovers.hpp"
 #include "container/port_rules.hpp"
 #include "container/test_machine.hpp"
+#include "formats/json.hpp"
 
 using namespace slipway;
 using namespace slipway::container;
@@ -112,6 +113,23 @@ TEST_CASE("a network opened again is the same, and two networks never share addr
   other.remove();
   network.remove();
   network.remove();
+  CHECK(leftovers(machine.options).empty());
+}
+
+TEST_CASE("a transient network goes when its maker has died, and not before") {
+  NEEDS_CONTAINERS();
+  Machine machine;
+  NetworkOptions options{.state = machine.options.state, .name = "run-1", .transient = true};
+  Network network(options);
+  network.attach("job");
+  sweep(machine.options);
+  CHECK(network.endpoints().size() == 1);
+  auto file = machine.options.state / "network/run-1.json";
+  auto record = formats::parse_json(os::read_file(file));
+  record["owner"] = "1 1";
+  os::write_file(file, record.dump());
+  sweep(machine.options);
+  CHECK(network.endpoints().empty());
   CHECK(leftovers(machine.options).empty());
 }
 

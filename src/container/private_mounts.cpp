@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,6 +43,12 @@ void remove_if_empty(const os::Fd& root, const std::string& relative) {
   } else if (S_ISREG(info.st_mode) && info.st_size == 0) {
     ::unlinkat(parent.get(), name.c_str(), 0);
   }
+}
+
+os::Fd open_directory(const std::filesystem::path& path) {
+  os::Fd directory(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.is_open()) os::throw_errno(fmt::format("opening '{}'", path.string()));
+  return directory;
 }
 
 MountPoint file_mount(const std::filesystem::path& source, const std::string& target) {
@@ -117,11 +124,11 @@ ContainerSpec with_mounts_made(const ContainerSpec& spec, const std::filesystem:
   return made;
 }
 
-MountStubs::MountStubs(const std::filesystem::path& root, const ContainerSpec& spec) {
+MountStubs::MountStubs(const std::filesystem::path& root, const std::filesystem::path& upper, const ContainerSpec& spec)
+    : upper_(upper) {
   std::vector<std::string> targets = {"proc", "dev", "sys"};
   for (const auto& point : spec.mounts) targets.push_back(point.target);
-  os::Fd directory(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.is_open()) os::throw_errno(fmt::format("opening '{}'", root.string()));
+  os::Fd directory = open_directory(root);
   for (const auto& target : targets) note_missing(root, directory, target);
 }
 
@@ -138,16 +145,37 @@ void MountStubs::note_missing(const std::filesystem::path& root, const os::Fd& d
       real = path == root ? std::string() : path.lexically_relative(root).string();
       continue;
     }
+    if (!is_missing) note_parents(directory, real);
     is_missing = true;
     real = next;
     if (std::find(missing_.begin(), missing_.end(), real) == missing_.end()) missing_.push_back(real);
   }
 }
 
-void MountStubs::remove(const std::filesystem::path& upper) const {
-  os::Fd directory(::open(upper.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.is_open()) return;
+// The directories above a stub that `upper` does not hold yet.
+void MountStubs::note_parents(const os::Fd& directory, std::string path) {
+  std::vector<Parent> chain;
+  while (!path.empty() && !std::filesystem::exists(upper_ / path)) {
+    struct stat info {};
+    os::Fd found = open_in(directory, path);
+    if (!found.is_open() || ::fstat(found.get(), &info) != 0) return;
+    chain.push_back({path, info.st_mode, info.st_uid, info.st_gid});
+    auto slash = path.rfind('/');
+    path = slash == std::string::npos ? std::string() : path.substr(0, slash);
+  }
+  parents_.insert(parents_.end(), chain.rbegin(), chain.rend());
+}
+
+void MountStubs::remove() const {
+  os::Fd directory = open_directory(upper_);
   for (auto at = missing_.rbegin(); at != missing_.rend(); ++at) remove_if_empty(directory, *at);
+  for (auto at = parents_.rbegin(); at != parents_.rend(); ++at) {
+    struct stat info {};
+    auto path = upper_ / at->path;
+    bool is_same = ::lstat(path.c_str(), &info) == 0 && info.st_mode == at->mode && info.st_uid == at->uid && info.st_gid == at->gid;
+    bool is_opaque = ::lgetxattr(path.c_str(), "trusted.overlay.opaque", nullptr, 0) >= 0;
+    if (is_same && !is_opaque) remove_if_empty(directory, at->path);
+  }
 }
 
 }  // namespace slipway::container

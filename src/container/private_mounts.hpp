@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <stop_token>
@@ -31,14 +32,24 @@ ContainerSpec with_mounts_made(const ContainerSpec& spec, const std::filesystem:
 /// for them can be taken away again: they must not become part of an image layer.
 class MountStubs final {
  public:
-  /// Looks at the mounted `root` before the container starts.
-  MountStubs(const std::filesystem::path& root, const ContainerSpec& spec);
-  /// Removes what was made in the overlay's `upper` and is still empty; to be called when it is no longer mounted.
-  void remove(const std::filesystem::path& upper) const;
+  /// Looks at the mounted `root` and its overlay's `upper` before the container starts.
+  MountStubs(const std::filesystem::path& root, const std::filesystem::path& upper, const ContainerSpec& spec);
+  /// Removes what was made in `upper` and is still empty; to be called when it is no longer mounted.
+  void remove() const;
 
  private:
+  struct Parent {  // a directory that making a stub copies up
+    std::string path;
+    unsigned mode = 0;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+  };
   void note_missing(const std::filesystem::path& root, const os::Fd& directory, const std::string& target);
+  void note_parents(const os::Fd& directory, std::string path);
+
+  std::filesystem::path upper_;
   std::vector<std::string> missing_;  // relative to the root, links resolved, parents first
+  std::vector<Parent> parents_;       // deepest last within each chain
 };
 
 }  // namespace slipway::container

@@ -75,7 +75,7 @@ TEST_CASE("with the host's network a container sees the host's resolver, and no 
   spec.mounts = {{.source = machine.directory.path() / "file", .target = "/hello/there"}};
   auto ran = run(*runtime, spec);
   CHECK(ran.output == os::read_file("/etc/resolv.conf") + "bound\n");
-  CHECK_FALSE(std::filesystem::exists(spec.rootfs.upper / "etc/resolv.conf"));
+  CHECK_FALSE(std::filesystem::exists(spec.rootfs.upper / "etc"));  // not even an empty copy of it
   CHECK_FALSE(std::filesystem::exists(spec.rootfs.upper / "hello"));
 }
 
@@ -101,6 +101,21 @@ TEST_CASE("a program that is not there is the spec's fault") {
   CHECK(fault_of([&] { run(*runtime, spec); }) == Fault::not_found);
   CHECK(fault_of([&] { runtime->start(spec); }) == Fault::not_found);
   CHECK_FALSE(runtime->state("run-4").has_value());
+  CHECK(leftovers(machine.options).empty());
+}
+
+TEST_CASE("an attached container with limits behaves like one without") {
+  NEEDS_CONTAINERS();
+  Machine machine;
+  auto runtime = make_crun_runtime(machine.options);
+  auto spec = machine.shell("limited", "echo out; exit 6");
+  spec.limits = {.memory_bytes = 64ULL << 20, .cpu_thousandths = 500, .pids = 20};
+  auto ran = run(*runtime, spec);
+  CHECK(ran.exit.exit == os::Exit{6, 0});
+  CHECK_FALSE(ran.exit.out_of_memory);
+  CHECK(ran.output == "out\n");
+  spec.argv = {"/bin/none"};
+  CHECK(fault_of([&] { run(*runtime, spec); }) == Fault::not_found);
   CHECK(leftovers(machine.options).empty());
 }
 

@@ -195,7 +195,7 @@ void supervise(const std::filesystem::path& directory) {
     os::replace_file(directory / "exit.json", to_json(ContainerExit{.exit = {128, 0}, .reason = error.what(), .ended_ms = now_ms()}).dump());
     delete_container(order, places, directory);
     tell(fmt::format("{} {}", static_cast<int>(error.fault()), error.what()));
-    throw;
+    return;
   }
   auto ticks = os::start_ticks(pid).value_or(0);
   os::replace_file(directory / "running.json",

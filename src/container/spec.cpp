@@ -200,6 +200,12 @@ void check(const ContainerSpec& spec) {
   if (!spec.cwd.empty() && !spec.cwd.starts_with('/')) {
     fail(Fault::bad_input, "working directory '{}' is not an absolute path", spec.cwd);
   }
+  auto paths = spec.rootfs.lower;
+  paths.insert(paths.end(), {spec.rootfs.upper, spec.rootfs.work, spec.rootfs.directory});
+  for (const auto& point : spec.mounts) paths.insert(paths.end(), {point.source, point.upper, point.work});
+  for (const auto& path : paths) {
+    if (!path.empty() && !path.is_absolute()) fail(Fault::bad_input, "'{}' is not an absolute path", path.string());
+  }
   if (spec.limits.memory_bytes && *spec.limits.memory_bytes < 4ULL * 1024 * 1024) {
     fail(Fault::bad_input, "a memory limit of {} bytes is too small: at least 4 MiB", *spec.limits.memory_bytes);
   }

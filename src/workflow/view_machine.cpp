@@ -162,7 +162,7 @@ std::string id_of(const MachineOrder& order) {
 
 ContainerMachines::ContainerMachines(MachineOptions options, container::Runtime& runtime, ImageSource& images, Log& log)
     : options_(std::move(options)), runtime_(runtime), images_(images), log_(log),
-      network_({.state = options_.network.state, .name = options_.network.name}), servers_(std::stop_token{}) {
+      network_({.state = options_.network.state, .name = options_.network.name, .transient = true}), servers_(std::stop_token{}) {
   dns_ = std::make_unique<container::DnsServer>(network_.gateway(), 53, options_.network.names, options_.network.upstream, log_);
   servers_.start([this](std::stop_token stop) { dns_->run(std::move(stop)); });
 }
