@@ -253,18 +253,29 @@ void JobGraph::run_one(Node& node, std::size_t index, const std::stop_token& gro
   order.base.values["matrix"] = leg.leg.matrix;
   order.base.values["strategy"] = node.strategy.context(leg.leg.index);
   LegResult result;
+  // Whatever happens here, the graph's thread hears that the leg is over: it waits for nothing else.
+  struct Told {
+    Guarded<std::vector<Message>>& inbox;
+    Message message;
+    ~Told() {
+      inbox.with([&](auto& messages) { messages.push_back(std::move(message)); });
+    }
+  } told{inbox_, {&node, index, {.conclusion = Conclusion::failure}}};
+  bool is_told_by_its_jobs = node.job->is_call();
   try {
     result = run_in_group(node, index, order, cancel);
   } catch (const Error& error) {
+    is_told_by_its_jobs = false;
     result = {.conclusion = Conclusion::failure, .reason = error.what()};
     Reporter(run_.sink, run_.order.facts.run_id, leg.id)
         .emit({.kind = EventKind::annotation, .text = error.what(), .severity = Severity::error});
   } catch (const Cancelled&) {
+    is_told_by_its_jobs = false;
     result = {.conclusion = Conclusion::cancelled, .reason = "cancelled"};
   }
   auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - began).count();
-  if (!node.job->is_call()) report_end(node, index, result, took);
-  inbox_.with([&](auto& inbox) { inbox.push_back({&node, index, std::move(result)}); });
+  told.message.result = result;
+  if (!is_told_by_its_jobs) report_end(node, index, result, took);
 }
 
 LegResult JobGraph::run_in_group(Node& node, std::size_t index, const LegOrder& order, std::stop_source& cancel) {
