@@ -187,7 +187,7 @@ TEST_CASE("archives of GNU tar in every format read the same") {
     CHECK(named(entries, "t/short").second == "ustar");
   }
   folder.run("cd t && tar --format=v7 -cf ../v7.tar short && tar --format=ustar -cf ../ustar.tar " +
-             name + "/../short short");
+             name + "/../short short 2>/dev/null");
   CHECK(named(read(folder.read("v7.tar")), "short").second == "ustar");
   CHECK(read(folder.read("ustar.tar")).size() == 2);
 }
