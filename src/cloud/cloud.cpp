@@ -67,6 +67,13 @@ struct Cloud::Parts {
     own(rds::make_rds(surroundings));
   }
 
+  // Later services use earlier ones (ecs the target groups of elb).
+  ~Parts() {
+    while (!services.empty()) services.pop_back();
+  }
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
+
   void own(std::unique_ptr<Service> service) {
     door.add(*service);
     services.push_back(std::move(service));
