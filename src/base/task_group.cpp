@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/task_group.hpp"
 
+#include <utility>
+
 namespace slipway {
 
 TaskGroup::TaskGroup(std::stop_token outer)
