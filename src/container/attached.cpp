@@ -70,13 +70,14 @@ os::Exit attend_runtime(os::Process& process, const std::filesystem::path& pid_f
 
 ContainerExit run_direct(const Places& places, const ContainerSpec& spec, const RunIo& io, const StopSteps& steps,
                          const std::stop_token& stop, Deadline deadline) {
-  std::string cgroup = places.is_crun ? "" : cgroup_path(places.short_id, spec.id);
+  std::string cgroup = places.attached_cgroup(spec.id);
   to_oci_config(spec, cgroup, "/");  // refuses what is wrong before anything is made
   auto bundle = claim_bundle(places, spec.id);
   BundleDirectory removed_at_the_end(bundle);
   std::optional<MountStubs> stubs;
   std::optional<os::Process> process;
   in_private_mounts({}, [&](const std::stop_token&) {
+    join_confined(places.short_id);
     auto made = make_bundle(spec, bundle, cgroup);
     if (!spec.rootfs.upper.empty()) stubs.emplace(bundle / "rootfs", spec.rootfs.upper, made);
     auto argv = places.command(bundle / "runtime.log", !cgroup.empty());
@@ -182,12 +183,19 @@ std::filesystem::path claim_bundle(const Places& places, const std::string& id) 
   auto bundle = places.attached / id;
   if (auto mark = os::read_file_if_exists(bundle / "owner")) {
     if (is_owner_alive(*mark)) fail(Fault::conflict, "a container '{}' is running already", id);
-    delete_leftover(places, id, cgroup_path(places.short_id, id));
-    os::remove_tree(bundle);
+    remove_dead(places, id);
   }
   os::make_dirs(bundle);
   os::write_file(bundle / "owner", owner_mark());
   return bundle;
+}
+
+void remove_dead(const Places& places, const std::string& id) {
+  auto bundle = places.attached / id;
+  delete_leftover(places, id, cgroup_path(places.short_id, id));
+  // A view's changes lie elsewhere, in the directory of its job.
+  if (auto changes = os::read_file_if_exists(bundle / "changes")) os::remove_tree(*changes);
+  os::remove_tree(bundle);
 }
 
 void delete_leftover(const Places& places, const std::string& id, const std::string& cgroup) {
@@ -220,12 +228,10 @@ os::Exit exec_in(const Places& places, const std::string& id, const std::filesys
     argv.push_back(word);
   }
   std::optional<os::Process> process;
-  auto spawn = [&](const std::stop_token&) { process = os::Process::spawn(command_for(io, argv)); };
-  if (cgroup_layout() == CgroupLayout::mixed) {
-    in_private_mounts({}, spawn);
-  } else {
-    spawn({});
-  }
+  in_private_mounts({}, [&](const std::stop_token&) {
+    join_confined(places.short_id);
+    process = os::Process::spawn(command_for(io, argv));
+  });
   os::Exit exit;
   {
     TerminalTurn turn(exec.terminal ? io.stdin_fd : -1, process->pid());

@@ -22,6 +22,9 @@ os::Exit exec_in(const Places& places, const std::string& id, const std::filesys
 ///   throws  Error{conflict} when a living one uses the id
 std::filesystem::path claim_bundle(const Places& places, const std::string& id);
 
+/// Removes a dead slipway's attached container with all that it had.
+void remove_dead(const Places& places, const std::string& id);
+
 /// Kills and removes what the runtime program still knows under this id; absence is fine.
 void delete_leftover(const Places& places, const std::string& id, const std::string& cgroup);
 

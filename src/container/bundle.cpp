@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "container/cgroup.hpp"
 #include "container/leftovers.hpp"
 #include "container/private_mounts.hpp"
 #include "formats/json.hpp"
@@ -67,6 +68,16 @@ Places Places::of(const RuntimeOptions& options) {
   places.program = options.program;
   places.is_crun = std::filesystem::path(options.program).filename().string().starts_with("crun");
   return places;
+}
+
+std::string Places::attached_cgroup(const std::string& id) const {
+  return !is_crun || cgroup_layout() == CgroupLayout::v2 ? cgroup_path(short_id, id) : std::string();
+}
+
+void Places::prepare() const {
+  for (const auto& directory : {detached, attached, root}) os::make_dirs(directory);
+  auto lock = os::FileLock::take(root.parent_path() / "lock");
+  confine_devices(short_id);
 }
 
 std::vector<std::string> Places::command(const std::filesystem::path& log, bool has_cgroup) const {

@@ -24,6 +24,11 @@ struct Places {
   std::string program;
   bool is_crun = true;  ///< understands --cgroup-manager=disabled
 
+  /// The cgroup that an attached container gets: none where the state directory's own keeps it from devices (cgroup v1).
+  [[nodiscard]] std::string attached_cgroup(const std::string& id) const;
+  /// Makes the directories and the confinement that containers need.
+  void prepare() const;
+
   static Places of(const RuntimeOptions& options);
   /// The runtime's command line up to and without its own verb; what it has to say against it goes to `log` as JSON.
   [[nodiscard]] std::vector<std::string> command(const std::filesystem::path& log, bool has_cgroup) const;

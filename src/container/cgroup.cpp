@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "container/cgroup.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <system_error>
 #include <vector>
 
 #include "base/text.hpp"
+#include "os/fd.hpp"
 #include "os/file.hpp"
 
 namespace slipway::container {
@@ -95,6 +99,33 @@ Usage usage(const std::string& path, const fs::path& root) {
 
 std::string cgroup_path(const std::string& short_id, const std::string& container) {
   return fmt::format("/slipway/{}/{}", short_id, container);
+}
+
+void confine_devices(const std::string& short_id, const fs::path& root) {
+  if (!fs::exists(root / "devices/devices.allow")) return;
+  fs::path own = root / "devices/slipway" / short_id;
+  os::make_dirs(own.parent_path());
+  if (::mkdir(own.c_str(), 0755) != 0) {
+    if (errno == EEXIST) return;
+    os::throw_errno(fmt::format("making the cgroup '{}'", own.string()));
+  }
+  auto put = [&](const char* file, std::string_view rule) {
+    os::Fd fd = os::open_file((own / file).string(), O_WRONLY);
+    os::write_all(fd.get(), rule);
+  };
+  put("devices.deny", "a");
+  // Nodes may be made; opened may be what Docker lets every container open.
+  for (const char* rule : {"c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm",
+                           "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm", "c 10:200 rwm"}) {
+    put("devices.allow", rule);
+  }
+}
+
+void join_confined(const std::string& short_id, const fs::path& root) {
+  fs::path own = root / "devices/slipway" / short_id;
+  if (!fs::exists(own / "tasks")) return;
+  os::Fd tasks = os::open_file((own / "tasks").string(), O_WRONLY);
+  os::write_all(tasks.get(), fmt::format("{}", ::gettid()));
 }
 
 void remove_cgroup(const std::string& path, const fs::path& root) {

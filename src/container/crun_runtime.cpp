@@ -17,6 +17,7 @@
 #include "container/attached.hpp"
 #include "container/cgroup.hpp"
 #include "container/detached.hpp"
+#include "container/leftovers.hpp"
 #include "os/file.hpp"
 
 namespace slipway::container {
@@ -27,9 +28,7 @@ os::Fd open_pidfd(pid_t pid) { return os::Fd(static_cast<int>(::syscall(SYS_pidf
 class CrunRuntime final : public Runtime {
  public:
   explicit CrunRuntime(const RuntimeOptions& options) : options_(options), places_(Places::of(options)) {
-    os::make_dirs(places_.detached);
-    os::make_dirs(places_.attached);
-    os::make_dirs(places_.root);
+    places_.prepare();
   }
   ~CrunRuntime() override { reap_supervisors(); }
 
@@ -181,7 +180,9 @@ std::unique_ptr<Runtime> make_crun_runtime(const RuntimeOptions& options) {
     fail(Fault::unavailable, "no container runtime '{}' on this machine; install it: apt-get install crun", options.program);
   }
   if (::geteuid() != 0) fail(Fault::unavailable, "containers need root here; start slipway with sudo");
-  return std::make_unique<CrunRuntime>(options);
+  auto runtime = std::make_unique<CrunRuntime>(options);
+  sweep(options);
+  return runtime;
 }
 
 }  // namespace slipway::container

@@ -18,6 +18,7 @@ struct RuntimeOptions {
 
 /// A Runtime on an OCI runtime program. Each container gets a bundle directory and a mount namespace of its own. Where cgroup
 /// v1 is mixed with a cgroup2 mount that holds a controller (which crun 1.8 refuses), the mount is covered in that namespace.
+/// What a killed slipway of this state directory left is swept first.
 ///   throws  Error{unavailable} with what to install or do when the program is missing or we are not root
 std::unique_ptr<Runtime> make_crun_runtime(const RuntimeOptions& options);
 

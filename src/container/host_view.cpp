@@ -124,7 +124,8 @@ ContainerSpec view_spec(const RuntimeOptions& runtime, const HostViewOptions& op
                      .hosts = hosts_file(options),
                      .network = options.network,
                      .limits = options.limits,
-                     .security = {.add_capabilities = {"CAP_SYS_PTRACE"}},  // debuggers and leak checkers
+                     // Debuggers and leak checkers; browsers' and build tools' own sandboxes, as on a runner of GitHub's.
+                     .security = {.add_capabilities = {"CAP_SYS_PTRACE"}, .seccomp = false},
                      .shm_bytes = 2ULL * 1024 * 1024 * 1024};
   spec.mounts.push_back({.kind = MountPoint::Kind::tmpfs, .target = "/run", .mode = 0755});
   spec.mounts.push_back({.kind = MountPoint::Kind::bind, 
@@ -174,6 +175,7 @@ struct HostView::Inside {
     auto [ours, theirs] = socket_pair();
     os::Fd log = os::open_file((bundle / "view.log").string(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     in_private_mounts({}, [&](const std::stop_token&) {
+      join_confined(places.short_id);
       make_bundle(spec, bundle, cgroup);
       auto argv = places.command(bundle / "runtime.log", !cgroup.empty());
       for (const auto& word : {std::string("run"), std::string("--bundle"), bundle.string(), std::string("--pid-file"),
@@ -219,12 +221,13 @@ HostView::HostView(const RuntimeOptions& runtime, const HostViewOptions& options
   in.places = Places::of(runtime);
   in.options = options;
   in.changes = options.directory / "view";
-  in.cgroup = options.limits.any() || !in.places.is_crun ? cgroup_path(in.places.short_id, options.id) : "";
-  os::make_dirs(in.places.root);
+  in.cgroup = options.limits.any() ? cgroup_path(in.places.short_id, options.id) : in.places.attached_cgroup(options.id);
+  in.places.prepare();
   os::remove_tree(in.changes);
   auto spec = view_spec(runtime, options, in.changes);
   to_oci_config(spec, in.cgroup, "/");
   in.bundle = claim_bundle(in.places, options.id);
+  os::write_file(in.bundle / "changes", in.changes.string());  // for sweep(), should we be killed
   try {
     in.start(spec);
   } catch (const Error&) {

@@ -164,9 +164,7 @@ void sweep(const RuntimeOptions& options) {
   auto places = Places::of(options);
   for (const auto& id : names_in(places.attached)) {
     auto mark = os::read_file_if_exists(places.attached / id / "owner");
-    if (!mark || is_owner_alive(*mark)) continue;  // without a mark it is being made
-    delete_leftover(places, id, cgroup_path(places.short_id, id));
-    os::remove_tree(places.attached / id);
+    if (mark && !is_owner_alive(*mark)) remove_dead(places, id);  // without a mark it is being made
   }
   if (::geteuid() == 0) sweep_networks(options.state);
 }

@@ -91,24 +91,23 @@ void in_private_mounts(const std::stop_token& stop, const std::function<void(con
 }
 
 void mount_rootfs(const Rootfs& rootfs, const std::filesystem::path& target) {
-  if (!rootfs.lower.empty()) {
+  bool is_single = rootfs.lower.size() == 1 && rootfs.upper.empty();  // the kernel makes no overlay of one directory
+  if (!rootfs.lower.empty() && !is_single) {
     os::mount_overlay({.lower = rootfs.lower,
                        .upper = rootfs.upper,
                        .work = rootfs.work,
-                       .no_devices = true,
                        .no_sync = rootfs.discard},
                       target);
     return;
   }
-  if (rootfs.directory.empty()) fail(Fault::bad_input, "a container needs layers or a root directory");
-  os::bind_mount(rootfs.directory, target, false);
-  if (::mount(nullptr, target.c_str(), nullptr, MS_BIND | MS_REMOUNT | MS_NODEV, nullptr) != 0) {
-    os::throw_errno(fmt::format("mounting '{}' without devices", rootfs.directory.string()));
-  }
+  const auto& directory = is_single ? rootfs.lower[0] : rootfs.directory;
+  if (directory.empty()) fail(Fault::bad_input, "a container needs layers or a root directory");
+  os::bind_mount(directory, target, false);
 }
 
 ContainerSpec with_mounts_made(const ContainerSpec& spec, const std::filesystem::path& bundle) {
   ContainerSpec made = spec;
+  if (spec.rootfs.directory.empty() && spec.rootfs.upper.empty()) made.rootfs.read_only = true;
   int number = 0;
   for (auto& point : made.mounts) {
     if (point.kind != MountPoint::Kind::overlay) continue;

@@ -21,7 +21,7 @@ void enter_private_mounts();
 /// What `work` throws comes out.
 void in_private_mounts(const std::stop_token& stop, const std::function<void(const std::stop_token&)>& work);
 
-/// Mounts a root file system on the existing directory `target`. Device nodes in it cannot be opened.
+/// Mounts a root file system on the existing directory `target`.
 void mount_rootfs(const Rootfs& rootfs, const std::filesystem::path& target);
 
 /// Mounts the overlays among `spec.mounts` below `bundle` and writes the files that stand for resolv_conf and hosts.

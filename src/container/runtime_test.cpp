@@ -4,6 +4,8 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <thread>
 
@@ -241,6 +243,72 @@ TEST_CASE("a further process has its own user, directory, environment and exit")
   runtime->remove("host");
   CHECK(fault_of([&] { runtime->exec("host", exec, io, {}, Deadline::in(20s)); }) == Fault::not_found);
   CHECK(leftovers(machine.options).empty());
+}
+
+TEST_CASE("kill -9 of slipway: detached containers live on and are found, views end, the next start sweeps") {
+  NEEDS_CONTAINERS();
+  Machine machine;
+  auto died = os::capture({.argv = {machine.options.supervisor.string(), "die", machine.options.state.string(), machine.layer.string()}},
+                          {}, Deadline::in(60s));
+  CHECK(died.exit.signal == SIGKILL);
+  auto init = static_cast<pid_t>(std::stoi(died.out));
+  auto runtime = make_crun_runtime(machine.options);
+  CHECK_FALSE(std::filesystem::exists(machine.options.state / "job/view"));
+  CHECK_FALSE(os::start_ticks(init).has_value());
+  auto state = runtime->state("kept");
+  REQUIRE(state);
+  CHECK(state->phase == ContainerState::Phase::running);
+  CHECK(runtime->exec("kept", {.argv = {"/bin/touch", "/tmp/end"}}, {}, {}, Deadline::in(20s)).ok());
+  auto exit = runtime->wait("kept", {}, Deadline::in(20s));
+  REQUIRE(exit);
+  CHECK(exit->exit == os::Exit{5, 0});
+  CHECK(log_of(*state) == "alive\n");
+  runtime->remove("kept");
+  CHECK(leftovers(machine.options).empty());
+}
+
+TEST_CASE("a root without a place for changes is read-only, of one layer or of two") {
+  NEEDS_CONTAINERS();
+  Machine machine;
+  auto runtime = make_crun_runtime(machine.options);
+  for (const char* name : {"proc", "sys", "dev"}) os::make_dirs(machine.layer / name);
+  auto spec = machine.shell("ro", "touch /tmp/x 2>/dev/null || echo refused");
+  spec.rootfs = {.lower = {machine.layer}};
+  CHECK(run(*runtime, spec).output == "refused\n");
+  os::make_dirs(machine.directory.path() / "empty");
+  spec.rootfs.lower.push_back(machine.directory.path() / "empty");
+  CHECK(run(*runtime, spec).output == "refused\n");
+  spec.rootfs = {.directory = machine.layer, .read_only = true};
+  CHECK(run(*runtime, spec).output == "refused\n");
+}
+
+TEST_CASE("a device node of the host's disk in a layer cannot be opened, attached or detached, and neither by exec") {
+  NEEDS_CONTAINERS();
+  Machine machine;
+  struct stat disk {};
+  if (::stat("/", &disk) != 0 || ::major(disk.st_dev) == 0) return;  // the host's root is on no device
+  REQUIRE(::mknod((machine.layer / "disk").c_str(), S_IFBLK | 0666, disk.st_dev) == 0);
+  auto runtime = make_crun_runtime(machine.options);
+  const char* script = "head -c 1 /disk >/dev/null 2>/tmp/why && echo leaked; cat /tmp/why; echo x >/dev/null && echo works";
+  auto ran = run(*runtime, machine.shell("disk-1", script));
+  CHECK(ran.output.find("not permitted") != std::string::npos);
+  CHECK(ran.output.find("works") != std::string::npos);
+  runtime->start(machine.shell("disk-2", "while :; do sleep 1; done"));
+  std::string output;
+  RunIo io{.sink = [&](std::string_view bytes) { output += bytes; }};
+  runtime->exec("disk-2", {.argv = {"/bin/sh", "-c", script}, .env = {{"PATH", "/bin"}}}, io, {}, Deadline::in(20s));
+  CHECK(output.find("not permitted") != std::string::npos);
+  runtime->remove("disk-2");
+}
+
+TEST_CASE("containers may not make user namespaces or keys") {
+  NEEDS_CONTAINERS();
+  Machine machine;
+  auto runtime = make_crun_runtime(machine.options);
+  std::filesystem::create_symlink("busybox", machine.layer / "bin/unshare");
+  auto ran = run(*runtime, machine.shell("sec", "unshare -U true 2>&1; grep Seccomp: /proc/self/status"));
+  CHECK(ran.output.find("Operation not permitted") != std::string::npos);
+  CHECK(run(*runtime, machine.shell("sec-2", "while read line; do echo $line; done < /proc/self/status")).output.find("Seccomp: 2") != std::string::npos);
 }
 
 TEST_CASE("attached containers of a slipway that was killed are swept, with their processes") {

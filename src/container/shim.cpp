@@ -87,6 +87,7 @@ void tell(std::string_view text) {
 
 void start_container(const Order& order, const Places& places, const std::filesystem::path& directory, Outputs& outputs) {
   enter_private_mounts();
+  join_confined(places.short_id);
   make_bundle(order.spec, directory, order.cgroup);
   auto log = directory / "runtime.log";
   auto argv = places.command(log, !order.cgroup.empty());

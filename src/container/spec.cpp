@@ -179,6 +179,7 @@ Json linux_part(const ContainerSpec& spec, const std::string& cgroup_path) {
     Json& sysctl = part["sysctl"];
     for (const auto& [name, value] : spec.sysctls) sysctl[name] = value;
   }
+  if (spec.security.seccomp) part["seccomp"] = default_seccomp(capabilities(spec.security, true));
   if (spec.security.masked_paths) {
     part["maskedPaths"] = strings({"/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
                                    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",

@@ -79,6 +79,7 @@ struct Security {
   std::vector<std::string> add_capabilities;
   std::vector<std::string> drop_capabilities;  ///< "ALL" drops all defaults
   bool no_new_privileges = false;
+  bool seccomp = true;       ///< refuse the system calls of default_seccomp()
   bool masked_paths = true;  ///< hide /proc/kcore and its like, make /proc/sys read-only, as Docker does
 };
 
@@ -114,6 +115,12 @@ formats::Json to_oci_config(const ContainerSpec& spec, const std::string& cgroup
 /// A spec as JSON and back, for the file that a detached container's supervisor reads.
 formats::Json to_json(const ContainerSpec& spec);
 ContainerSpec spec_from_json(const formats::Json& json);
+
+/// What containers may not call, whatever their capabilities: user namespaces and the rest of what Docker's profile refuses to
+/// them, as a list of refusals instead of Docker's list of permissions, so that new calls of new kernels work.
+///   allowed  capabilities the container has; what they stand for is not refused
+///   source   moby profiles/seccomp/default.json
+formats::Json default_seccomp(const std::vector<std::string>& allowed);
 
 /// Docker's default capabilities.
 const std::vector<std::string>& default_capabilities();

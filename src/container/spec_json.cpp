@@ -119,6 +119,7 @@ Json security_json(const Security& security) {
   return Json::object({{"add", from_list(security.add_capabilities)},
                        {"drop", from_list(security.drop_capabilities)},
                        {"no_new_privileges", security.no_new_privileges},
+                       {"seccomp", security.seccomp},
                        {"masked_paths", security.masked_paths}});
 }
 
@@ -178,6 +179,7 @@ ContainerSpec spec_from_json(const Json& json) {
                      .security = {.add_capabilities = to_list<std::string>(security, "add"),
                                   .drop_capabilities = to_list<std::string>(security, "drop"),
                                   .no_new_privileges = security.get_bool("no_new_privileges"),
+                                  .seccomp = security.get_bool("seccomp", true),
                                   .masked_paths = security.get_bool("masked_paths", true)},
                      .shm_bytes = static_cast<std::uint64_t>(json.get_int("shm_bytes")),
                      .sysctls = to_map(json, "sysctls"),

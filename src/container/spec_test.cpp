@@ -111,6 +111,16 @@ TEST_CASE("what cannot be right is refused with the field's name") {
   CHECK(refused([](auto& spec) { spec.limits.memory_bytes = 1000; }).find("too small") != std::string::npos);
 }
 
+TEST_CASE("system calls that a capability stands for are refused only without it") {
+  auto text = [](const std::vector<std::string>& allowed) { return default_seccomp(allowed).dump(); };
+  CHECK(text({}).find("\"mount\"") != std::string::npos);
+  CHECK(text({"CAP_SYS_ADMIN"}).find("\"mount\"") == std::string::npos);
+  CHECK(text({"CAP_SYS_ADMIN"}).find("\"keyctl\"") != std::string::npos);
+  auto spec = plain();
+  spec.security.seccomp = false;
+  CHECK(to_oci_config(spec, "/c", "/r").at("linux").find("seccomp") == nullptr);
+}
+
 TEST_CASE("a spec survives being written and read") {
   auto spec = plain();
   spec.rootfs = {.lower = {"/l/2", "/l/1"}, .upper = "/u", .work = "/w", .read_only = true};
