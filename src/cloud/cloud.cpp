@@ -89,6 +89,7 @@ struct Cloud::Parts {
     endpoint.tls_port = net::local_port(listeners.back().socket);
     if (!options.gateway.empty()) {
       listeners.push_back({.socket = net::listen_tcp(options.gateway + ":443"), .name = "gateway", .tls = &tls});
+      listeners.push_back({.socket = net::listen_tcp(options.gateway + ":80"), .name = "gateway", .tls = nullptr});
       endpoint.gateway = options.gateway;
     }
     auto keys = sessions.root_keys(options.account, formats::now());
