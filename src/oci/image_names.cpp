@@ -175,7 +175,8 @@ BlobStore::Collected BlobStore::collect_garbage(const std::set<Digest>& keep) {
   }
   std::set<Digest> seen;
   for (const Digest& digest : keep) mark(digest, seen);
-  for (const Descriptor& entry : names()->manifests) mark(entry.digest, seen);
+  auto index = names();
+  for (const Descriptor& entry : index->manifests) mark(entry.digest, seen);
   for (const Digest& digest : blobs()) {
     if (seen.contains(digest)) continue;
     std::uint64_t bytes = size(digest).value_or(0);

@@ -125,7 +125,6 @@ Kind RegistryClient::push_blob(const Reference& repository, const Descriptor& bl
     tell(Kind::exists, blob.size);
     return Kind::exists;
   }
-  if (head.status == 401 || head.status == 403) throw_refusal(head, repository.host);
   std::string start = fmt::format("/v2/{}/blobs/uploads/", repository.repository);
   HttpResponse begun;
   for (const std::string& from : options.mount_from) {

@@ -107,21 +107,44 @@ bool is_zero(std::string_view bytes) {
   return bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
 
+// Lets through as many bytes as are due: a layer that goes on without saying anything is a bomb.
+class Budget final : public formats::Reader {
+ public:
+  explicit Budget(formats::Reader& source) : source_(source) {}
+  void allow(std::uint64_t bytes) { left_ = bytes; }
+  std::size_t read(std::span<char> into) override {
+    std::size_t count = source_.read(into);
+    if (count > left_) fail(Fault::bad_input, "the layer goes on for more than {} bytes without an entry", kMostRest);
+    left_ -= count;
+    return count;
+  }
+
+ private:
+  formats::Reader& source_;
+  std::uint64_t left_ = 0;
+};
+
 class Unpacker final {
  public:
   Unpacker(const os::Fd& root, const UnpackOptions& options, std::stop_token stop)
       : root_(root.get()), options_(options), stop_(std::move(stop)), buffer_(kPiece) {}
 
   Unpacked run(formats::Reader& layer) {
-    formats::TarReader tar(layer);
-    while (auto entry = tar.next()) {
+    Budget input(layer);
+    formats::TarReader tar(input);
+    for (;;) {
       check_stop();
+      input.allow(kMostRest);
+      auto entry = tar.next();
+      if (!entry) break;
       if (++result_.entries > options_.limits.entries) {
         fail(Fault::bad_input, "the layer has more than {} entries", options_.limits.entries);
       }
+      input.allow(entry->size + kMostRest);  // what is too large is refused in make_file()
       take(*entry, tar.content());
     }
-    read_rest(layer);
+    input.allow(kMostRest);
+    while (input.read(buffer_) > 0) check_stop();  // what follows the end mark belongs to the diff id
     finish_directories();
     result_.implied.assign(implied_.begin(), implied_.end());
     return std::move(result_);
@@ -133,18 +156,6 @@ class Unpacker final {
     std::string path;
     bool is_open = false;
   };
-
-  // What follows the end mark belongs to the diff id; tar pads, a bomb pads without end.
-  void read_rest(formats::Reader& layer) {
-    std::uint64_t rest = 0;
-    while (std::size_t count = layer.read(buffer_)) {
-      check_stop();
-      rest += count;
-      if (rest > kMostRest)
-        fail(Fault::bad_input, "the layer goes on for more than {} bytes after its end mark",
-             kMostRest);
-    }
-  }
 
   void check_stop() const {
     if (stop_.stop_requested()) throw Cancelled();
