@@ -172,7 +172,7 @@ struct HostView::Inside {
   pid_t pid = 0;
 
   void start(const ContainerSpec& spec) {
-    auto [ours, theirs] = socket_pair();
+    auto ends = socket_pair();
     os::Fd log = os::open_file((bundle / "view.log").string(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     in_private_mounts({}, [&](const std::stop_token&) {
       join_confined(places.short_id);
@@ -185,11 +185,11 @@ struct HostView::Inside {
       runtime = os::Process::spawn({.argv = argv,
                                     .env = runtime_environment(),
                                     .stdout_fd = log.get(),
-                                    .inherit = {{theirs.get(), 3}},
+                                    .inherit = {{ends.second.get(), 3}},
                                     .own_session = true});
     });
-    theirs.reset();
-    control = std::move(ours);
+    ends.second.reset();
+    control = std::move(ends.first);
     auto ready = receive_message(control);
     if (!ready) {
       runtime->wait({}, Deadline::in(std::chrono::seconds(10)));
