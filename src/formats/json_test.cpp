@@ -46,6 +46,7 @@ TEST_CASE("numbers: whole ones are exact, the rest are doubles read to the last 
   CHECK(parse_json("1e3").as_int() == 1000);
   CHECK(parse_json("1.5E-7").as_number() == 1.5e-7);
   CHECK(parse_json("1.0").dump() == "1");
+  CHECK(parse_json("-0.000").dump() == "0");
   CHECK(Json(1) == Json(1.0));
   CHECK_THROWS_WITH(static_cast<void>(parse_json("1.5").as_int()),
                     "expected a whole number, found 1.5");
