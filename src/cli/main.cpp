@@ -23,7 +23,7 @@ namespace {
 
 // In the order in which they are listed.
 std::vector<Verb> all_verbs() {
-  return {up_verb(),       down_verb(),     run_verb(),      plan_verb(),     lint_verb(),     expr_verb(),     runs_verb(),  events_verb(), logs_verb(), build_verb(),   status_verb(),
+  return {up_verb(),       down_verb(),     run_verb(),      plan_verb(),     lint_verb(),     expr_verb(),     runs_verb(),  events_verb(), logs_verb(), build_verb(), image_verb(), registry_verb(), prune_verb(),   status_verb(),
           history_verb(),  rollback_verb(), tail_verb(),     cloud_verb(), bootstrap_verb(), doctor_verb(), version_verb()};
 }
 
