@@ -211,7 +211,9 @@ void lint_permissions(const Workflow& workflow, LintReport& report) {
 
 void lint_triggers(const Workflow& workflow, LintReport& report) {
   for (const auto& trigger : workflow.triggers) {
-    for (const auto& [pair, name] : {std::pair(&trigger.branches, "branches"), {&trigger.tags, "tags"}, {&trigger.paths, "paths"}}) {
+    const std::pair<const FilterPair*, std::string_view> filters[] = {
+        {&trigger.branches, "branches"}, {&trigger.tags, "tags"}, {&trigger.paths, "paths"}};
+    for (const auto& [pair, name] : filters) {
       if (!pair->has_only || !pair->has_ignore) continue;
       report.add(LintLevel::error, "exclusive-filters", trigger.place,
                  fmt::format("on.{} has both {} and {}-ignore: GitHub refuses the workflow", trigger.event, name, name),

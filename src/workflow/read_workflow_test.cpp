@@ -116,7 +116,9 @@ constexpr std::string_view kNotCompared[] = {"defaults",    "permissions",      
 
 void check_job(const Json& expected, const Json& actual) {
   const Json wanted = normal(expected);
-  for (const auto& [key, value] : wanted.as_object()) {
+  for (const auto& member : wanted.as_object()) {
+    const auto& key = member.first;
+    const auto& value = member.second;
     if (key == "jobs") {
       for (std::size_t i = 0; i < value.size(); ++i) check_job(value.at(i), actual.at("jobs").at(i));
       continue;
