@@ -115,6 +115,7 @@ struct PlannedStage {
   /// The configuration after the last instruction. diff_ids are the base image's; history has an entry for every instruction so far.
   oci::ImageConfig image;
   std::vector<std::pair<std::string, std::optional<std::string>>> arguments;  ///< ARGs declared, for stages built on this one
+  std::vector<std::string> environment;  ///< "NAME=value": what instructions are expanded with and RUN sees
   std::vector<Diagnostic> errors;
 };
 

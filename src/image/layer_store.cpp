@@ -41,7 +41,7 @@ std::string kind_of(Compression compression, std::optional<std::int64_t> clamp_m
 
 }  // namespace
 
-LayerStore::LayerStore(fs::path root) : root_(std::move(root)) {
+LayerStore::LayerStore(fs::path root) : root_(fs::absolute(root)) {
   for (const char* name : {"steps", "layers", "cache", "hashes"}) os::make_dirs(root_ / name);
 }
 

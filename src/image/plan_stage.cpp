@@ -63,12 +63,14 @@ class StagePlanner {
     if (base_stage) {
       image = base_stage->image;
       planned_.arguments = base_stage->arguments;
+      planned_.environment = base_stage->environment;
     } else if (base_image) {
       image = *base_image;
     } else {
       image.config.env = {std::string(kDefaultPath)};
       image.config.working_dir = "/";
     }
+    if (!base_stage) planned_.environment = image.config.env;
     image.platform = arguments_.target_platform;
     if (!stage_.platform.empty()) image.platform = oci::Platform::parse(stage_.platform);
     if (base_image && !base_image->platform.architecture.empty()) image.platform = base_image->platform;
@@ -117,13 +119,10 @@ class StagePlanner {
     }
   }
 
-  // ENV beats ARG, as the Dockerfile reference says.
+  // Of ENV and ARG the later one counts, as in BuildKit (and not as the Dockerfile reference says).
   std::optional<std::string> variable(std::string_view name) const {
-    for (const auto& line : planned_.image.config.env) {
+    for (const auto& line : planned_.environment) {
       if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == '=') return line.substr(name.size() + 1);
-    }
-    for (auto it = planned_.arguments.rbegin(); it != planned_.arguments.rend(); ++it) {
-      if (it->first == name) return it->second;
     }
     return std::nullopt;
   }
@@ -205,6 +204,7 @@ class StagePlanner {
     std::string text = "ENV";
     for (const auto& [name, value] : values) {
       set_env(config().env, name, value);
+      set_env(planned_.environment, name, value);
       text += fmt::format(" {}={}", name, value);
     }
     record(text, false);
@@ -240,6 +240,8 @@ class StagePlanner {
       }
       text += " " + name + (value && !is_proxy(name) ? "=" + *value : "");
       planned_.arguments.emplace_back(name, value);
+      if (value && !is_proxy(name)) set_env(planned_.environment, name, *value);
+      if (value && is_proxy(name)) proxies_[name] = *value;
     }
     record(text, false);
   }
@@ -313,15 +315,13 @@ class StagePlanner {
   }
 
   std::vector<std::string> run_env(std::string& prefix) {
-    std::vector<std::string> out = config().env;
+    std::vector<std::string> out = planned_.environment;
     bool has_path = false;
     for (const auto& line : out) has_path = has_path || line.starts_with("PATH=");
     if (!has_path) out.insert(out.begin(), std::string(kDefaultPath));
     std::map<std::string, std::string> shown;
     for (const auto& [name, value] : planned_.arguments) {
-      if (!value || variable(name) != value || is_proxy(name)) continue;
-      set_env(out, name, *value);
-      shown[name] = *value;
+      if (value && !is_proxy(name)) shown[name] = *value;
     }
     if (!shown.empty()) {
       prefix = fmt::format("|{} ", shown.size());
@@ -355,6 +355,7 @@ class StagePlanner {
       if (text.empty() && instruction.heredocs.empty()) return error(instruction, "RUN needs a command");
       op.argv = with_shell(instruction, text);
     }
+    for (const auto& [name, value] : proxies_) op.hidden_env.push_back(fmt::format("{}={}", name, value));
     for (const auto& name : kProxies) {
       if (auto given = arguments_.given.find(std::string(name)); given != arguments_.given.end()) {
         op.hidden_env.push_back(fmt::format("{}={}", name, given->second));
@@ -451,6 +452,7 @@ class StagePlanner {
   PlannedStage planned_;
   std::size_t total_ = 1;
   bool has_cmd_ = false;
+  std::map<std::string, std::string> proxies_;  // declared with a default
 };
 
 }  // namespace

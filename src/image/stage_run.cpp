@@ -85,7 +85,11 @@ void StageRunner::plan(const std::stop_token& stop) {
     } else {
       made->base_key = "scratch";
     }
-    made->plan = plan_stage(in_.list, number, in_.arguments, below, config);
+    try {
+      made->plan = plan_stage(in_.list, number, in_.arguments, below, config);
+    } catch (const Error& error) {  // --platform is none
+      throw Error(error.fault(), with_source({in_.list.file, stage.from.lines.first, 0, error.what()}, in_.dockerfile_text));
+    }
     for (const auto& error : made->plan.errors) {
       problems += (problems.empty() ? "" : "\n") + with_source(error, in_.dockerfile_text);
     }

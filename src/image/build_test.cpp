@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/build.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.hpp"
+#include "container/fake_runtime.hpp"
+#include "oci/blob_store.hpp"
+#include "oci/registry_client.hpp"
+#include "oci/unpack.hpp"
+#include "os/file.hpp"
+
+using namespace slipway;
+using namespace slipway::image;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// A builder whose RUN steps write "NAME" for `touch NAME` and fail for `false`; everything else is real.
+struct World {
+  os::TempDir temp;
+  NoLog log;
+  oci::BlobStore store{temp.path() / "images"};
+  oci::LayerCache layers{temp.path() / "images/layers"};
+  oci::RegistryClient registry{{}, log};
+  container::FakeRuntime runtime{temp.path() / "fake"};
+  BuildEnvironment environment{temp.path() / "images", store, layers, registry, runtime, log};
+  fs::path context = temp.path() / "context";
+  Guarded<std::vector<std::string>> ran;
+
+  World() {
+    os::make_dirs(context);
+    runtime.on_run = [this](const container::ContainerSpec& spec, const container::OutputSink& sink) {
+      std::string command = spec.argv.back();
+      ran.with([&](auto& list) { list.push_back(command); });
+      sink("ran " + command + "\n");
+      if (command == "false") return os::Exit{.code = 3};
+      if (command.starts_with("touch ")) os::write_file(spec.rootfs.upper / command.substr(6), command);
+      return os::Exit{};
+    };
+  }
+
+  void file(const std::string& path, std::string_view text) {
+    os::make_dirs((context / path).parent_path());
+    os::write_file(context / path, text);
+  }
+
+  BuildResult run(const std::string& dockerfile, BuildRequest request = {}) {
+    request.context = context;
+    request.dockerfile_text = dockerfile;
+    return build(request, environment, {}, {});
+  }
+
+  std::string problem(const std::string& dockerfile) {
+    try {
+      run(dockerfile);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  std::vector<std::string> commands() {
+    return ran.with([](auto& list) { return std::exchange(list, {}); });
+  }
+};
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("a build runs its steps once, and gives the same image again without running any") {
+  if (::geteuid() != 0) return;  // files are given to root
+  World world;
+  world.file("f", "1");
+  std::string text = "FROM scratch\nCOPY f /f\nRUN touch x\nENV A=b\nRUN touch y\n";
+  auto first = world.run(text, {.tags = {"app:1"}});
+  CHECK(world.commands() == Names{"touch x", "touch y"});
+  CHECK(first.cached == 0);
+  auto second = world.run(text, {.tags = {"app:1"}});
+  CHECK(world.commands().empty());
+  CHECK(second.cached == 3);
+  CHECK(second.manifest_digest == first.manifest_digest);
+  CHECK(second.names == Names{"docker.io/library/app:1"});
+  auto image = oci::find_image(world.store, "docker.io/library/app:1", oci::Platform::host());
+  REQUIRE(image);
+  CHECK(image->config.diff_ids.size() == 3);
+  CHECK(image->config.history.size() == 4);
+  CHECK(image->config.history[2].empty_layer);
+}
+
+TEST_CASE("what a file says decides, not when it was written; what comes before a change is kept") {
+  if (::geteuid() != 0) return;
+  World world;
+  world.file("a", "1");
+  world.file("b", "1");
+  std::string text = "FROM scratch\nCOPY a /a\nRUN touch x\nCOPY b /b\nRUN touch y\n";
+  world.run(text);
+  world.commands();
+  world.file("a", "1");
+  world.run(text);
+  CHECK(world.commands().empty());
+  world.file("b", "2");
+  world.run(text);
+  CHECK(world.commands() == Names{"touch y"});
+  world.file("a", "2");
+  world.run(text);
+  CHECK(world.commands() == Names{"touch x", "touch y"});
+}
+
+TEST_CASE("a stage that made the same files again does not disturb what copies from it") {
+  if (::geteuid() != 0) return;
+  World world;
+  world.file("in", "1");
+  std::string text = "FROM scratch AS one\nCOPY in /in\nRUN touch out\nFROM scratch\nCOPY --from=one /out /out\nRUN touch z\n";
+  world.run(text);
+  world.commands();
+  world.file("in", "2");
+  world.run(text);
+  CHECK(world.commands() == Names{"touch out"});
+}
+
+TEST_CASE("stages that are not needed are not run, and not asked for when the result is cached") {
+  if (::geteuid() != 0) return;
+  World world;
+  std::string text = "FROM scratch AS unused\nRUN touch u\nFROM scratch AS used\nRUN touch a\nFROM scratch\nCOPY --from=used /a /b\n";
+  world.run(text);
+  CHECK(world.commands() == Names{"touch a"});
+  auto again = world.run(text);
+  CHECK(again.steps == 1);
+  CHECK(again.cached == 1);
+}
+
+TEST_CASE("a failing step says its line, the lines around and its exit code, and leaves nothing") {
+  if (::geteuid() != 0) return;
+  World world;
+  auto text = world.problem("FROM scratch\nRUN touch x\nRUN false\nRUN touch y\n");
+  CHECK(text.find("Dockerfile:3: RUN false did not complete successfully: exit code: 3") == 0);
+  CHECK(text.find("   3 | >>> RUN false") != std::string::npos);
+  world.commands();
+  world.problem("FROM scratch\nRUN touch x\nRUN false\n");
+  CHECK(world.commands() == Names{"false"});
+  for (const auto& entry : fs::directory_iterator(world.temp.path() / "images/build/layers")) {
+    CHECK_FALSE(entry.path().string().ends_with(".new"));
+  }
+}
+
+TEST_CASE("nothing runs when a file to copy is missing or ignored") {
+  World world;
+  world.file("secret", "1");
+  world.file(".dockerignore", "secret\n");
+  auto text = world.problem("FROM scratch\nRUN touch x\nCOPY secret /s\n");
+  CHECK(text.find("Dockerfile:3: \"/secret\": not found") == 0);
+  CHECK(world.commands().empty());
+}
+
+TEST_CASE("secrets and build arguments that nobody declares do not change the image") {
+  if (::geteuid() != 0) return;
+  World world;
+  std::string text = "FROM scratch\nRUN --mount=type=secret,id=k touch x\n";
+  auto first = world.run(text, {.secrets = {{"k", "one"}}});
+  auto second = world.run(text, {.build_args = {{"UNUSED", "1"}}, .secrets = {{"k", "two"}}});
+  CHECK(second.manifest_digest == first.manifest_digest);
+  CHECK(second.cached == 1);
+}
+
+TEST_CASE("the same inputs give the same image on a new machine with SOURCE_DATE_EPOCH and rewrite-timestamp") {
+  if (::geteuid() != 0) return;
+  std::string digests[2];
+  for (auto& digest : digests) {
+    World world;
+    world.file("f", "1");
+    BuildRequest request{.build_args = {{"SOURCE_DATE_EPOCH", "1700000000"}}, .rewrite_timestamp = true};
+    digest = world.run("FROM scratch\nWORKDIR /w\nCOPY f .\nRUN touch x\n", request).manifest_digest;
+  }
+  CHECK(digests[0] == digests[1]);
+}
+
+TEST_CASE("a local output holds the files, with what later layers removed gone") {
+  if (::geteuid() != 0) return;
+  World world;
+  world.file("f", "1");
+  fs::path out = world.temp.path() / "out";
+  world.run("FROM scratch\nCOPY f /d/f\nRUN touch x\n", {.outputs = {{.kind = Output::Kind::local, .dest = out}}});
+  CHECK(os::read_file(out / "d/f") == "1");
+  CHECK(os::read_file(out / "x") == "touch x");
+}
