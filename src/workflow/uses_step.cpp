@@ -54,7 +54,7 @@ Variables inputs_of(StepCall& call, const std::vector<Declared>& declared, bool 
     }
   }
   for (const auto& [name, value] : inputs) {
-    bool is_known = std::any_of(declared.begin(), declared.end(), [&](const auto& d) { return to_lower(d.name) == name; });
+    bool is_known = std::any_of(declared.begin(), declared.end(), [name = name](const auto& d) { return to_lower(d.name) == name; });
     if (is_docker && (name == "entrypoint" || name == "args")) is_known = true;
     if (!is_known) unknown.push_back("'" + name + "'");
   }

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "formats/sha256.hpp"
 #include "os/file.hpp"
+#include "workflow/image_machine.hpp"
 
 namespace slipway::workflow {
 namespace {
@@ -34,14 +35,20 @@ MachinePaths paths_for(const std::string& repository) {
           .home = std::string(kHome)};
 }
 
-std::map<std::string, std::string> view_env() {
-  std::map<std::string, std::string> env{{"PATH", std::string(kPath)},   {"HOME", std::string(kHome)}, {"USER", "runner"},
-                                         {"LANG", "C.UTF-8"},            {"SHELL", "/bin/bash"},       {"DEBIAN_FRONTEND", "noninteractive"},
-                                         {"AGENT_TOOLSDIRECTORY", std::string(kToolCache)}};
+std::map<std::string, std::string> network_env() {
+  std::map<std::string, std::string> env;
   auto own = os::environment();
   for (auto name : kPassedOn) {
     if (auto found = own.find(std::string(name)); found != own.end()) env[found->first] = found->second;
   }
+  return env;
+}
+
+std::map<std::string, std::string> view_env() {
+  std::map<std::string, std::string> env{{"PATH", std::string(kPath)},   {"HOME", std::string(kHome)}, {"USER", "runner"},
+                                         {"LANG", "C.UTF-8"},            {"SHELL", "/bin/bash"},       {"DEBIAN_FRONTEND", "noninteractive"},
+                                         {"AGENT_TOOLSDIRECTORY", std::string(kToolCache)}};
+  env.merge(network_env());
   if (fs::exists(kBundle)) {
     for (auto name : kBundleVariables) env[std::string(name)] = kBundle;
   }
@@ -52,18 +59,7 @@ container::StopSteps steps_of(const StopLadder& ladder) {
   return {.after_interrupt = ladder.interrupt_grace, .after_terminate = ladder.terminate_grace};
 }
 
-container::ContainerSpec action_container(const ContainerOrder& order, const std::vector<std::string>& entrypoint,
-                                          const std::vector<std::string>& args, const ReadyImage& image, const std::string& id,
-                                          const fs::path& directory) {
-  auto spec = spec_of(order, image, parse_container_options(order.options), id, directory);
-  const auto& program = entrypoint.empty() ? image.entrypoint : entrypoint;
-  const auto& rest = args.empty() && entrypoint.empty() ? image.command : args;
-  spec.argv = program;
-  spec.argv.insert(spec.argv.end(), rest.begin(), rest.end());
-  return spec;
-}
-
-/// A job in a view of this machine, or in a container of an image.
+/// A job in a view of this machine.
 class ViewMachine final : public JobMachine {
  public:
   struct Parts {
@@ -107,46 +103,11 @@ class ViewMachine final : public JobMachine {
   }
   os::Exit run_container(const ContainerOrder& order, const std::vector<std::string>& entrypoint,
                          const std::vector<std::string>& args, const OutputSink& sink, std::stop_token stop) override {
-    auto image = parts_.images.fetch(order.image, order.login, sink, stop);
-    auto id = parts_.id + "-" + uuid().substr(0, 8);
-    auto spec = action_container(order, entrypoint, args, image, id, parts_.directory / id);
-    spec.network = {.kind = container::NetworkChoice::Kind::joined, .path = parts_.endpoint.netns};
-    mount_for_action(spec);
-    container::RunIo io;
-    io.sink = sink;
-    auto exit = parts_.runtime.run(spec, io, steps_of({}), std::move(stop), Deadline::never());
-    os::remove_tree(parts_.directory / id);
-    return exit.exit;
+    return run_action_container(parts_.runtime, parts_.images, order, entrypoint, args, parts_.id + "-" + uuid().substr(0, 8),
+                                parts_.directory, parts_.endpoint.netns, *this, sink, std::move(stop));
   }
 
  private:
-  // Where docker actions find the job's directories, and the variables that name them.
-  //   source  actions/runner ContainerActionHandler.cs; facts a.12
-  void mount_for_action(container::ContainerSpec& spec) const {
-    struct Place {
-      std::string inside;
-      std::string target;
-    };
-    const Place places[] = {{parts_.paths.workspace, "/github/workspace"},
-                            {parts_.paths.temp + "/_github_workflow", "/github/workflow"},
-                            {parts_.paths.temp + "/_runner_file_commands", "/github/file_commands"},
-                            {parts_.paths.temp + "/_github_home", "/github/home"},
-                            {parts_.paths.temp, "/github/runner_temp"}};
-    for (const auto& place : places) {
-      os::make_dirs(outside(place.inside));
-      spec.mounts.push_back({.kind = container::MountPoint::Kind::bind, .source = outside(place.inside), .target = place.target});
-      for (auto& [name, value] : spec.env) {
-        if (name.starts_with("GITHUB_") || name.starts_with("RUNNER_")) value = moved(value, place.inside, place.target);
-      }
-    }
-    spec.env["HOME"] = "/github/home";
-    spec.cwd = "/github/workspace";
-  }
-  static std::string moved(const std::string& value, const std::string& from, const std::string& to) {
-    if (!value.starts_with(from) || (value.size() > from.size() && value[from.size()] != '/')) return value;
-    return to + value.substr(from.size());
-  }
-
   Parts parts_;
   std::unique_ptr<ServiceHost> services_;
   std::map<std::string, std::string> env_;
@@ -183,11 +144,21 @@ std::unique_ptr<JobMachine> ContainerMachines::make(const MachineOrder& order, c
   auto id = id_of(order);
   auto services = std::make_unique<ServiceHost>(runtime_, network_, images_, order.directory, id);
   if (options_.on_host) return std::make_unique<HostMachine>(order.directory, order.repository, std::move(services));
-  if (order.container) fail(Fault::unsupported, "'container: {}' is not supported yet", order.container->image);
+  auto container = order.container;
   for (const auto& label : order.labels) {
-    if (auto image = options_.label_images.find(label); image != options_.label_images.end()) {
-      fail(Fault::unsupported, "--image {}={} is not supported yet", label, image->second);
-    }
+    auto image = options_.label_images.find(label);
+    if (container || image == options_.label_images.end()) continue;
+    container.emplace();
+    container->image = image->second;
+  }
+  if (container) {
+    os::make_dirs(options_.tool_cache);
+    return make_image_machine({.runtime = runtime_, .network = network_, .images = images_, .job = order, .container = *container,
+                               .id = id, .tool_cache = options_.tool_cache, .trusted_certificates = options_.trusted_certificates,
+                               .env = network_env(), .is_job_container = order.container.has_value()},
+                              std::move(services), sink, stop);
+  }
+  for (const auto& label : order.labels) {
     auto lower = to_lower(label);
     if (lower.starts_with("windows") || lower.starts_with("macos")) {
       fail(Fault::unsupported, "'runs-on: {}' cannot run here: this machine is Linux", label);
