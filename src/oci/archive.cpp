@@ -22,7 +22,6 @@ using formats::TarType;
 namespace fs = std::filesystem;
 
 constexpr const char* kRefName = "org.opencontainers.image.ref.name";
-constexpr std::uint64_t kMostManifest = 16u << 20;
 
 void check_stop(const std::stop_token& stop) {
   if (stop.stop_requested()) throw Cancelled();
