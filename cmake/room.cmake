@@ -17,6 +17,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(slipway_flags INTERFACE -Wno-maybe-uninitialized -Wno-restrict -Wno-dangling-pointer
     -Wno-stringop-overflow -Wno-array-bounds)
   target_compile_options(slipway_flags INTERFACE -fpch-preprocess)  # lets ccache use precompiled headers
+else()
+  target_compile_options(slipway_flags INTERFACE "SHELL:-Xclang -fno-pch-timestamp")  # the same
 endif()
 find_program(MOLD mold)
 if(MOLD)

@@ -16,7 +16,7 @@ std::optional<std::string> scalar(const Json& value) {
 
 std::string random_from(std::string_view alphabet, std::size_t length) {
   std::string id;
-  for (unsigned char byte : random_bytes(length)) id += alphabet[byte % alphabet.size()];
+  for (char byte : random_bytes(length)) id += alphabet[static_cast<unsigned char>(byte) % alphabet.size()];
   return id;
 }
 

@@ -18,15 +18,23 @@ constexpr std::size_t kMaxFields = 5000;
 
 // The form's keys as a tree before it is known which nodes are lists; children keep their order of appearance.
 struct Node {
+  struct Named;
   std::optional<std::string> value;
-  std::vector<std::pair<std::string, Node>> children;
-  Node& child(const std::string& name) {
-    for (auto& [key, node] : children) {
-      if (key == name) return node;
-    }
-    return children.emplace_back(name, Node{}).second;
-  }
+  std::vector<Named> children;
+  Node& child(const std::string& name);
 };
+
+struct Node::Named {
+  std::string first;
+  Node second;
+};
+
+Node& Node::child(const std::string& name) {
+  for (auto& [key, node] : children) {
+    if (key == name) return node;
+  }
+  return children.emplace_back(Named{name, Node{}}).second;
+}
 
 std::optional<std::size_t> index_of(const std::string& key) {
   auto number = to_integer(key);

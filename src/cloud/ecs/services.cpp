@@ -308,7 +308,8 @@ Json Ecs::describe_service_deployments(const Call& call) {
     Json failures = Json::array();
     for (const auto& wanted : arns) {
       std::size_t before = found.size();
-      for (const auto& [key, service] : world.services) {
+      for (const auto& entry : world.services) {
+        const auto& service = entry.second;
         auto look = [&](const Deployment& d) {
           Json item = describe_service_deployment(service, d);
           if (item.get_string("serviceDeploymentArn") == wanted) found.push_back(std::move(item));

@@ -180,7 +180,8 @@ void Elb::apply_check(const Target& target, const TargetGroup& group, bool passe
 void Elb::run(std::stop_token stop) {
   if (auto* network = around_.options.network) {  // after a reboot the addresses have to be made again
     auto balancers = world_.read([](const World& world) { return world.model.balancers; });
-    for (auto& [arn, b] : balancers) {
+    for (auto& entry : balancers) {
+      LoadBalancer& b = entry.second;
       auto endpoint = network->attach("elb-" + b.id);
       b.address = endpoint.address;
       b.netns = endpoint.netns.filename().string();
