@@ -151,7 +151,8 @@ class Reader final {
     } else if (action == "aws-actions/amazon-ecr-login") {
       set_output(contexts, step, "registry", fmt::format("{}.dkr.ecr.{}.amazonaws.com", needs_.account, needs_.region));
     } else if (action == "docker/build-push-action") {
-      for (auto tag : lines_of(replace_all(input(step, "tags", contexts), ",", "\n"))) repository(std::string(trim(tag)));
+      std::string tags = replace_all(input(step, "tags", contexts), ",", "\n");
+      for (auto tag : lines_of(tags)) repository(std::string(trim(tag)));
     } else if (action == "aws-actions/amazon-ecs-render-task-definition") {
       std::string file = input(step, "task-definition", contexts);
       if (file.empty()) return;

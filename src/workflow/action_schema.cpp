@@ -10,7 +10,8 @@ constexpr std::string_view kText = R"(
 &steps = github inputs strategy matrix steps job runner env hashFiles(1,255)
 &status = always(0,0) failure(0,0) cancelled(0,0) success(0,0)
 
-action = {name!: string!, description!: string, author: string, inputs: inputs, outputs: outputs, runs!: runs, branding: branding}
+# The runner asks for runs only; name and description are the marketplace's wish.
+action = {name: string, description: string, author: string, inputs: inputs, outputs: outputs, runs!: runs, branding: branding, *: any}
 branding = {icon: string, color: <white yellow blue green orange red purple gray-dark>}
 inputs = {*: input}
 input = {description: string, required: boolean, default: input-default, deprecationMessage: string, *: any}

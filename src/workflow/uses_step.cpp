@@ -294,7 +294,7 @@ Conclusion StepRunner::run_image(StepCall& call, const std::string& image, const
   } else if (action && !action->file.args.is_absent()) {
     auto contexts = call.contexts;
     contexts.values["inputs"] = to_value(inputs);
-    for (const auto& item : evaluate(action->file.args, contexts).items()) args.push_back(item.to_string());
+    for (Value arguments = evaluate(action->file.args, contexts); const auto& item : arguments.items()) args.push_back(item.to_string());
   }
   if (action && !action->file.env.is_absent()) {
     auto contexts = call.contexts;

@@ -111,7 +111,7 @@ Json attribute_list(const Json& attributes) {
 }
 
 void merge_attributes(Json& attributes, const Call& call) {
-  for (const auto& item : list_of(call, "Attributes").as_array()) attributes[item.get_string("Key")] = item.get_string("Value");
+  for (Json list = list_of(call, "Attributes"); const auto& item : list.as_array()) attributes[item.get_string("Key")] = item.get_string("Value");
 }
 
 std::unique_ptr<LoadBalancing> make(const Surroundings& around) { return std::make_unique<Elb>(around); }

@@ -180,7 +180,7 @@ std::string haproxy_config(const Model& model, const std::string& socket) {
       "global\n"
       "  stats socket {} mode 600 level admin expose-fd listeners\n"
       "  stats timeout 1h\n"
-      "  maxconn 20000\n"
+      "  maxconn 4000\n"
       "  hard-stop-after 5m\n\n"
       "defaults\n"
       "  mode http\n"

@@ -173,14 +173,14 @@ Json Elb::modify_target_group_attributes(const Call& call) {
 Json Elb::register_targets(const Call& call) {
   std::string wanted = Input(call.input, "ValidationError").text("TargetGroupArn");
   auto group = world_.with([&](World& world) { return group_of(world.model, wanted); });
-  for (const auto& target : list_of(call, "Targets").as_array()) add(wanted, target.get_string("Id"), port_of(target, group));
+  for (Json list = list_of(call, "Targets"); const auto& target : list.as_array()) add(wanted, target.get_string("Id"), port_of(target, group));
   return Json::object();
 }
 
 Json Elb::deregister_targets(const Call& call) {
   std::string wanted = Input(call.input, "ValidationError").text("TargetGroupArn");
   auto group = world_.with([&](World& world) { return group_of(world.model, wanted); });
-  for (const auto& target : list_of(call, "Targets").as_array()) {
+  for (Json list = list_of(call, "Targets"); const auto& target : list.as_array()) {
     std::string key = Target{.group_arn = wanted, .address = target.get_string("Id"), .port = port_of(target, group)}.key();
     change([&](Model& model, Tables&) {
       auto it = model.targets.find(key);

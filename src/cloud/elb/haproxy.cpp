@@ -95,6 +95,7 @@ void Haproxy::wait_for_worker(const std::string& before) {
   while (!deadline.passed()) {
     std::string now = worker_pid();
     if (!now.empty() && now != before) return;
+    if (!running()) break;
     pause(milliseconds(5));
   }
   std::string log = os::read_file_if_exists(directory_ / "haproxy.log").value_or("");

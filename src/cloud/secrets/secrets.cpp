@@ -398,7 +398,7 @@ class Secrets final : public Service {
     for (char c : in.text_or("ExcludeCharacters")) std::erase(alphabet, c);
     if (alphabet.empty()) throw Refusal("InvalidParameterException", "No characters are left to make a password of");
     std::string password;
-    for (unsigned char byte : random_bytes(static_cast<std::size_t>(length))) password += alphabet[byte % alphabet.size()];
+    for (char byte : random_bytes(static_cast<std::size_t>(length))) password += alphabet[static_cast<unsigned char>(byte) % alphabet.size()];
     return Json::object({{"RandomPassword", password}});
   }
 
