@@ -142,10 +142,8 @@ void check_graph(const std::vector<Job>& jobs, Place place, Findings& findings) 
     for (std::size_t i = 0; i < job.needs.size(); ++i) one.needs.push_back(i);
     waiting.push_back(std::move(one));
   }
-  if (ready.empty() && !jobs.empty()) {
-    findings.add(place, "The workflow must contain at least one job with no dependencies.");
-    return;
-  }
+  bool has_start = !ready.empty() || jobs.empty();
+  if (!has_start) findings.add(place, "The workflow must contain at least one job with no dependencies.");
   for (std::size_t next = 0; next < ready.size(); ++next) {
     for (auto& one : waiting) {
       if (one.needs.empty()) continue;
@@ -158,6 +156,7 @@ void check_graph(const std::vector<Job>& jobs, Place place, Findings& findings) 
   for (const auto& one : waiting) {
     for (auto i : one.needs) {
       const auto& need = one.job->needs[i];
+      if (!has_start && names.contains(need)) continue;  // said already
       findings.add(one.job->needs_places[i],
                    names.contains(need)
                        ? fmt::format("Job '{}' depends on job '{}' which creates a cycle in the dependency graph.",

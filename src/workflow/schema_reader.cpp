@@ -117,12 +117,14 @@ class Reader final {
   }
 
   // A YAML scalar by its tag and core type, not looked at for expressions yet.
-  Template literal(const formats::YamlNode& node) {
+  //   refused  set when its tag and its text do not fit together, which is told here
+  Template literal(const formats::YamlNode& node, bool* refused = nullptr) {
     Template result;
     result.place = place_of(node);
     auto value = formats::yaml_scalar(node);
     if (!value) {
       refuse_tag(node);
+      if (refused != nullptr) *refused = true;
       return literal_string(node.value, result.place);
     }
     if (value->is_null()) {
@@ -199,7 +201,9 @@ class Reader final {
   }
 
   Template read_scalar(const formats::YamlNode& node, const Definition& definition, const Availability& available) {
-    Template scalar = literal(node);
+    bool refused = false;
+    Template scalar = literal(node, &refused);
+    if (refused) return scalar;
     if (scalar.is_string()) {
       bool is_insert = false;
       scalar = parse_text(scalar.text, scalar.place, available, findings_, &is_insert);
