@@ -160,7 +160,9 @@ TEST_CASE("what is wrong is said with its line, in every stage") {
   CHECK(first_error("FROM a\nONBUILD FROM b\n").find("isn't allowed as an ONBUILD trigger") != std::string::npos);
   CHECK(first_error("FROM a\nCOPY --from=b x y\nFROM c AS b\n", {.target_stage = "0"}).empty());
   CHECK(first_error("FROM scratch\nEXPOSE x\n").find("invalid containerPort") != std::string::npos);
-  CHECK(first_error("FROM scratch\nENV a=${b:?give b}\n").find("b: give b") != std::string::npos);
+  CHECK(first_error("FROM scratch\nENV a=\"${b:?give b}\"\n").find("b: give b") != std::string::npos);
+  // Only quotes hold a word of ENV together, braces do not.
+  CHECK(first_error("FROM scratch\nENV a=${b:?give b}\n").find("can't find = in \"b}\"") != std::string::npos);
   CHECK(first_error("FROM scratch\nRUN --security=insecure x\n").find("not allowed") != std::string::npos);
   CHECK(stages("FROM a\nFOO\nFROM b\nCOPY\nADD --x y z\n").errors.size() == 3);
 }
