@@ -156,13 +156,31 @@ class Checkout final : public workflow::Action {
   static void fetch(ActionContext& context, const Repository& copy, const Target& target, long long depth) {
     std::vector<std::string> words = {"fetch", "-q", "--prune", "--no-recurse-submodules",
                                       "--upload-pack=git -c safe.directory=* -c uploadpack.allowAnySHA1InWant=true upload-pack"};
-    bool tags = context.flag("fetch-tags", false);
-    words.emplace_back(tags || depth <= 0 ? "--tags" : "--no-tags");
-    if (depth > 0) words.push_back(fmt::format("--depth={}", depth));
-    words.push_back("file://" + fs::absolute(context.source_repository()).string());
-    if (depth <= 0) words.emplace_back("+refs/heads/*:refs/remotes/origin/*");
-    words.push_back(fmt::format("+{}:{}", target.sha, tracking(target)));
-    copy.run(words);
+    words.emplace_back("--no-tags");  // the refspecs say which
+    if (depth > 0) {
+      words.push_back(fmt::format("--depth={}", depth));
+    } else if (fs::exists(copy.directory() / ".git/shallow")) {
+      words.emplace_back("--unshallow");
+    }
+    auto take = [&](std::vector<std::string> refspecs) {
+      auto argv = words;
+      argv.push_back("file://" + fs::absolute(context.source_repository()).string());
+      argv.insert(argv.end(), refspecs.begin(), refspecs.end());
+      copy.run(std::move(argv));
+    };
+    bool all = depth <= 0;
+    bool tags = all || context.flag("fetch-tags", false);
+    if (all) {
+      take({"+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"});
+    } else if (tags) {
+      take({"+refs/tags/*:refs/tags/*"});
+    }
+    // The commit on its own: git takes only one source for a ref, and a branch may have moved on since the run's commit.
+    bool is_covered = all || (tags && target.ref.starts_with("refs/tags/"));
+    if (is_covered && copy.resolve(tracking(target)) == target.sha) return;
+    std::erase(words, "--unshallow");
+    std::erase(words, "--prune");
+    take({fmt::format("+{}:{}", target.sha, tracking(target))});
   }
 
   // The ref in the copy that keeps the commit.

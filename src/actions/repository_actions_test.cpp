@@ -104,6 +104,28 @@ TEST_CASE("checkout with fetch-depth 0 brings history, branches and tags") {
   CHECK(out.git({"rev-parse", "--verify", "-q", "origin/side"}).size() == 40);
 }
 
+TEST_CASE("checkout with fetch-depth 0 stays at the run's commit when its branch has moved on, also where a shallow copy was") {
+  SourceRepository source;
+  CheckedOut out(source);
+  CHECK(out.git({"rev-list", "--count", "HEAD"}) == "1");
+  out.context.event_facts()["sha"] = source.first;
+  out.context.run(*make_checkout(), {{"fetch-depth", "0"}});
+  CHECK(out.git({"rev-parse", "HEAD"}) == source.first);
+  CHECK(out.git({"rev-parse", "origin/main"}) == source.first);
+  CHECK(out.git({"rev-parse", "--is-shallow-repository"}) == "false");
+  CHECK(out.git({"tag"}) == "v1");
+}
+
+TEST_CASE("checkout with fetch-tags brings the tags, also when a tag is what is checked out") {
+  SourceRepository source;
+  CheckedOut branch(source, {{"fetch-tags", "true"}});
+  CHECK(branch.git({"tag"}) == "v1");
+  CHECK(branch.git({"rev-parse", "HEAD"}) == source.second);
+  CheckedOut tag(source, {{"fetch-tags", "true"}, {"ref", "v1"}});
+  CHECK(tag.git({"tag"}) == "v1");
+  CHECK(tag.git({"rev-parse", "HEAD"}) == source.first);
+}
+
 TEST_CASE("checkout takes a branch, a tag or a commit by ref, and another path") {
   SourceRepository source;
   CHECK(CheckedOut(source, {{"ref", "side"}}).text("side.txt") == "side\n");
