@@ -257,11 +257,11 @@ jobs:
           cat > mine/action.yml <<'END'
           name: mine
           inputs: {word: {default: dflt}}
-          outputs: {out: {value: "${{ steps.inner.outputs.x }}-${{ inputs.word }}"}}
+          outputs: {out: {value: "${{ '${{ steps.inner.outputs.x }}-${{ inputs.word }}' }}"}}
           runs:
             using: composite
             steps:
-              - {id: inner, shell: bash, run: "echo x=in >> $GITHUB_OUTPUT; echo $GITHUB_ACTION_PATH ${{ inputs.word }} [$INPUT_WORD] $OUTER"}
+              - {id: inner, shell: bash, run: "echo x=in >> $GITHUB_OUTPUT; echo $GITHUB_ACTION_PATH ${{ '${{ inputs.word }}' }} [$INPUT_WORD] $OUTER"}
               - {uses: octo/node@v2, with: {the-name: composed}}
               - {shell: bash, run: exit 1, continue-on-error: true}
           END
