@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "base/error.hpp"
@@ -43,7 +44,7 @@ class JobPlanner final {
         if (!is_ready) continue;
         done.insert(job.id);
         advanced = true;
-        planned.push_back(plan_one(job, planned));
+        planned.push_back(plan_one(job));
       }
     }
     return in_file_order(std::move(planned), wanted);
@@ -69,21 +70,21 @@ class JobPlanner final {
     for (const auto& need : job->needs) keep(need, kept);
   }
 
-  static const PlannedJob* skipped_ancestor(const Job& job, const std::vector<PlannedJob>& planned) {
+  // The id of a job above this one that is skipped; empty when there is none.
+  [[nodiscard]] std::string skipped_ancestor(const Job& job) const {
     for (const auto& need : job.needs) {
-      for (const auto& one : planned) {
-        if (compare_ignoring_case(one.job->id, need) != 0) continue;
-        if (one.verdict == Verdict::skipped) return &one;
-        if (const auto* further = skipped_ancestor(*one.job, planned)) return further;
-      }
+      if (auto known = skipped_.find(need); known != skipped_.end()) return known->second;
     }
-    return nullptr;
+    return "";
   }
 
-  PlannedJob plan_one(const Job& job, const std::vector<PlannedJob>& planned) {
+  PlannedJob plan_one(const Job& job) {
     PlannedJob result;
     result.job = &job;
-    decide(job, skipped_ancestor(job, planned), result);
+    auto skipped = skipped_ancestor(job);
+    decide(job, skipped, result);
+    if (result.verdict == Verdict::skipped) skipped_[job.id] = job.id;
+    if (result.verdict != Verdict::skipped && !skipped.empty()) skipped_[job.id] = skipped;
     result.environment = known_text(job.environment.is_mapping() ? job.environment["name"] : job.environment);
     result.concurrency = known_text(job.concurrency.is_mapping() ? job.concurrency["group"] : job.concurrency);
     if (result.verdict != Verdict::skipped) expand(job, result);
@@ -91,14 +92,14 @@ class JobPlanner final {
     return result;
   }
 
-  void decide(const Job& job, const PlannedJob* skipped, PlannedJob& result) {
+  void decide(const Job& job, const std::string& skipped, PlannedJob& result) {
     const auto& condition = job.condition.expression;
     if (condition.uses_context("needs")) {
       result.verdict = Verdict::depends;
       result.reason = "if: " + job.condition.text + " is known when " + join(job.needs, ", ") + " is done";
       return;
     }
-    Foresight host(skipped == nullptr);
+    Foresight host(skipped.empty());
     Contexts here = contexts_;
     here.host = &host;
     bool runs = while_doing(fmt::format("{}: job '{}': if", workflow_.file, job.id),
@@ -110,8 +111,8 @@ class JobPlanner final {
       result.reason = "if: " + job.condition.text + " is false unless something fails";
     } else {
       result.verdict = Verdict::skipped;
-      result.reason = skipped != nullptr ? fmt::format("needs '{}', which is skipped", skipped->job->id)
-                                         : "if: " + job.condition.text + " is false";
+      result.reason = !skipped.empty() ? fmt::format("needs '{}', which is skipped", skipped)
+                                       : "if: " + job.condition.text + " is false";
     }
   }
 
@@ -161,6 +162,7 @@ class JobPlanner final {
   const Workflow& workflow_;
   const Contexts& contexts_;
   const Selectors& selectors_;
+  std::map<std::string, std::string, IgnoringCase> skipped_;  // a job that is skipped, or is below one that is → that one
 };
 
 Value typed(const InputDefinition& input, const std::string& text) {

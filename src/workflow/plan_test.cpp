@@ -246,6 +246,15 @@ TEST_CASE("a plan says which jobs run, which are skipped and why, and what is kn
   CHECK(job_of(tag, "notify").verdict == Verdict::runs);
 }
 
+TEST_CASE("many jobs that each need the two before them plan in no time") {
+  std::string text = "on: push\njobs:\n";
+  for (int i = 0; i < 80; ++i) {
+    text += fmt::format("  j{}:\n    runs-on: x\n    steps: [{{run: x}}]\n", i);
+    if (i > 1) text += fmt::format("    needs: [j{}, j{}]\n", i - 1, i - 2);
+  }
+  CHECK(plan({workflow_of(text)}, push_to("refs/heads/main"), {}).workflows[0].jobs.size() == 80);
+}
+
 TEST_CASE("--job keeps the job and what it needs; an unknown job is an error") {
   auto workflow = workflow_of(kDeploy);
   auto some = plan({workflow}, push_to("refs/heads/main"), {.jobs = {"STAGING"}, .matrix = {}, .ignore_triggers = false, .vars = {}});

@@ -95,14 +95,18 @@ class Reader final {
   explicit Reader(Findings& findings) : findings_(findings) {}
 
   Template read(const formats::YamlNode& node, const Definition& definition, const Availability& around) {
-    auto available = merged(around, definition.available);
-    if (node.is_scalar()) return read_scalar(node, definition, available);
-    if (node.is_sequence()) return read_sequence(node, definition, available);
-    return read_mapping(node, definition, available);
+    if (is_empty(definition.available)) return read_here(node, definition, around);
+    return read_here(node, definition, merged(around, definition.available));
   }
 
  private:
   using Kind = Definition::Kind;
+
+  Template read_here(const formats::YamlNode& node, const Definition& definition, const Availability& available) {
+    if (node.is_scalar()) return read_scalar(node, definition, available);
+    if (node.is_sequence()) return read_sequence(node, definition, available);
+    return read_mapping(node, definition, available);
+  }
 
   static Place place_of(const formats::YamlNode& node) { return {node.line, node.column}; }
 
