@@ -23,8 +23,9 @@ std::string sample(std::size_t size) {
   std::minstd_rand random(7);
   std::string text;
   while (text.size() < size) {
-    text += "line " + std::to_string(random() % 1000) +
-            (random() % 7 == 0 ? " something else\n" : "\n");
+    // One call a statement: the order of two in one expression is the compiler's choice.
+    const char* end = random() % 7 == 0 ? " something else\n" : "\n";
+    text += "line " + std::to_string(random() % 1000) + end;
   }
   text.resize(size);
   return text;

@@ -33,8 +33,10 @@ unsigned char* bytes_of(std::string& text) { return reinterpret_cast<unsigned ch
 
 /// One block as deflate data: full-flushed, or ended when it is the last.
 std::string deflate_block(std::string& input, bool is_last) {
-  isal_zstream stream;
+  // Zeroed first: the init function leaves fields as they were, the size of the window among them.
+  isal_zstream stream{};
   isal_deflate_stateless_init(&stream);
+  stream.hist_bits = ISAL_DEF_MAX_HIST_BITS;
   std::vector<unsigned char> level(ISAL_DEF_LVL1_DEFAULT);
   stream.level = 1;
   stream.level_buf = level.data();
