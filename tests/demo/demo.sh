@@ -25,7 +25,7 @@ up() { (cd "$app" && "$slipway" up "$@"); }
 release() { curl -fsS --max-time 5 "$1/api/release"; }
 call() { $aws --endpoint-url "$AWS_ENDPOINT_URL" --output text "$@"; }
 load_start() { python3 "$here/load.py" "$1" "$work/load.stop" >"$work/load.out" & load_pid=$!; }
-load_end() { touch "$work/load.stop"; wait "$load_pid" || true; rm -f "$work/load.stop"; cat "$work/load.out"; }
+load_end() { touch "$work/load.stop"; wait "$load_pid" || true; rm -f "$work/load.stop"; load=$(cat "$work/load.out"); }  # sets $load
 
 echo "== the example app becomes a repository in $app"
 mkdir -p "$app"; cp -r "$repo/examples/fullstack/." "$app/"; rm -rf "$app/frontend/node_modules" "$app/frontend/.next"
@@ -60,7 +60,7 @@ sed -i 's/The API: entries in PostgreSQL\./The API: entries in PostgreSQL, newes
 sha2=$(commit "One line of the backend")
 load_start "$url/api/entries"; start=$(now)
 up >"$work/up2.log" 2>&1 || true
-changed=$(took "$start"); load=$(load_end)
+changed=$(took "$start"); load_end
 check "2 one backend line changed" "$changed to the new commit" grep -q "$sha2" <(release "$url")
 row "2 requests during the rollout" "$([[ $load == *" 0 failed" ]] && echo ok || echo BAD)" "$load"
 
@@ -78,7 +78,7 @@ if up >"$work/up4.log" 2>&1; then row "4 a release that crashes on start" BAD "u
   verdict=$(grep -hoE "service 'backend': container .*" "$work/up4.log" | head -n 1 || true)
   row "4 a release that crashes on start" "$([ -n "$verdict" ] && echo ok || echo BAD)" "${verdict:-no verdict} ($(took "$start"))"
 fi
-load=$(load_end)
+load_end
 row "4 requests meanwhile" "$([[ $load == *" 0 failed" ]] && echo ok || echo BAD)" "$load"
 check "4 the former commit still answers" "${sha2:0:12}" grep -q "$sha2" <(release "$url")
 git -C "$app" checkout -q HEAD~1 -- backend/app; commit "Does not crash" >/dev/null
