@@ -34,7 +34,7 @@ class EcrPolicy final : public oci::RegistryPolicy {
 
   std::optional<net::HttpResponse> authorise(const net::ServerRequest& request, RegistryAction action, std::string_view repository) override {
     auto given = oci::basic_credentials(request);
-    if (!given) {
+    if (!given || (given->user.empty() && given->password.empty())) {  // skopeo without a login sends the empty pair
       return oci::unauthorized(fmt::format("Basic realm=\"{}://{}/\",service=\"ecr.amazonaws.com\"", request.is_tls ? "https" : "http", request.host), "Not Authorized");
     }
     auto holder = given->user == "AWS" ? tokens_.find(given->password) : std::nullopt;
