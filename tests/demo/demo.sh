@@ -11,7 +11,8 @@ app=$work/app
 rows=(); bad=0
 aws=/usr/bin/aws; [ -x $aws ] || aws=aws
 
-finish() { "$slipway" down --purge >/dev/null 2>&1 || true; rm -rf "$work"; }
+load_pid=
+finish() { [ -z "$load_pid" ] || kill "$load_pid" 2>/dev/null || true; "$slipway" down --purge >/dev/null 2>&1 || true; rm -rf "$work"; }
 trap finish EXIT
 now() { date +%s%N; }
 took() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f s", (b - a) / 1e9 }'; }
@@ -25,7 +26,7 @@ up() { (cd "$app" && "$slipway" up "$@"); }
 release() { curl -fsS --max-time 5 "$1/api/release"; }
 call() { $aws --endpoint-url "$AWS_ENDPOINT_URL" --output text "$@"; }
 load_start() { python3 "$here/load.py" "$1" "$work/load.stop" >"$work/load.out" & load_pid=$!; }
-load_end() { touch "$work/load.stop"; wait "$load_pid" || true; rm -f "$work/load.stop"; load=$(cat "$work/load.out"); }  # sets $load
+load_end() { touch "$work/load.stop"; wait "$load_pid" || true; load_pid=; rm -f "$work/load.stop"; load=$(cat "$work/load.out"); }  # sets $load
 
 echo "== the example app becomes a repository in $app"
 mkdir -p "$app"; cp -r "$repo/examples/fullstack/." "$app/"; rm -rf "$app/frontend/node_modules" "$app/frontend/.next"
