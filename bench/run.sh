@@ -24,10 +24,10 @@ serves() { until curl -fsS --max-time 2 "$url/api/release" 2>/dev/null | grep -q
 url=$(up --json 2>/dev/null | tail -n 1 | jq -r '.services[0].url')
 warm=(); changed=(); back=()
 for i in $(seq "$times"); do
-  start=$(ms); up >/dev/null 2>&1; warm+=($(($(ms) - start)))
   echo "# $i" >>"$app/backend/app/settings.py"; sha=$(commit "change $i")
   start=$(ms); up >"$work/up.log" 2>&1 & pid=$!
   serves "$sha"; changed+=($(($(ms) - start))); wait $pid
+  start=$(ms); up >/dev/null 2>&1; warm+=($(($(ms) - start)))
   start=$(ms); (cd "$app" && "$slipway" rollback staging --yes >/dev/null 2>&1) & pid=$!
   former=$(git -C "$app" rev-parse HEAD~1); serves "$former"; back+=($(($(ms) - start))); wait $pid
 done
