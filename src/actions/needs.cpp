@@ -157,12 +157,9 @@ class Reader final {
       std::string file = input(step, "task-definition", contexts);
       if (file.empty()) return;
       std::string handle = "rendered:" + step.id;
-      Rendered& rendered = rendered_[handle];
-      if (auto before = rendered_.find(file); before != rendered_.end()) {
-        rendered = before->second;
-      } else {
-        rendered.file = file;
-      }
+      auto before = rendered_.find(file);  // rendered twice: one container after the other
+      std::string source = before == rendered_.end() ? file : before->second;
+      rendered_[handle] = source;
       set_output(contexts, step, "task-definition", handle);
     } else if (action == "aws-actions/amazon-ecs-deploy-task-definition") {
       service(flow, step, contexts, environment);
@@ -180,7 +177,7 @@ class Reader final {
   void service(const workflow::Workflow& flow, const Step& step, const Contexts& contexts, const std::string& environment) {
     std::string given = input(step, "task-definition", contexts);
     auto rendered = rendered_.find(given);
-    std::string file = rendered == rendered_.end() ? given : rendered->second.file;
+    std::string file = rendered == rendered_.end() ? given : rendered->second;
     ServiceNeed need;
     need.name = input(step, "service", contexts);
     if (need.name.empty()) return;  // it only registers
@@ -202,13 +199,10 @@ class Reader final {
     if (!known) it->services.push_back(std::move(need));
   }
 
-  struct Rendered {
-    std::string file;
-  };
   const workflow::Event& event_;
   const std::filesystem::path& root_;
   Needs needs_;
-  std::map<std::string, Rendered> rendered_;  // what a render step's output stands for, within one job
+  std::map<std::string, std::string> rendered_;  // a render step's output → the file it stands for, within one job
 };
 
 }  // namespace

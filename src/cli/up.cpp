@@ -157,9 +157,7 @@ int up(const Invocation& given, Surroundings& around) {
   for (const auto& file : given.values("--workflow")) arguments.push_back(file);
   arguments.insert(arguments.end(), {"--cloud", "local"});
   if (auto ref = given.value("--ref")) arguments.insert(arguments.end(), {"--ref", *ref});
-  for (const char* option : {"--actions"}) {
-    if (auto value = given.value(option)) arguments.insert(arguments.end(), {option, *value});
-  }
+  if (auto directory = given.value("--actions")) arguments.insert(arguments.end(), {"--actions", *directory});
   for (const char* option : {"--secret", "--var"}) {
     for (const auto& value : given.values(option)) arguments.insert(arguments.end(), {option, value});
   }
