@@ -2,7 +2,6 @@
 #include "os/file_watch.hpp"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <cerrno>
 
 #include "base/error.hpp"
+#include "os/stop_event.hpp"
 
 namespace slipway::os {
 
@@ -21,11 +21,7 @@ FileWatch::FileWatch(const std::filesystem::path& path) : inotify_(::inotify_ini
 }
 
 bool FileWatch::wait(const std::stop_token& stop, Deadline deadline) {
-  Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  std::stop_callback on_stop(stop, [&] {
-    std::uint64_t one = 1;
-    [[maybe_unused]] ssize_t n = ::write(wake.get(), &one, sizeof one);
-  });
+  StopEvent wake(stop);
   std::array<pollfd, 2> fds = {{{inotify_.get(), POLLIN, 0}, {wake.get(), POLLIN, 0}}};
   while (!stop.stop_requested() && !deadline.passed()) {
     int timeout = static_cast<int>(deadline.left(std::chrono::hours(1)).count());

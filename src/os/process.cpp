@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,26 +18,12 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "os/file.hpp"
+#include "os/stop_event.hpp"
 
 extern char** environ;  // NOLINT: POSIX's name
 
 namespace slipway::os {
 namespace {
-
-// An eventfd that becomes readable when `stop` is asked for, so that poll() wakes.
-class StopEvent final {
- public:
-  explicit StopEvent(const std::stop_token& stop)
-      : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), callback_(stop, [this] {
-          std::uint64_t one = 1;
-          [[maybe_unused]] ssize_t n = ::write(fd_.get(), &one, sizeof one);
-        }) {}
-  [[nodiscard]] int get() const { return fd_.get(); }
-
- private:
-  Fd fd_;
-  std::stop_callback<std::function<void()>> callback_;
-};
 
 struct SpawnActions {
   SpawnActions() {
