@@ -39,6 +39,14 @@ std::uint32_t network_order(std::uint32_t address) {
   return address << 24U | (address << 8U & 0xFF0000U) | (address >> 8U & 0xFF00U) | address >> 24U;
 }
 
+// The same for the same address, as Docker does: neighbours remember it, and one that asks for an address taken over from a container
+// that has gone would send to that one's for several seconds.
+std::string hardware_address(std::uint32_t address) {
+  std::string six = "\x02\x42";
+  for (unsigned shift : {24U, 16U, 8U, 0U}) six += static_cast<char>(address >> shift & 255U);
+  return six;
+}
+
 void set_sysctl(const std::string& name, const std::string& value) {
   os::Fd file = os::open_file("/proc/sys/net/ipv4/" + name, O_WRONLY);
   os::write_all(file.get(), value);
@@ -50,8 +58,10 @@ bool is_namespace(const fs::path& path) {
 }
 
 void apply_rules(const std::string& text) {
-  auto said = os::capture({.argv = {"nft", "-f", "-"}}, {}, Deadline::in(std::chrono::seconds(20)), text);
-  if (!said.exit.ok()) fail(Fault::unavailable, "nft refused the rules of a container network: {}", trim(said.err));
+  auto said =
+      os::capture({.argv = {"nft", "-f", "-"}}, {}, Deadline::in(std::chrono::seconds(20)), text);
+  if (!said.exit.ok())
+    fail(Fault::unavailable, "nft refused the rules of a container network: {}", trim(said.err));
 }
 
 constexpr const char* kForwardingMark = "/run/slipway/forwarding_was_off";
@@ -69,7 +79,8 @@ void in_namespace(const fs::path& path, const std::function<void()>& work) {
   os::Fd there = os::open_file(path.string(), O_RDONLY);
   TaskGroup thread({});
   thread.start([&](const std::stop_token&) {
-    if (::setns(there.get(), CLONE_NEWNET) != 0) os::throw_errno(fmt::format("entering '{}'", path.string()));
+    if (::setns(there.get(), CLONE_NEWNET) != 0)
+      os::throw_errno(fmt::format("entering '{}'", path.string()));
     work();
   });
   thread.join();
@@ -79,7 +90,7 @@ void in_namespace(const fs::path& path, const std::function<void()>& work) {
 struct Record {
   Range subnet;
   std::string bridge;
-  std::string owner;  // of a transient network: see owner_mark()
+  std::string owner;                           // of a transient network: see owner_mark()
   std::map<std::string, std::uint32_t> hosts;  // endpoint -> last byte of its address
   std::map<std::string, std::vector<PortForward>> published;
 };
@@ -93,8 +104,10 @@ Json to_json(const PortForward& forward) {
 }
 
 PortForward forward_from(const Json& json) {
-  return {json.get_string("listen_address"), static_cast<std::uint16_t>(json.get_int("listen_port")),
-          json.get_string("target_address"), static_cast<std::uint16_t>(json.get_int("target_port")), json.get_bool("udp")};
+  return {json.get_string("listen_address"),
+          static_cast<std::uint16_t>(json.get_int("listen_port")),
+          json.get_string("target_address"),
+          static_cast<std::uint16_t>(json.get_int("target_port")), json.get_bool("udp")};
 }
 
 Json to_json(const Record& record) {
@@ -114,9 +127,11 @@ Json to_json(const Record& record) {
 }
 
 Record record_from(const Json& json) {
-  Record record{.subnet = parse_range(json.get_string("subnet")), .bridge = json.get_string("bridge"),
+  Record record{.subnet = parse_range(json.get_string("subnet")),
+                .bridge = json.get_string("bridge"),
                 .owner = json.get_string("owner")};
-  for (const auto& [name, host] : json.at("hosts").as_object()) record.hosts[name] = static_cast<std::uint32_t>(host.as_int());
+  for (const auto& [name, host] : json.at("hosts").as_object())
+    record.hosts[name] = static_cast<std::uint32_t>(host.as_int());
   for (const auto& [key, list] : json.at("published").as_object()) {
     for (const auto& item : list.as_array()) record.published[key].push_back(forward_from(item));
   }
@@ -124,9 +139,14 @@ Record record_from(const Json& json) {
 }
 
 void check_name(const std::string& name) {
-  auto is_plain = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.'; };
-  if (name.empty() || name.size() > 200 || name[0] == '.' || !std::all_of(name.begin(), name.end(), is_plain)) {
-    fail(Fault::bad_input, "'{}' is no name for a network or an endpoint: letters, digits, '_', '.' and '-' only", name);
+  auto is_plain = [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+  };
+  if (name.empty() || name.size() > 200 || name[0] == '.' ||
+      !std::all_of(name.begin(), name.end(), is_plain)) {
+    fail(Fault::bad_input,
+         "'{}' is no name for a network or an endpoint: letters, digits, '_', '.' and '-' only",
+         name);
   }
 }
 
@@ -135,7 +155,8 @@ void check_name(const std::string& name) {
 void forbid_forwarding_again() {
   for (const auto& entry : fs::directory_iterator("/sys/class/net")) {
     auto name = entry.path().filename().string();
-    if (name.starts_with("sw") && name.size() == 13 && name[8] == 'b') return;  // a bridge of another network
+    if (name.starts_with("sw") && name.size() == 13 && name[8] == 'b')
+      return;  // a bridge of another network
   }
   if (fs::remove(kForwardingMark)) set_sysctl("ip_forward", "0");
 }
@@ -148,10 +169,13 @@ struct Network::Inside {
   // As the file was when last read; bridge and subnet never change.
   Record opened;
 
-  [[nodiscard]] os::FileLock lock() const { return os::FileLock::take(file.parent_path() / "lock"); }
+  [[nodiscard]] os::FileLock lock() const {
+    return os::FileLock::take(file.parent_path() / "lock");
+  }
   [[nodiscard]] std::optional<Record> read() const {
     auto text = os::read_file_if_exists(file);
-    return text ? std::optional(record_from(formats::parse_json(*text, file.string()))) : std::nullopt;
+    return text ? std::optional(record_from(formats::parse_json(*text, file.string())))
+                : std::nullopt;
   }
   [[nodiscard]] Record existing() const {
     auto record = read();
@@ -163,11 +187,13 @@ struct Network::Inside {
   [[nodiscard]] std::string table(const Record& record) const {
     return fmt::format("slipway_{}_{:04x}", short_id, record.subnet.first >> 8U & 0xFFFFU);
   }
-  [[nodiscard]] Endpoint endpoint(const Record& record, const std::string& name, std::uint32_t host) const {
+  [[nodiscard]] Endpoint endpoint(const Record& record, const std::string& name,
+                                  std::uint32_t host) const {
     return {.name = name,
             .netns = fs::path("/run/netns") / fmt::format("{}-{}-{}", prefix, options.name, name),
             .address = address_text(record.subnet.first + host),
-            .interface = fmt::format("{}v{:02x}{:02x}", prefix, record.subnet.first >> 8U & 255U, host)};
+            .interface =
+                fmt::format("{}v{:02x}{:02x}", prefix, record.subnet.first >> 8U & 255U, host)};
   }
 
   // The lock for the whole machine keeps two state directories from taking the same range.
@@ -177,12 +203,16 @@ struct Network::Inside {
     auto taken = routed_ranges(os::read_file("/proc/net/route"));
     for (const auto& entry : fs::directory_iterator(file.parent_path())) {
       if (entry.path().extension() != ".json") continue;
-      taken.push_back(record_from(formats::parse_json(os::read_file(entry.path()), entry.path().string())).subnet);
+      taken.push_back(
+          record_from(formats::parse_json(os::read_file(entry.path()), entry.path().string()))
+              .subnet);
     }
-    auto seed = static_cast<std::uint32_t>(std::stoul(formats::sha256_hex(short_id + options.name).substr(0, 4), nullptr, 16));
+    auto seed = static_cast<std::uint32_t>(
+        std::stoul(formats::sha256_hex(short_id + options.name).substr(0, 4), nullptr, 16));
     auto subnet = free_subnet(parse_range(options.range), taken, seed);
     if (!subnet) fail(Fault::conflict, "no free /24 network in {}", options.range);
-    Record record{.subnet = *subnet, .bridge = fmt::format("{}b{:04x}", prefix, subnet->first >> 8U & 0xFFFFU)};
+    Record record{.subnet = *subnet,
+                  .bridge = fmt::format("{}b{:04x}", prefix, subnet->first >> 8U & 0xFFFFU)};
     if (options.transient) record.owner = owner_mark();
     write(record);
     bring_up(record);
@@ -197,8 +227,10 @@ struct Network::Inside {
     netlink.set_hardware_address(record.bridge, hardware);
     netlink.add_address(record.bridge, network_order(record.subnet.first + 1), 24);
     allow_forwarding();
-    set_sysctl(fmt::format("conf/{}/route_localnet", record.bridge), "1");  // for ports published on 127.0.0.1
-    apply_rules(network_table(table(record), record.bridge, to_string(record.subnet), record.published));
+    set_sysctl(fmt::format("conf/{}/route_localnet", record.bridge),
+               "1");  // for ports published on 127.0.0.1
+    apply_rules(
+        network_table(table(record), record.bridge, to_string(record.subnet), record.published));
   }
 
   void make_namespace(const Endpoint& endpoint) const {
@@ -213,13 +245,15 @@ struct Network::Inside {
       host.add_veth(endpoint.interface, opened.bridge, "eth0", own);
       Netlink inside;
       inside.set_up("lo");
+      inside.set_hardware_address("eth0", hardware_address(*parse_address(endpoint.address)));
       inside.add_address("eth0", network_order(*parse_address(endpoint.address)), 24);
       inside.set_up("eth0");
       inside.add_default_route(network_order(opened.subnet.first + 1));
       set_sysctl("ip_unprivileged_port_start", "0");  // as Docker: port 80 without root
       set_sysctl("ping_group_range", "0 2147483647");
       set_sysctl("conf/all/route_localnet", "1");
-      if (::mount("/proc/thread-self/ns/net", endpoint.netns.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+      if (::mount("/proc/thread-self/ns/net", endpoint.netns.c_str(), nullptr, MS_BIND, nullptr) !=
+          0) {
         os::throw_errno(fmt::format("keeping the network namespace '{}'", endpoint.netns.string()));
       }
     });
@@ -241,7 +275,8 @@ void sweep_networks(const fs::path& state) {
     auto text = os::read_file_if_exists(entry.path());  // another process may remove it just now
     if (!text) continue;
     auto record = record_from(formats::parse_json(*text, entry.path().string()));
-    if (!record.owner.empty() && !is_owner_alive(record.owner)) dead.push_back(entry.path().stem().string());
+    if (!record.owner.empty() && !is_owner_alive(record.owner))
+      dead.push_back(entry.path().stem().string());
   }
   for (const auto& name : dead) Network({.state = state, .name = name}).remove();
 }
@@ -249,7 +284,8 @@ void sweep_networks(const fs::path& state) {
 Network::Network(const NetworkOptions& options) : inside_(std::make_unique<Inside>()) {
   check_name(options.name);
   if (auto range = parse_range(options.range); range.bits < 16 || range.bits > 24) {
-    fail(Fault::bad_input, "the range {} for container networks is not between a /16 and a /24", options.range);
+    fail(Fault::bad_input, "the range {} for container networks is not between a /16 and a /24",
+         options.range);
   }
   Inside& in = *inside_;
   in.options = options;
@@ -282,10 +318,13 @@ Endpoint Network::attach(const std::string& name) {
   if (found == record.hosts.end()) {
     std::uint32_t host = kFirstHost;
     auto is_taken = [&] {
-      return std::any_of(record.hosts.begin(), record.hosts.end(), [&](const auto& entry) { return entry.second == host; });
+      return std::any_of(record.hosts.begin(), record.hosts.end(),
+                         [&](const auto& entry) { return entry.second == host; });
     };
     while (host <= kLastHost && is_taken()) ++host;
-    if (host > kLastHost) fail(Fault::conflict, "no free address in the network '{}' ({})", inside_->options.name, subnet());
+    if (host > kLastHost)
+      fail(Fault::conflict, "no free address in the network '{}' ({})", inside_->options.name,
+           subnet());
     found = record.hosts.emplace(name, host).first;
     inside_->write(record);
   }
@@ -311,11 +350,13 @@ std::vector<Endpoint> Network::endpoints() const {
   std::vector<Endpoint> all;
   auto record = inside_->read();
   if (!record) return all;
-  for (const auto& [name, host] : record->hosts) all.push_back(inside_->endpoint(*record, name, host));
+  for (const auto& [name, host] : record->hosts)
+    all.push_back(inside_->endpoint(*record, name, host));
   return all;
 }
 
-void Network::publish(const std::string& key, const std::vector<PortForward>& forwards, const fs::path& netns) {
+void Network::publish(const std::string& key, const std::vector<PortForward>& forwards,
+                      const fs::path& netns) {
   check_name(key);
   if (!netns.empty()) {
     std::string table = "slipway_" + replace_all(replace_all(key, "-", "_"), ".", "_");
@@ -336,7 +377,8 @@ void Network::remove() {
   auto lock = inside_->lock();
   auto record = inside_->read();
   if (!record) return;
-  for (const auto& [name, host] : record->hosts) Inside::remove_namespace(inside_->endpoint(*record, name, host));
+  for (const auto& [name, host] : record->hosts)
+    Inside::remove_namespace(inside_->endpoint(*record, name, host));
   Netlink().remove(record->bridge);
   auto table = inside_->table(*record);
   apply_rules(fmt::format("table ip {0}\ndelete table ip {0}\n", table));
