@@ -108,11 +108,21 @@ Answer read_xml(const net::HttpResponse& response, const std::string& operation)
   return Answer(ServiceError{error->text_of("Code"), error->text_of("Message"), response.status, root.text_of("RequestId")});
 }
 
-bool may_retry(const ServiceError& error) {
+bool is_throttled(const ServiceError& error) {
   static constexpr std::array kCodes = {"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled",
                                         "RequestThrottledException", "TooManyRequestsException", "RequestLimitExceeded",
                                         "SlowDown", "PriorRequestNotComplete", "TransactionInProgressException"};
-  return error.status >= 500 || std::find(kCodes.begin(), kCodes.end(), error.code) != kCodes.end();
+  return error.status == 429 || std::find(kCodes.begin(), kCodes.end(), error.code) != kCodes.end();
+}
+
+bool has_expired(const ServiceError& error) {
+  return error.code == "ExpiredToken" || error.code == "ExpiredTokenException" || error.code == "RequestExpired";
+}
+
+// What does another thing each time it is done: when the answer is lost nobody knows whether it was, and the caller has to look.
+bool does_it_twice(std::string_view operation) {
+  static constexpr std::array<std::string_view, 2> kOnce = {"RegisterTaskDefinition", "UpdateService"};
+  return std::find(kOnce.begin(), kOnce.end(), operation) != kOnce.end();
 }
 
 Fault fault_of(const ServiceError& error) {
@@ -120,6 +130,7 @@ Fault fault_of(const ServiceError& error) {
   if (has("AccessDenied") || has("Unauthorized") || has("ExpiredToken") || has("InvalidClientToken") || has("Signature")) {
     return Fault::denied;
   }
+  if (is_throttled(error)) return Fault::unavailable;
   if (has("NotFound") || has("NoSuch")) return Fault::not_found;
   if (has("AlreadyExists") || has("Duplicate") || has("Conflict")) return Fault::conflict;
   return error.status >= 500 ? Fault::unavailable : Fault::failed;
@@ -171,6 +182,17 @@ Answer Client::assume_role_with_web_identity(const formats::Json& input, const s
   });
 }
 
+bool Client::renew() {
+  if (!config_.renewed) return false;
+  auto fresh = config_.renewed();
+  if (!fresh) return false;
+  return renewed_.with([&](auto& newer) {
+    bool is_other = newer ? *newer != *fresh : config_.credentials != fresh;
+    newer = fresh;
+    return is_other;
+  });
+}
+
 Answer Client::send(const std::string& service, const std::string& operation, const formats::Json& input, bool is_signed,
                     const std::stop_token& stop, Deadline deadline) {
   const auto& form = form_of(service);
@@ -189,7 +211,11 @@ Answer Client::send(const std::string& service, const std::string& operation, co
     signable.headers.emplace_back("content-type", "application/x-www-form-urlencoded; charset=utf-8");
   }
   constexpr int kAttempts = 4;
+  bool once = does_it_twice(operation);
+  bool is_renewed = false;
   for (int attempt = 1;; ++attempt) {
+    auto credentials = config_.credentials.value_or(Credentials{});
+    if (is_signed && config_.renewed) credentials = renewed_.read([&](const auto& newer) { return newer.value_or(credentials); });
     net::HttpRequest request{.method = "POST", .url = url->to_string(), .body = signable.body};
     for (const auto& [name, value] : signable.headers) {
       if (name != "host") request.headers.add(name, value);
@@ -197,14 +223,20 @@ Answer Client::send(const std::string& service, const std::string& operation, co
     if (is_signed) {
       auto epoch = static_cast<long long>(formats::epoch_seconds(formats::now()));
       std::string region = service == "iam" ? "us-east-1" : config_.region;
-      for (const auto& [name, value] : sign(signable, *config_.credentials, region, service, epoch)) request.headers.add(name, value);
+      for (const auto& [name, value] : sign(signable, credentials, region, service, epoch)) request.headers.add(name, value);
     }
     try {
-      auto response = http_->request(request, stop, deadline);
+      auto response = http_->request(request, stop, deadline, {.fresh_connection = once});
       Answer answer = is_json ? read_json(response) : read_xml(response, operation);
-      if (answer.ok() || !may_retry(*answer.error()) || attempt == kAttempts || deadline.passed()) return answer;
+      if (answer.ok()) return answer;
+      if (has_expired(*answer.error()) && is_signed && !is_renewed && renew()) {
+        is_renewed = true;
+        continue;
+      }
+      bool again = is_throttled(*answer.error()) || (answer.error()->status >= 500 && !once);
+      if (!again || attempt == kAttempts || deadline.passed()) return answer;
     } catch (const Error& error) {
-      if (error.fault() != Fault::unavailable || attempt == kAttempts || deadline.passed()) throw;
+      if (error.fault() != Fault::unavailable || once || attempt == kAttempts || deadline.passed()) throw;
     }
     pause(attempt, stop, deadline);
   }

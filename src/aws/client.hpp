@@ -9,6 +9,7 @@
 
 #include "aws/credentials.hpp"
 #include "base/deadline.hpp"
+#include "base/guarded.hpp"
 #include "formats/json.hpp"
 
 namespace slipway::net {
@@ -51,7 +52,9 @@ class Client final {
 
   /// Makes one call, signed with the configured credentials. Retries what AWS's SDKs retry (throttling, 5xx, broken
   /// connections; up to 3 times with growing, random pauses). Calls that create something carry a client token where the
-  /// service has one, so that a resend creates nothing twice: the caller puts it in.
+  /// service has one, so that a resend creates nothing twice: the caller puts it in. RegisterTaskDefinition and UpdateService have
+  /// none and are sent again only when they were throttled: an Error{unavailable} of theirs says that nobody knows what happened.
+  /// Expired keys are renewed once through Config::renewed.
   ///   service    the signing name: "ecs", "ecr", "sts", "iam", "logs", "secretsmanager", "elasticloadbalancing", "rds", "ec2",
   ///              "ssm", "codedeploy"
   ///   operation  "DescribeServices"
@@ -71,7 +74,11 @@ class Client final {
   Answer send(const std::string& service, const std::string& operation, const formats::Json& input, bool is_signed,
               const std::stop_token& stop, Deadline deadline);
 
+  /// Asks Config::renewed. returns false when there is none, or it has nothing newer
+  bool renew();
+
   Config config_;
+  Guarded<std::optional<Credentials>> renewed_;
   std::unique_ptr<net::HttpClient> http_;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -25,6 +26,8 @@ struct Config {
   std::string ca_bundle;                             ///< AWS_CA_BUNDLE; empty: the system's
   /// {"host:port" pattern, "address:port"}: where names are answered that no resolver knows (net::HttpClientOptions).
   std::vector<std::pair<std::string, std::string>> connect_to;
+  /// Keys that follow expired ones; nothing when there are none. Called from the thread whose call found them expired; may be empty.
+  std::function<std::optional<Credentials>()> renewed;
 };
 
 /// Reads AWS_REGION (else AWS_DEFAULT_REGION), AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,

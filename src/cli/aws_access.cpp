@@ -13,6 +13,12 @@ std::string text_of(const std::map<std::string, std::string>& environment, const
   return os::read_file_if_exists(it == environment.end() ? otherwise : std::filesystem::path(it->second)).value_or("");
 }
 
+aws::Config read_named(const std::map<std::string, std::string>& environment) {
+  std::filesystem::path home = environment.contains("HOME") ? environment.at("HOME") : "/";
+  return aws::read_config(environment, text_of(environment, "AWS_SHARED_CREDENTIALS_FILE", home / ".aws/credentials"),
+                          text_of(environment, "AWS_CONFIG_FILE", home / ".aws/config"));
+}
+
 }  // namespace
 
 std::optional<formats::Json> local_cloud(const std::filesystem::path& state) {
@@ -33,9 +39,9 @@ aws::Config aws_access(const std::filesystem::path& state) {
   if (!is_named) {
     if (auto env = local_cloud(state)) return local_access(*env);
   }
-  std::filesystem::path home = environment.contains("HOME") ? environment.at("HOME") : "/";
-  auto config = aws::read_config(environment, text_of(environment, "AWS_SHARED_CREDENTIALS_FILE", home / ".aws/credentials"),
-                                 text_of(environment, "AWS_CONFIG_FILE", home / ".aws/config"));
+  auto config = read_named(environment);
+  // A profile's keys are renewed by whoever made them (aws sso login, a credentials helper): the files are read again.
+  config.renewed = [environment] { return read_named(environment).credentials; };
   if (!config.credentials) {
     fail(Fault::bad_input, "no AWS to ask: the local one does not run (slipway up, or slipway cloud start), and there are no AWS credentials in the environment");
   }

@@ -46,7 +46,7 @@ bool is_done(const Json& deployment) {
 class Watcher {
  public:
   Watcher(Calls& calls, const Rollout& rollout, const WatchOptions& options, const std::stop_token& stop)
-      : calls_(calls), rollout_(rollout), options_(options), stop_(stop), pause_(options.shortest_pause), last_event_(rollout.last_event) {}
+      : calls_(calls), rollout_(rollout), options_(options), stop_(stop), last_event_(rollout.last_event) {}
 
   Verdict run() {
     while (!options_.deadline.passed()) {
@@ -96,7 +96,7 @@ class Watcher {
     if (counts != last_counts_) {
       last_counts_ = counts;
       tell(RolloutEvent::Kind::progress, counts);
-      pause_ = options_.shortest_pause;
+      changed_at_ = steady_clock::now();
     }
     tell_events(service);
   }
@@ -137,9 +137,9 @@ class Watcher {
     return find_causes(calls_, rollout_.cluster, rollout_.service, rollout_.deployment, rollout_.task_definition, stop_);
   }
 
+  // The longer nothing has changed, the longer the pause: what is noticed late is a twentieth of what it took.
   void wait() {
-    pause(pause_, options_.deadline, stop_);
-    pause_ = std::min(options_.longest_pause, pause_ * 5 / 4);
+    pause(std::clamp(since(changed_at_) / 20, options_.shortest_pause, options_.longest_pause), options_.deadline, stop_);
   }
 
   Verdict finish(ledger::Verdict outcome) {
@@ -222,7 +222,7 @@ class Watcher {
       verdict.note = add(verdict.note, fmt::format("rolling back to {} was refused: {}", brief_task_definition(previous), error->message));
       return;
     }
-    pause_ = options_.shortest_pause;
+    changed_at_ = steady_clock::now();
     for (Deadline end = way_back(); !end.passed(); wait()) {
       Json service = poll();
       const Json* primary = primary_of(service);
@@ -246,7 +246,7 @@ class Watcher {
   const Rollout& rollout_;
   const WatchOptions& options_;
   const std::stop_token& stop_;
-  milliseconds pause_;
+  steady_clock::time_point changed_at_ = steady_clock::now();
   std::string last_event_;
   std::string last_counts_;
   std::string last_failure_;

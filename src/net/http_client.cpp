@@ -336,6 +336,7 @@ HttpResponse HttpClient::State::one(const HttpRequest& request, const Url& url,
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+  if (exchange.fresh_connection) curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
   set_route(easy, url, connect_to);
   set_body(easy, request, transfer);
   perform(*session, url, transfer, stop,

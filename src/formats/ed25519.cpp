@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats/ed25519.hpp"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
+#include "base/error.hpp"
+
+namespace slipway::formats {
+namespace {
+
+template <auto Free>
+struct Freed {
+  template <typename T>
+  void operator()(T* object) const {
+    Free(object);
+  }
+};
+using Pkey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
+using DigestContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
+using Bio = std::unique_ptr<BIO, Freed<BIO_free_all>>;
+
+constexpr std::size_t kKeySize = 32;
+constexpr std::size_t kSignatureSize = 64;
+
+const unsigned char* bytes_of(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+std::string text_of(const Bio& bio) {
+  char* data = nullptr;
+  long size = BIO_get_mem_data(bio.get(), &data);
+  return {data, static_cast<std::size_t>(size)};
+}
+
+Pkey public_key_of(std::string_view bytes) {
+  if (bytes.size() != kKeySize) return nullptr;
+  return Pkey(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, bytes_of(bytes), kKeySize));
+}
+
+}  // namespace
+
+struct Ed25519Key::Key {
+  Pkey pkey;
+};
+
+Ed25519Key::Ed25519Key(std::unique_ptr<Key> key) : key_(std::move(key)) {}
+Ed25519Key::Ed25519Key(Ed25519Key&&) noexcept = default;
+Ed25519Key& Ed25519Key::operator=(Ed25519Key&&) noexcept = default;
+Ed25519Key::~Ed25519Key() = default;
+
+Ed25519Key Ed25519Key::generate() {
+  Pkey key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+  if (!key) fail(Fault::unavailable, "OpenSSL cannot make an Ed25519 key");
+  return Ed25519Key(std::make_unique<Key>(Key{std::move(key)}));
+}
+
+Ed25519Key Ed25519Key::from_pem(std::string_view pem) {
+  Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  auto no_password = [](char*, int, int, void*) { return -1; };
+  Pkey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr));
+  ERR_clear_error();
+  if (!key || EVP_PKEY_is_a(key.get(), "ED25519") != 1)
+    fail(Fault::bad_input, "not an Ed25519 private key in PEM");
+  return Ed25519Key(std::make_unique<Key>(Key{std::move(key)}));
+}
+
+std::string Ed25519Key::private_pem() const {
+  Bio bio(BIO_new(BIO_s_mem()));
+  if (PEM_write_bio_PKCS8PrivateKey(bio.get(), key_->pkey.get(), nullptr, nullptr, 0, nullptr,
+                                    nullptr) != 1) {
+    fail(Fault::unavailable, "OpenSSL cannot print a key");
+  }
+  return text_of(bio);
+}
+
+std::string Ed25519Key::public_bytes() const {
+  std::string bytes(kKeySize, '\0');
+  std::size_t size = kKeySize;
+  if (EVP_PKEY_get_raw_public_key(key_->pkey.get(), reinterpret_cast<unsigned char*>(bytes.data()),
+                                  &size) != 1) {
+    fail(Fault::unavailable, "OpenSSL gives no public key");
+  }
+  return bytes;
+}
+
+std::string Ed25519Key::sign(std::string_view message) const {
+  DigestContext context(EVP_MD_CTX_new());
+  std::string signature(kSignatureSize, '\0');
+  std::size_t size = kSignatureSize;
+  if (EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key_->pkey.get()) != 1 ||
+      EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size,
+                     bytes_of(message), message.size()) != 1) {
+    fail(Fault::unavailable, "OpenSSL cannot sign");
+  }
+  return signature;
+}
+
+bool verify_ed25519(std::string_view public_key, std::string_view message,
+                    std::string_view signature) {
+  Pkey key = public_key_of(public_key);
+  if (!key || signature.size() != kSignatureSize) return false;
+  DigestContext context(EVP_MD_CTX_new());
+  bool is_good = EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
+                 EVP_DigestVerify(context.get(), bytes_of(signature), signature.size(),
+                                  bytes_of(message), message.size()) == 1;
+  ERR_clear_error();
+  return is_good;
+}
+
+std::string ed25519_public_pem(std::string_view public_key) {
+  Pkey key = public_key_of(public_key);
+  if (!key) fail(Fault::bad_input, "not an Ed25519 public key");
+  Bio bio(BIO_new(BIO_s_mem()));
+  if (PEM_write_bio_PUBKEY(bio.get(), key.get()) != 1) {
+    fail(Fault::unavailable, "OpenSSL cannot print a key");
+  }
+  return text_of(bio);
+}
+
+}  // namespace slipway::formats
