@@ -2,6 +2,8 @@
 #include "workflow/expr.hpp"
 
 #include <cmath>
+#include <fstream>
+#include <iostream>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -33,13 +35,18 @@ Outcome evaluate_text(std::string_view text, const Json& context_values) {
   workflow::Contexts contexts;
   contexts.host = &host;
   workflow::Availability available;
-  available.functions = {{"always", 0, 0}, {"cancelled", 0, 0}, {"failure", 0, 255}, {"success", 0, 255}, {"hashFiles", 1, 255}};
+  available.functions = {{"always", 0, 0},
+                         {"cancelled", 0, 0},
+                         {"failure", 0, 255},
+                         {"success", 0, 255},
+                         {"hashFiles", 1, 255}};
   for (const auto& [name, value] : context_values.as_object()) {
     contexts.values.emplace(name, Value::from_json(value));
     available.contexts.push_back(name);
   }
   auto parsed = workflow::parse_expression(text, available);
-  if (const auto* error = std::get_if<workflow::ExpressionError>(&parsed)) return {Value(), "parsing", error->message};
+  if (const auto* error = std::get_if<workflow::ExpressionError>(&parsed))
+    return {Value(), "parsing", error->message};
   try {
     return {workflow::evaluate(std::get<workflow::Expression>(parsed), contexts), "", ""};
   } catch (const Error& error) {
@@ -49,7 +56,8 @@ Outcome evaluate_text(std::string_view text, const Json& context_values) {
 
 Json outcome_json(const Outcome& outcome) {
   if (!outcome.error_kind.empty()) {
-    return Json::object({{"error", Json::object({{"kind", outcome.error_kind}, {"message", outcome.error}})}});
+    return Json::object(
+        {{"error", Json::object({{"kind", outcome.error_kind}, {"message", outcome.error}})}});
   }
   const auto& value = outcome.value;
   Json json = Json::object({{"kind", std::string(value.kind_name())}, {"value", value.to_json()}});
@@ -60,26 +68,43 @@ Json outcome_json(const Outcome& outcome) {
 
 Json read_contexts(const Json* contexts) {
   if (contexts == nullptr || contexts->is_null()) return Json::object();
-  if (!contexts->is_object()) fail(Fault::bad_input, "the contexts are {}, an object was expected", contexts->kind_name());
+  if (!contexts->is_object())
+    fail(Fault::bad_input, "the contexts are {}, an object was expected", contexts->kind_name());
   return *contexts;
 }
 
-int run_batch(const std::string& file) {
-  auto text = os::read_file(file == "-" ? "/dev/stdin" : file);
+// One line of a batch; its answer ends with a newline.
+std::string answer(std::string_view line) {
+  auto one = formats::parse_json(line);
+  return outcome_json(
+             evaluate_text(one.at("expr").as_string(), read_contexts(one.find("contexts"))))
+             .dump() +
+         "\n";
+}
+
+// Answers go out in blocks, but never wait for input: whoever asks line by line gets each answer at once.
+int run_batch(std::istream& input, const std::string& file) {
   std::string results;
-  int number = 0;
-  for (auto line : lines_of(text)) {
-    ++number;
+  std::string line;
+  for (int number = 1; std::getline(input, line); ++number) {
     if (trim(line).empty()) continue;
-    auto one = while_doing(fmt::format("{}:{}", file, number), [&] { return formats::parse_json(line); });
-    results += outcome_json(evaluate_text(one.at("expr").as_string(), read_contexts(one.find("contexts")))).dump() + "\n";
-    if (results.size() > 65536) {
-      print(results);
-      results.clear();
-    }
+    results += while_doing(fmt::format("{}:{}", file, number), [&] { return answer(line); });
+    if (results.size() < 65536 && input.rdbuf()->in_avail() > 0) continue;
+    print(results);
+    results.clear();
   }
   print(results);
   return 0;
+}
+
+int run_batch(const std::string& file) {
+  if (file == "-") {
+    std::ios::sync_with_stdio(false);
+    return run_batch(std::cin, file);
+  }
+  std::ifstream input(file);
+  if (!input) fail(Fault::bad_input, "'{}' cannot be read", file);
+  return run_batch(input, file);
 }
 
 // The text of one expression, with or without `${{ }}` around it.
@@ -91,7 +116,8 @@ std::string_view without_marks(std::string_view text) {
 
 int run_expr(const Invocation& given, Surroundings& around) {
   if (auto batch = given.value("--batch")) return run_batch(*batch);
-  if (given.arguments.size() != 1) fail(Fault::bad_input, "give one expression, in quotes, or --batch FILE");
+  if (given.arguments.size() != 1)
+    fail(Fault::bad_input, "give one expression, in quotes, or --batch FILE");
   Json contexts = Json::object();
   if (auto file = given.value("--context")) {
     auto read = formats::parse_json(os::read_file(*file), *file);
@@ -113,8 +139,10 @@ Verb expr_verb() {
   return {.name = "expr",
           .usage = "EXPRESSION [--context FILE] | --batch FILE",
           .summary = "evaluates an expression of the workflow language",
-          .options = {{"--context", Option::Kind::value, "FILE", "JSON object: the contexts by name (github, env, …)"},
-                      {"--batch", Option::Kind::value, "FILE", "one JSON object a line: expr, contexts; - reads stdin"}},
+          .options = {{"--context", Option::Kind::value, "FILE",
+                       "JSON object: the contexts by name (github, env, …)"},
+                      {"--batch", Option::Kind::value, "FILE",
+                       "one JSON object a line: expr, contexts; - reads stdin"}},
           .max_arguments = 1,
           .run = run_expr};
 }

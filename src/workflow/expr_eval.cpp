@@ -43,6 +43,7 @@ class Evaluation final {
       case Kind::context:
         return {context(node.name)};
       case Kind::call:
+        if (compare_ignoring_case(node.name, "case") == 0) return choose(node, level);
         return {call(node, level)};
       case Kind::index:
         return index(node, level);
@@ -50,12 +51,13 @@ class Evaluation final {
         return {Value(!argument(node, 0, level).is_truthy())};
       case Kind::conjunction:
       case Kind::disjunction: {
-        Value value;
-        for (std::size_t i = 0; i < node.children.size(); ++i) {
-          value = argument(node, i, level);
-          if (value.is_truthy() == (node.kind == Kind::disjunction)) break;
+        // The operand itself comes back: a list that a `.*` made stays one.
+        Result result;
+        for (const auto& child : node.children) {
+          result = run(child, level + 1);
+          if (result.value.is_truthy() == (node.kind == Kind::disjunction)) break;
         }
-        return {value};
+        return {result.value, result.is_filtered};
       }
       default:
         return {Value(compare(node, level))};
@@ -98,7 +100,8 @@ class Evaluation final {
       if (of.is_object()) return value.is_primitive() ? of.find(value.to_string()) : nullptr;
       if (!of.is_array()) return nullptr;
       double number = std::floor(value.to_number());
-      if (std::isnan(number) || number < 0 || number >= static_cast<double>(of.items().size())) return nullptr;
+      if (std::isnan(number) || number < 0 || number >= static_cast<double>(of.items().size()))
+        return nullptr;
       return &of.items()[static_cast<std::size_t>(number)];
     }
   };
@@ -146,13 +149,13 @@ class Evaluation final {
     if (is("endsWith")) return Value(text_test(node, level, ends_with_text));
     if (is("format")) {
       auto format = argument(node, 0, level).to_string();
-      return Value(format_values(format, node.children.size() - 1,
-                                 [&](std::size_t number) { return argument(node, number + 1, level); }));
+      return Value(format_values(format, node.children.size() - 1, [&](std::size_t number) {
+        return argument(node, number + 1, level);
+      }));
     }
     if (is("join")) return Value(join(node, level));
     if (is("toJSON")) return Value(value_to_json(argument(node, 0, level)));
     if (is("fromJSON")) return value_from_json(argument(node, 0, level).to_string());
-    if (is("case")) return choose(node, level);
     return ask_host(node, level);
   }
 
@@ -160,14 +163,16 @@ class Evaluation final {
     Value in = argument(node, 0, level);
     if (in.is_object() || (in.is_array() && in.items().empty())) return false;
     Value what = argument(node, 1, level);
-    if (in.is_primitive()) return what.is_primitive() && contains_text(in.to_string(), what.to_string());
+    if (in.is_primitive())
+      return what.is_primitive() && contains_text(in.to_string(), what.to_string());
     for (const auto& item : in.items()) {
       if (what.equals(item)) return true;
     }
     return false;
   }
 
-  bool text_test(const ExpressionNode& node, std::size_t level, bool (*test)(std::string_view, std::string_view)) {
+  bool text_test(const ExpressionNode& node, std::size_t level,
+                 bool (*test)(std::string_view, std::string_view)) {
     Value text = argument(node, 0, level);
     if (!text.is_primitive()) return false;
     Value part = argument(node, 1, level);
@@ -186,13 +191,18 @@ class Evaluation final {
     return join_values(items.items(), separator);
   }
 
-  Value choose(const ExpressionNode& node, std::size_t level) {
+  Result choose(const ExpressionNode& node, std::size_t level) {
+    auto chosen = node.children.size() - 1;
     for (std::size_t i = 0; i + 1 < node.children.size(); i += 2) {
       Value predicate = argument(node, i, level);
-      if (!predicate.is_boolean()) fail(Fault::failed, "case predicate must evaluate to a boolean value");
-      if (predicate.boolean()) return argument(node, i + 1, level);
+      if (!predicate.is_boolean())
+        fail(Fault::failed, "case predicate must evaluate to a boolean value");
+      if (!predicate.boolean()) continue;
+      chosen = i + 1;
+      break;
     }
-    return argument(node, node.children.size() - 1, level);
+    Result result = run(node.children[chosen], level + 1);
+    return {result.value, result.is_filtered};
   }
 
   Value ask_host(const ExpressionNode& node, std::size_t level) {
@@ -201,7 +211,8 @@ class Evaluation final {
     if (contexts_.host == nullptr) fail(Fault::failed, "'{}' has no meaning here", node.name);
     if (is("cancelled")) return Value(contexts_.host->cancelled());
     std::vector<std::string> texts;
-    for (std::size_t i = 0; i < node.children.size(); ++i) texts.push_back(argument(node, i, level).to_string());
+    for (std::size_t i = 0; i < node.children.size(); ++i)
+      texts.push_back(argument(node, i, level).to_string());
     if (is("success")) return Value(contexts_.host->success(texts));
     if (is("failure")) return Value(contexts_.host->failure(texts));
     if (is("hashFiles")) return Value(contexts_.host->hash_files(texts));

@@ -21,7 +21,8 @@ struct Answer {
 
 Contexts contexts_of(const formats::Json& json) {
   Contexts contexts;
-  for (const auto& [name, value] : json.as_object()) contexts.values.emplace(name, Value::from_json(value));
+  for (const auto& [name, value] : json.as_object())
+    contexts.values.emplace(name, Value::from_json(value));
   return contexts;
 }
 
@@ -29,7 +30,8 @@ Answer answer(const std::string& text, const Contexts& contexts) {
   Availability available;
   for (const auto& [name, value] : contexts.values) available.contexts.push_back(name);
   auto parsed = parse_expression(text, available);
-  if (const auto* error = std::get_if<ExpressionError>(&parsed)) return {Value(), "parsing", error->message};
+  if (const auto* error = std::get_if<ExpressionError>(&parsed))
+    return {Value(), "parsing", error->message};
   try {
     return {evaluate(std::get<Expression>(parsed), contexts), "", ""};
   } catch (const Error& error) {
@@ -43,14 +45,17 @@ Value value_of(const std::string& text, const Contexts& contexts = {}) {
   return got.value;
 }
 
-std::string error_of(const std::string& text, const Contexts& contexts = {}) { return answer(text, contexts).error; }
+std::string error_of(const std::string& text, const Contexts& contexts = {}) {
+  return answer(text, contexts).error;
+}
 
 // NaN and the infinities stand as strings in JSON.
 bool is_expected(const Value& value, const formats::Json& result) {
   if (value.kind_name() != result.at("kind").as_string()) return false;
   const auto& expected = result.at("value");
   if (value.is_number() && !expected.is_number()) {
-    return expected.is_null() ? !std::isfinite(value.number()) : value.to_string() == expected.as_string();
+    return expected.is_null() ? !std::isfinite(value.number())
+                              : value.to_string() == expected.as_string();
   }
   return value.to_json() == expected;
 }
@@ -87,15 +92,20 @@ TEST_CASE("expressions: cases of other engines, answered by GitHub's evaluator")
 }
 
 TEST_CASE("an error names the symbol and its place in GitHub's words") {
-  CHECK(error_of("1 <") == "Unexpected end of expression: '<'. Located at position 3 within expression: 1 <");
+  CHECK(error_of("1 <") ==
+        "Unexpected end of expression: '<'. Located at position 3 within expression: 1 <");
   CHECK(error_of("nope.x") ==
         "Unrecognized named-value: 'nope'. Located at position 1 within expression: nope.x");
-  CHECK(error_of("'é' == @") == "Unexpected symbol: '@'. Located at position 8 within expression: 'é' == @");
-  CHECK(error_of("foo()") == "Unrecognized function: 'foo'. Located at position 1 within expression: foo()");
+  CHECK(error_of("'é' == @") ==
+        "Unexpected symbol: '@'. Located at position 8 within expression: 'é' == @");
+  CHECK(error_of("foo()") ==
+        "Unrecognized function: 'foo'. Located at position 1 within expression: foo()");
   CHECK(error_of("\"hello\"").starts_with("Unexpected symbol: '\"hello\"'"));
 }
 
-TEST_CASE("an expression of more than 21000 characters or 50 levels is refused, 21000 brackets do no harm") {
+TEST_CASE(
+    "an expression of more than 21000 characters or 50 levels is refused, 21000 brackets do no "
+    "harm") {
   CHECK(error_of(std::string(21001, ' ')) == "Exceeded max expression length 21000");
   CHECK(error_of(std::string(50, '!') + "true") == "Exceeded max expression depth 50");
   CHECK(error_of(std::string(49, '!') + "true").empty());
@@ -130,7 +140,23 @@ TEST_CASE("&& and || give the operand that decided") {
   CHECK(value_of("'a' && 0 && 'x'").number() == 0);
 }
 
-TEST_CASE("numbers print as GitHub's evaluator prints them; in a file they have 15 digits, as .NET has it") {
+TEST_CASE(
+    "the list of a `.*` stays one through &&, ||, case() and brackets: what follows applies to "
+    "each item") {
+  Contexts contexts;
+  contexts.values["vars"] = Value::from_json(formats::parse_json(R"({"a": [{"x": 1}, {"x": 2}]})"));
+  for (const char* list :
+       {"(vars.a.*)", "(vars.a.* || 1)", "(true && vars.a.*)", "case(true, vars.a.*, 1)"}) {
+    CAPTURE(list);
+    CHECK(value_of(fmt::format("join({}.x)", list), contexts).to_string() == "1,2");
+  }
+  CHECK(value_of("(vars.nothing.* || 1).x", contexts).is_array());
+  CHECK(value_of("(vars.a || 1).x", contexts).is_null());
+}
+
+TEST_CASE(
+    "numbers print as GitHub's evaluator prints them; in a file they have 15 digits, as .NET has "
+    "it") {
   CHECK(format_number(0.1 + 0.2) == "0.3");
   CHECK(format_number(1e20) == "100000000000000000000");
   CHECK(format_number(-1.5e21) == "-1.5e+21");
@@ -147,7 +173,8 @@ TEST_CASE("numbers print as GitHub's evaluator prints them; in a file they have 
 TEST_CASE("more than a mebibyte of values is refused, whichever function makes it") {
   Contexts contexts;
   contexts.values["env"] = Value::object({{"BIG", std::string(300000, 'x')}});
-  CHECK(error_of("format('{0}{0}', env.BIG)", contexts) == "The maximum allowed memory size was exceeded");
+  CHECK(error_of("format('{0}{0}', env.BIG)", contexts) ==
+        "The maximum allowed memory size was exceeded");
   CHECK(error_of("join(fromJSON(format('[1,\"{0}\"]', env.BIG)), env.BIG)", contexts) ==
         "The maximum allowed memory size was exceeded");
   CHECK(error_of("env.BIG == 'x'", contexts).empty());
@@ -155,7 +182,9 @@ TEST_CASE("more than a mebibyte of values is refused, whichever function makes i
 
 TEST_CASE("a condition gets success() unless a status function is called somewhere in it") {
   Availability available{{"github", "vars"}, {{"success", 0, 255}, {"always", 0, 0}}};
-  auto condition = [&](const char* text) { return std::get<Expression>(parse_condition(text, available)).text(); };
+  auto condition = [&](const char* text) {
+    return std::get<Expression>(parse_condition(text, available)).text();
+  };
   CHECK(condition("") == "success()");
   CHECK(condition("  ") == "success()");
   CHECK(condition("always()") == "always()");
