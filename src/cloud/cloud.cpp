@@ -82,7 +82,7 @@ struct Cloud::Parts {
   Endpoint open(std::vector<net::Listener>& listeners) {
     Endpoint endpoint{.url = "", .account = options.account, .region = options.region, .access_key_id = "", .secret_access_key = "",
                       .ca_file = directory / "ca" / "ca.crt", .gateway = "", .tls_port = 0};
-    listeners.push_back({.socket = net::listen_tcp(options.listen), .name = "plain", .tls = nullptr});
+    listeners.push_back({.socket = options.may_move ? net::listen_tcp_or_near(options.listen) : net::listen_tcp(options.listen), .name = "plain", .tls = nullptr});
     auto host = options.listen.substr(0, options.listen.rfind(':'));
     endpoint.url = fmt::format("http://{}:{}", host == "0.0.0.0" ? "127.0.0.1" : host, net::local_port(listeners.back().socket));
     listeners.push_back({.socket = net::listen_tcp("127.0.0.1:0"), .name = "tls", .tls = &tls});

@@ -37,6 +37,7 @@ class Tokens;
 struct CloudOptions {
   std::filesystem::path state;               ///< the state directory (--state); the cloud keeps to STATE/cloud, reads STATE/oidc
   std::string listen = "127.0.0.1:4566";     ///< plain HTTP; port 0: the kernel chooses
+  bool may_move = false;                     ///< another port when somebody else listens there
   std::string account = "123456789012";      ///< of the root test keys
   std::string region = "us-east-1";          ///< when a call names none
   container::Runtime* runtime = nullptr;     ///< borrowed; nullptr: services that run containers say so when asked to

@@ -206,13 +206,10 @@ std::string encode_answer(const ServiceDescription& service, const Call& call, c
     xml.element("requestId", call.request_id);
     if (output.is_object()) write_members(xml, output, "item");
   } else {
-    if (output.is_object() && !output.empty()) {
-      xml.open(call.operation + "Result");
-      write_members(xml, output, "member");
-      xml.close();
-    } else if (output.is_object()) {
-      xml.open(call.operation + "Result").close();
-    }
+    // Also when there is nothing to say: boto3 looks for it where the model has an output without members.
+    xml.open(call.operation + "Result");
+    if (output.is_object()) write_members(xml, output, "member");
+    xml.close();
     xml.open("ResponseMetadata").element("RequestId", call.request_id).close();
   }
   xml.close();

@@ -18,4 +18,8 @@ std::vector<Permission> Service::permissions(const Call& call) const {
 
 void Service::run(std::stop_token) {}
 
+void refuse(const std::string& code, const std::string& message) { throw Refusal(code, message); }
+
+Scope scope_of(const Call& call) { return {call.account, call.region}; }
+
 }  // namespace slipway::cloud

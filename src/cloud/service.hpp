@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "formats/json.hpp"
+#include "cloud/state.hpp"
 #include "formats/time.hpp"
 
 namespace slipway::cloud {
@@ -66,6 +67,11 @@ class Refusal final : public std::exception {
   int status_;
   Json members_;
 };
+
+/// throws Refusal{code, message}
+[[noreturn]] void refuse(const std::string& code, const std::string& message);
+/// Where a call's resources live.
+Scope scope_of(const Call& call);
 
 /// What a caller must be allowed to do for a call to be answered.
 struct Permission {

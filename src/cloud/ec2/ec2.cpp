@@ -285,7 +285,7 @@ class Ec2 final : public Service {
     auto group = group_json(scope(call), id, name, in.text("GroupDescription"), vpc);
     group["tagSet"] = tags_of(in, "security-group");
     put(call, kGroup, id, group);
-    return Json::object({{"return", true}, {"groupId", id}, {"tagSet", group.at("tagSet")}});
+    return Json::object({{"groupId", id}, {"tagSet", group.at("tagSet")}});
   }
   Json delete_security_group(const Call& call) {
     Input in(call.input, kBad);

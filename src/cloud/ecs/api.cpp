@@ -39,6 +39,23 @@ const Operations<Ecs>& Ecs::operations() {
       {"DeleteService", &Ecs::delete_service},
       {"ListServiceDeployments", &Ecs::list_service_deployments},
       {"DescribeServiceDeployments", &Ecs::describe_service_deployments},
+      {"DescribeServiceRevisions", &Ecs::describe_service_revisions},
+      {"StopServiceDeployment", &Ecs::stop_service_deployment},
+      {"DeleteTaskDefinitions", &Ecs::delete_task_definitions},
+      {"UpdateCluster", &Ecs::update_cluster},
+      {"UpdateClusterSettings", &Ecs::update_cluster},
+      {"PutClusterCapacityProviders", &Ecs::put_cluster_capacity_providers},
+      {"DescribeCapacityProviders", &Ecs::describe_capacity_providers},
+      {"ListAccountSettings", &Ecs::list_account_settings},
+      {"PutAccountSetting", &Ecs::put_account_setting},
+      {"PutAccountSettingDefault", &Ecs::put_account_setting},
+      {"DeleteAccountSetting", &Ecs::delete_account_setting},
+      {"DescribeTaskSets", &Ecs::refuse_task_sets},
+      {"CreateTaskSet", &Ecs::refuse_task_sets},
+      {"UpdateTaskSet", &Ecs::refuse_task_sets},
+      {"DeleteTaskSet", &Ecs::refuse_task_sets},
+      {"GetTaskProtection", &Ecs::task_protection},
+      {"UpdateTaskProtection", &Ecs::task_protection},
       {"RunTask", &Ecs::run_task},
       {"StopTask", &Ecs::stop_task},
       {"DescribeTasks", &Ecs::describe_tasks},
@@ -77,14 +94,10 @@ std::vector<Permission> Ecs::permissions(const Call& call) const {
   return {{action, "*", {}}};
 }
 
-Scope scope_of(const Call& call) { return {call.account, call.region}; }
-
 std::string last_part(const std::string& name_or_arn) {
   auto slash = name_or_arn.find_last_of('/');
   return slash == std::string::npos ? name_or_arn : name_or_arn.substr(slash + 1);
 }
-
-void refuse(const std::string& code, const std::string& message) { throw Refusal(code, message); }
 
 std::unique_ptr<Service> make(const Surroundings& around, std::unique_ptr<Images> images, elb::Targets& targets) {
   return std::make_unique<Ecs>(around, std::move(images), targets);

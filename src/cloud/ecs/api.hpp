@@ -31,6 +31,7 @@ class Ecs final : public Service {
   Json register_task_definition(const Call& call);
   Json describe_task_definition(const Call& call);
   Json deregister_task_definition(const Call& call);
+  Json delete_task_definitions(const Call& call);
   Json list_task_definitions(const Call& call);
   Json list_task_definition_families(const Call& call);
 
@@ -40,27 +41,38 @@ class Ecs final : public Service {
   Json list_services(const Call& call);
   Json delete_service(const Call& call);
   Json list_service_deployments(const Call& call);
+  // revisions.cpp
   Json describe_service_deployments(const Call& call);
+  Json describe_service_revisions(const Call& call);
+  Json stop_service_deployment(const Call& call);
+  // settings.cpp
+  Json update_cluster(const Call& call);
+  Json put_cluster_capacity_providers(const Call& call);
+  Json describe_capacity_providers(const Call& call);
+  Json list_account_settings(const Call& call);
+  Json put_account_setting(const Call& call);
+  Json delete_account_setting(const Call& call);
+  Json refuse_task_sets(const Call& call);
 
   Json run_task(const Call& call);
   Json stop_task(const Call& call);
   Json describe_tasks(const Call& call);
   Json list_tasks(const Call& call);
+  Json task_protection(const Call& call);
 
   /// The cluster's name from a name or ARN ("default" when empty). throws Refusal ClusterNotFoundException
   std::string existing_cluster(const Call& call);
   /// A task definition as stored, by family, family:revision or ARN; ACTIVE ones only when `active`. throws Refusal ClientException
   Json find_task_definition(const Call& call, const std::string& name, bool active);
   void check_pass_role(const Call& call, const Json& task_definition) const;
+  Json cluster_answer(const Scope& scope, const std::string& name);
   Json service_answer(const Scope& scope, const std::string& key);
 
   std::unique_ptr<Images> images_;
   Engine engine_;
 };
 
-Scope scope_of(const Call& call);
 /// What follows the last '/' of a name or ARN.
 std::string last_part(const std::string& name_or_arn);
-[[noreturn]] void refuse(const std::string& code, const std::string& message);
 
 }  // namespace slipway::cloud::ecs

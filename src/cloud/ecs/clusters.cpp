@@ -85,6 +85,11 @@ Json Ecs::create_cluster(const Call& call) {
       tables.put("ecs.cluster", scope, name, stored);
     }
   });
+  return cluster_answer(scope, name);
+}
+
+Json Ecs::cluster_answer(const Scope& scope, const std::string& name) {
+  Json stored = engine_.around().state.read([&](Tables& tables) { return tables.get("ecs.cluster", scope, name); }).value_or(Json::object());
   return engine_.read([&](const World& world) { return Json::object({{"cluster", describe_cluster(world, scope, name, stored)}}); });
 }
 

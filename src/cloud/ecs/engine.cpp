@@ -8,6 +8,7 @@
 #include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "cloud/ecs/task_run.hpp"
+#include "cloud/iam/authoriser.hpp"
 
 namespace slipway::cloud::ecs {
 namespace {
@@ -31,8 +32,6 @@ std::string full_key(const Scope& scope, const std::string& key) { return scope.
 std::int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
-
-std::string new_task_id() { return hex(random_bytes(16)); }
 
 std::vector<const Task*> World::live_tasks(const ServiceRecord& service) const {
   std::vector<const Task*> out;
@@ -124,6 +123,18 @@ std::optional<Json> Engine::task_definition(const Scope& scope, const std::strin
   });
 }
 
+std::string Engine::launch_error(const Json& definition) const {
+  for (const char* key : {"executionRoleArn", "taskRoleArn"}) {
+    std::string role = definition.get_string(key);
+    if (role.empty() || around_.authoriser.trusts_service(role, "ecs-tasks.amazonaws.com")) continue;
+    return fmt::format(
+        "ECS was unable to assume the role '{}' that was provided for this task. Please verify that the role being passed has the proper trust "
+        "relationship and permissions and that your IAM user has permissions to pass this role.",
+        role);
+  }
+  return "";
+}
+
 void Engine::prune(World& world) {
   for (const auto& [key, task] : world.tasks) {
     if (task.has_stopped() && now_ms() - task.stopped > kStoppedKeptMs) world.gone_tasks.insert(key);
@@ -143,13 +154,16 @@ void Engine::run(std::stop_token stop) {
     }
     return true;
   };
-  hooks.failed_target_group = [&](const Task& task) -> std::string {
-    if (!task.is_target) return "";
+  hooks.failed_target = [&](const Task& task) -> std::optional<FailedTarget> {
+    if (!task.is_target) return std::nullopt;
     for (const auto& [arn, port] : targets_of(*service_now)) {
-      if (targets_.health(arn, task.address, port).state == "unhealthy") return arn;
+      auto health = targets_.health(arn, task.address, port);
+      if (health.state == "unhealthy") return FailedTarget{arn, port, health.description};
     }
-    return "";
+    return std::nullopt;
   };
+  hooks.definition = [&](const std::string& arn) { return task_definition(service_now->scope, arn).value_or(Json::object()); };
+  hooks.launch_error = [&](const Json& definition) { return launch_error(definition); };
   hooks.stop = [&](Task& task, const std::string& code, const std::string& reason) { request_stop(*current, task, code, reason); };
   while (!stop.stop_requested()) {
     auto deadline = again > 0 ? Deadline::in(std::chrono::milliseconds(std::max<std::int64_t>(again - now_ms(), 0)))

@@ -78,6 +78,8 @@ class Engine final {
   [[nodiscard]] const Surroundings& around() const { return around_; }
   [[nodiscard]] Images& images() { return images_; }
   [[nodiscard]] elb::Targets& targets() { return targets_; }
+  /// Why ECS cannot launch tasks of a task definition: a role that is missing or does not trust ECS. Empty: it can.
+  [[nodiscard]] std::string launch_error(const Json& definition) const;
   /// The registered task definition, or nothing.
   [[nodiscard]] std::optional<Json> task_definition(const Scope& scope, const std::string& arn);
 
@@ -97,14 +99,23 @@ class Engine final {
 ///   health   of a running task for its load balancers: true when every target is healthy (or there is none)
 ///   stop     asks a task to stop: (task, code, reason)
 ///   returns  when to look again at the latest, in ms since the epoch; 0: only when something changes
+struct FailedTarget {
+  std::string group;  ///< the target group's ARN
+  std::uint16_t port = 0;
+  std::string reason;  ///< "Health checks failed with these codes: [404]"
+};
 struct TickHooks {
   std::function<bool(const Task&)> is_in_service;
-  std::function<std::string(const Task&)> failed_target_group;  ///< the ARN of a group that finds it unhealthy; empty: none
+  std::function<std::optional<FailedTarget>(const Task&)> failed_target;  ///< of a group that finds it unhealthy
+  std::function<Json(const std::string& arn)> definition;                 ///< a registered task definition
+  std::function<std::string(const Json& definition)> launch_error;        ///< why no task of it can be launched; empty: it can
   std::function<void(Task&, const std::string& code, const std::string& reason)> stop;
 };
 std::int64_t tick(World& world, ServiceRecord& service, const TickHooks& hooks, std::int64_t now);
 
-/// 32 hexadecimal digits.
-std::string new_task_id();
+/// Makes the last deployment that COMPLETED the PRIMARY again, in place of the one that is. False when there is none, or the PRIMARY is
+/// itself a way back.
+///   why  begins the new PRIMARY's rolloutStateReason: "ECS deployment circuit breaker"
+bool roll_back(World& world, ServiceRecord& service, const std::string& why, std::int64_t now);
 
 }  // namespace slipway::cloud::ecs

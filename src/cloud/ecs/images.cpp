@@ -44,22 +44,26 @@ class CloudImages final : public Images {
   }
 
  private:
-  void check_role(const std::string& role, const Scope& registry, const std::string& repository) const {
+  void check_role(const std::string& role, const Scope& registry, const oci::Reference& reference) const {
     const auto& iam = around_.authoriser;
-    std::string resource = arn("ecr", registry.region, registry.account, "repository/" + repository);
-    if (!iam.trusts_service(role, "ecs-tasks.amazonaws.com")) {
-      fail(Fault::denied, "unable to assume the execution role {}: verify that it exists and that its trust policy names ecs-tasks.amazonaws.com", role);
-    }
+    std::string resource = arn("ecr", registry.region, registry.account, "repository/" + reference.repository);
     for (const auto& [action, on] : {std::pair<const char*, std::string>{"ecr:GetAuthorizationToken", "*"}, {"ecr:BatchGetImage", resource}, {"ecr:GetDownloadUrlForLayer", resource}}) {
       auto decision = iam.decide_for_role(role, action, on, registry.region);
-      if (!decision.is_allowed) {
-        fail(Fault::denied, "pull access denied: the role {} is not authorized to perform: {} on resource: {} because {}", role, action, on, decision.reason);
+      if (decision.is_allowed) continue;
+      if (on == "*") {
+        fail(Fault::denied,
+             "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve ecr registry "
+             "auth: service call has been retried 1 time(s): AccessDeniedException: User: arn:{}:sts::{}:assumed-role/{}/ecs-task is not authorized to "
+             "perform: {} on resource: {} {}",
+             partition_of(registry.region), registry.account, iam::role_name_of(role), action, on, decision.reason);
       }
+      fail(Fault::denied, "pull image manifest has been retried 1 time(s): failed to resolve ref {0}: unexpected status from HEAD request to https://{1}/v2/{2}/manifests/{3}: 403 Forbidden ({4} {5})",
+           reference.str(), reference.host, reference.repository, reference.tag_or_digest(), action, decision.reason);
     }
   }
 
   TaskImage pull_from_ecr(const oci::Reference& reference, const Scope& registry, const std::string& role, const std::stop_token& stop) {
-    check_role(role, registry, reference.repository);
+    check_role(role, registry, reference);
     auto& store = around_.registries.of(registry);
     auto missing = [&] { fail(Fault::not_found, "pull image manifest has been retried 1 time(s): failed to resolve ref {0}: {0}: not found", reference.str()); };
     auto stored = store.manifest(reference.repository, reference.tag_or_digest());

@@ -28,6 +28,8 @@ Json to_json(const TaskContainer& container) {
                            {"imageDigest", container.image_digest}, {"runtimeId", container.runtime_id},
                            {"status", container.status}, {"health", container.health}, {"reason", container.reason},
                            {"essential", container.is_essential}, {"healthCheck", container.has_health_check},
+                           {"cpu", container.cpu}, {"memory", container.memory},
+                           {"memoryReservation", container.memory_reservation},
                            {"logOffset", static_cast<std::int64_t>(container.log_offset)}});
   if (container.exit_code) out["exitCode"] = *container.exit_code;
   return out;
@@ -38,7 +40,8 @@ TaskContainer container_from_json(const Json& json) {
                     .image_digest = json.get_string("imageDigest"), .runtime_id = json.get_string("runtimeId"),
                     .status = json.get_string("status"), .health = json.get_string("health"), .exit_code = {},
                     .reason = json.get_string("reason"), .is_essential = json.get_bool("essential"),
-                    .has_health_check = json.get_bool("healthCheck"),
+                    .has_health_check = json.get_bool("healthCheck"), .cpu = json.get_string("cpu", "0"),
+                    .memory = json.get_string("memory"), .memory_reservation = json.get_string("memoryReservation"),
                     .log_offset = static_cast<std::uint64_t>(json.get_int("logOffset"))};
   if (json.contains("exitCode")) out.exit_code = static_cast<int>(json.get_int("exitCode"));
   return out;
@@ -100,7 +103,9 @@ Json describe(const Task& task, const TaskContainer& container) {
   Json out = Json::object({{"containerArn", arn("ecs", task.scope.region, task.scope.account,
                                                 fmt::format("container/{}/{}/{}", task.cluster, task.id, container.id))},
                            {"taskArn", task_arn(task)}, {"name", container.name}, {"image", container.image},
-                           {"lastStatus", container.status}, {"healthStatus", container.health}, {"cpu", "0"}});
+                           {"lastStatus", container.status}, {"healthStatus", container.health}, {"cpu", container.cpu}});
+  put_text(out, "memory", container.memory);
+  put_text(out, "memoryReservation", container.memory_reservation);
   put_text(out, "imageDigest", container.image_digest);
   put_text(out, "runtimeId", container.runtime_id);
   put_text(out, "reason", container.reason);
@@ -119,6 +124,19 @@ Json describe(const Deployment& d, int desired, Counts counts) {
                            {"updatedAt", seconds(d.updated)}, {"launchType", "FARGATE"}, {"platformVersion", "1.4.0"},
                            {"platformFamily", "Linux"}, {"rolloutState", d.rollout}, {"rolloutStateReason", d.reason}});
   if (!d.network.empty()) out["networkConfiguration"] = d.network;
+  return out;
+}
+
+// The overrides as DescribeTasks shows them: every container is named.
+Json overrides_of(const Task& task) {
+  Json out = task.overrides;
+  Json::Array list = out.get_array("containerOverrides");
+  for (const auto& container : task.containers) {
+    bool known = std::any_of(list.begin(), list.end(), [&](const Json& one) { return one.get_string("name") == container.name; });
+    if (!known) list.push_back(Json::object({{"name", container.name}}));
+  }
+  out["containerOverrides"] = std::move(list);
+  if (!out.contains("inferenceAcceleratorOverrides")) out["inferenceAcceleratorOverrides"] = Json::array();
   return out;
 }
 
@@ -151,6 +169,36 @@ std::string service_arn(const ServiceRecord& service) {
 }
 std::string task_arn(const Task& task) { return arn("ecs", task.scope.region, task.scope.account, "task/" + task.key()); }
 
+std::string mac_of(const std::string& address) {
+  std::string out = "02:42";
+  for (const auto& part : split(address, '.')) out += fmt::format(":{:02x}", to_integer(part).value_or(0));
+  return out;
+}
+
+Task new_task(const Scope& scope, const std::string& cluster, const Json& definition, std::int64_t now) {
+  Task task;
+  task.scope = scope;
+  task.cluster = cluster;
+  task.id = hex(random_bytes(16));
+  task.task_definition_arn = definition.get_string("taskDefinitionArn");
+  task.cpu = definition.get_string("cpu");
+  task.memory = definition.get_string("memory");
+  task.created = now;
+  for (const auto& item : definition.get_array("containerDefinitions")) {
+    TaskContainer container;
+    container.name = item.get_string("name");
+    container.id = uuid();
+    container.image = item.get_string("image");
+    container.is_essential = item.get_bool("essential", true);
+    container.has_health_check = item.contains("healthCheck");
+    container.cpu = std::to_string(item.get_int("cpu"));
+    if (item.contains("memory")) container.memory = std::to_string(item.get_int("memory"));
+    if (item.contains("memoryReservation")) container.memory_reservation = std::to_string(item.get_int("memoryReservation"));
+    task.containers.push_back(std::move(container));
+  }
+  return task;
+}
+
 std::string new_deployment_id() {
   std::string digits;
   for (char c : random_bytes(19)) digits += static_cast<char>('0' + static_cast<unsigned char>(c) % 10);
@@ -170,7 +218,8 @@ Json to_json(const Task& task) {
                        {"containers", containers}, {"created", task.created}, {"pullStarted", task.pull_started},
                        {"pullStopped", task.pull_stopped}, {"started", task.started}, {"stopping", task.stopping},
                        {"stopped", task.stopped}, {"version", task.version}, {"wasHealthy", task.was_healthy},
-                       {"counted", task.is_counted}, {"target", task.is_target}});
+                       {"counted", task.is_counted}, {"target", task.is_target}, {"cpu", task.cpu}, {"memory", task.memory},
+                       {"execute", task.can_execute}, {"protectedUntil", task.protected_until}});
 }
 
 Task task_from_json(const Scope& scope, const Json& json) {
@@ -203,6 +252,10 @@ Task task_from_json(const Scope& scope, const Json& json) {
   task.was_healthy = json.get_bool("wasHealthy");
   task.is_counted = json.get_bool("counted");
   task.is_target = json.get_bool("target");
+  task.cpu = json.get_string("cpu");
+  task.memory = json.get_string("memory");
+  task.can_execute = json.get_bool("execute");
+  task.protected_until = json.get_int("protectedUntil");
   return task;
 }
 
@@ -213,8 +266,8 @@ Json to_json(const ServiceRecord& service) {
                        {"breaker", breaker_json(service.breaker)}, {"grace", service.grace_seconds},
                        {"settings", service.settings}, {"tags", service.tags},
                        {"deployments", to_json(service.deployments)}, {"history", to_json(service.history)},
-                       {"events", Json::Array(service.events)}, {"steadyText", service.steady_text},
-                       {"created", service.created}});
+                       {"events", Json::Array(service.events)},
+                       {"created", service.created}, {"createdBy", service.created_by}});
 }
 
 ServiceRecord service_from_json(const Scope& scope, const Json& json) {
@@ -234,8 +287,8 @@ ServiceRecord service_from_json(const Scope& scope, const Json& json) {
   service.deployments = deployments_from_json(json, "deployments");
   service.history = deployments_from_json(json, "history");
   service.events = json.get_array("events");
-  service.steady_text = json.get_string("steadyText");
   service.created = json.get_int("created");
+  service.created_by = json.get_string("createdBy");
   return service;
 }
 
@@ -258,7 +311,11 @@ Json describe(const Task& task) {
                            {"lastStatus", task.last_status}, {"desiredStatus", task.desired_status},
                            {"healthStatus", task.health()}, {"launchType", "FARGATE"}, {"platformVersion", "1.4.0"},
                            {"platformFamily", "Linux"}, {"availabilityZone", task.scope.region + "a"},
-                           {"version", task.version}, {"tags", task.tags}, {"overrides", task.overrides}});
+                           {"version", task.version}, {"tags", task.tags}, {"overrides", overrides_of(task)},
+                           {"enableExecuteCommand", task.can_execute}, {"attributes", Json::array({Json::object({{"name", "ecs.cpu-architecture"}, {"value", "x86_64"}})})},
+                           {"ephemeralStorage", Json::object({{"sizeInGiB", 20}})}});
+  put_text(out, "cpu", task.cpu);
+  put_text(out, "memory", task.memory);
   put_text(out, "startedBy", task.started_by);
   put_text(out, "stopCode", task.stop_code);
   put_text(out, "stoppedReason", task.stopped_reason);
@@ -273,19 +330,32 @@ Json describe(const Task& task) {
   auto detail = [&](const char* name, const std::string& value) {
     if (!value.empty()) details.push_back(Json::object({{"name", name}, {"value", value}}));
   };
-  detail("networkInterfaceId", "eni-" + task.id.substr(0, 17));
+  if (const Json* vpc = task.network.find("awsvpcConfiguration"); vpc && !vpc->get_array("subnets").empty()) {
+    detail("subnetId", vpc->get_array("subnets").front().as_string());
+  }
+  if (!task.address.empty()) detail("networkInterfaceId", "eni-" + task.id.substr(0, 17));
   detail("macAddress", task.mac);
+  if (!task.address.empty()) detail("privateDnsName", fmt::format("ip-{}.ec2.internal", replace_all(task.address, ".", "-")));
   detail("privateIPv4Address", task.address);
   if (!task.address.empty()) {
     out["connectivity"] = "CONNECTED";
     put_time(out, "connectivityAt", task.created);
   }
   out["attachments"] = Json::array({Json::object({{"id", task.id}, {"type", "ElasticNetworkInterface"},
-                                                  {"status", task.has_stopped() ? "DELETED" : "ATTACHED"}, {"details", details}})});
+                                                  {"status", task.has_stopped() ? "DELETED" : task.address.empty() ? "PRECREATED" : "ATTACHED"}, {"details", details}})});
   out["containers"] = Json::array();
   for (const auto& container : task.containers) out["containers"].push_back(describe(task, container));
   return out;
 }
+
+namespace {
+
+Json configuration_json(const ServiceRecord& service) {
+  return Json::object({{"deploymentCircuitBreaker", breaker_json(service.breaker)}, {"maximumPercent", service.max_percent},
+                       {"minimumHealthyPercent", service.min_percent}, {"strategy", "ROLLING"}, {"bakeTimeInMinutes", 0}});
+}
+
+}  // namespace
 
 Json describe(const ServiceRecord& service, const std::vector<const Task*>& tasks) {
   Counts all = count(tasks, "");
@@ -295,13 +365,15 @@ Json describe(const ServiceRecord& service, const std::vector<const Task*>& task
                            {"launchType", "FARGATE"}, {"platformVersion", "LATEST"}, {"platformFamily", "Linux"},
                            {"taskDefinition", service.task_definition_arn}, {"createdAt", seconds(service.created)},
                            {"healthCheckGracePeriodSeconds", service.grace_seconds}, {"schedulingStrategy", "REPLICA"},
-                           {"deploymentController", Json::object({{"type", "ECS"}})}, {"createdBy", "arn:aws:iam::" + service.scope.account + ":root"}});
-  out["deploymentConfiguration"] = Json::object({{"deploymentCircuitBreaker", breaker_json(service.breaker)},
-                                                 {"maximumPercent", service.max_percent},
-                                                 {"minimumHealthyPercent", service.min_percent}});
+                           {"deploymentController", Json::object({{"type", "ECS"}})}, {"createdBy", service.created_by}});
+  out["deploymentConfiguration"] = configuration_json(service);
   for (const char* key : {"loadBalancers", "serviceRegistries", "networkConfiguration", "enableECSManagedTags",
-                          "propagateTags", "enableExecuteCommand", "roleArn", "placementConstraints", "placementStrategy"}) {
+                          "propagateTags", "enableExecuteCommand", "roleArn", "capacityProviderStrategy", "availabilityZoneRebalancing", "placementConstraints", "placementStrategy"}) {
     if (const Json* value = service.settings.find(key)) out[key] = *value;
+  }
+  for (const auto& [key, otherwise] : {std::pair<const char*, Json>{"enableECSManagedTags", false}, {"enableExecuteCommand", false},
+                                       {"propagateTags", "NONE"}, {"availabilityZoneRebalancing", "ENABLED"}}) {
+    if (!out.contains(key)) out[key] = otherwise;
   }
   for (const char* key : {"loadBalancers", "serviceRegistries", "placementConstraints", "placementStrategy"}) {
     if (!out.contains(key)) out[key] = Json::array();
@@ -311,22 +383,39 @@ Json describe(const ServiceRecord& service, const std::vector<const Task*>& task
     int desired = deployment.status == "PRIMARY" ? service.desired : 0;
     out["deployments"].push_back(describe(deployment, desired, count(tasks, deployment.id)));
   }
+  Json revisions = Json::array();
+  for (const auto& d : service.deployments) {
+    Counts counts = count(tasks, d.id);
+    revisions.push_back(Json::object({{"arn", service_revision_arn(service, d)}, {"requestedTaskCount", d.status == "PRIMARY" ? service.desired : 0},
+                                      {"runningTaskCount", counts.running}, {"pendingTaskCount", counts.pending}}));
+  }
+  out["currentServiceRevisions"] = std::move(revisions);
+  if (const auto* d = service.primary()) out["currentServiceDeployment"] = service_deployment_arn(service, *d);
   out["events"] = Json::Array(service.events);
   if (!service.tags.empty()) out["tags"] = service.tags;
   return out;
 }
 
+std::string service_deployment_arn(const ServiceRecord& service, const Deployment& d) {
+  return arn("ecs", service.scope.region, service.scope.account,
+             fmt::format("service-deployment/{}/{}", service.key(), d.id.substr(d.id.find('/') + 1)));
+}
+
+std::string service_revision_arn(const ServiceRecord& service, const Deployment& d) {
+  return arn("ecs", service.scope.region, service.scope.account,
+             fmt::format("service-revision/{}/{}", service.key(), d.id.substr(d.id.find('/') + 1)));
+}
+
 Json describe_service_deployment(const ServiceRecord& service, const Deployment& d) {
   bool is_current = std::any_of(service.deployments.begin(), service.deployments.end(),
                                 [&](const Deployment& other) { return other.id == d.id; });
-  std::string number = d.id.substr(d.id.find('/') + 1);
-  Json out = Json::object({{"serviceDeploymentArn", arn("ecs", service.scope.region, service.scope.account,
-                                                        fmt::format("service-deployment/{}/{}", service.key(), number))},
+  Json out = Json::object({{"serviceDeploymentArn", service_deployment_arn(service, d)},
                            {"serviceArn", service_arn(service)}, {"clusterArn", cluster_arn(service.scope, service.cluster)},
                            {"createdAt", seconds(d.created)}, {"startedAt", seconds(d.created)},
                            {"updatedAt", seconds(d.updated)}, {"status", service_deployment_status(d, is_current)},
                            {"statusReason", d.reason},
-                           {"targetServiceRevision", Json::object({{"arn", arn("ecs", service.scope.region, service.scope.account, fmt::format("service-revision/{}/{}", service.key(), number))}})}});
+                           {"targetServiceRevision", Json::object({{"arn", service_revision_arn(service, d)}, {"requestedTaskCount", d.status == "PRIMARY" ? service.desired : 0}})},
+                           {"deploymentConfiguration", configuration_json(service)}});
   if (d.finished > 0) out["finishedAt"] = seconds(d.finished);
   if (service.breaker.enabled) {
     out["deploymentCircuitBreaker"] = Json::object({{"failureCount", d.progress.failed_tasks},

@@ -27,6 +27,9 @@ struct TaskContainer {
   std::string reason;
   bool is_essential = true;
   bool has_health_check = false;
+  std::string cpu = "0";          ///< units, as the task definition says
+  std::string memory;             ///< MiB; empty: the task's
+  std::string memory_reservation; ///< MiB; empty: none
   std::uint64_t log_offset = 0;  ///< how much of its output is in CloudWatch Logs, in bytes of the runtime's log
 };
 
@@ -46,6 +49,10 @@ struct Task {
   std::string stopped_reason;
   std::string address;
   std::string mac;
+  std::string cpu;     ///< of the whole task, units
+  std::string memory;  ///< of the whole task, MiB
+  bool can_execute = false;            ///< enableExecuteCommand
+  std::int64_t protected_until = 0;    ///< the scheduler leaves it running until then
   Json overrides = Json::object();
   Json network = Json::object();  ///< networkConfiguration
   Json tags = Json::array();
@@ -98,8 +105,8 @@ struct ServiceRecord {
   std::vector<Deployment> deployments;  ///< PRIMARY first, then ACTIVE ones, newest first
   std::vector<Deployment> history;      ///< ended ones, newest first, at most 50
   std::vector<Json> events;             ///< newest first, at most 100
-  std::string steady_text;              ///< the last unresolved message, not repeated
   std::int64_t created = 0;
+  std::string created_by;  ///< an ARN
 
   [[nodiscard]] std::string key() const { return cluster + "/" + name; }
   [[nodiscard]] Deployment* primary() { return deployments.empty() ? nullptr : &deployments.front(); }
@@ -109,6 +116,10 @@ struct ServiceRecord {
 std::string cluster_arn(const Scope& scope, const std::string& cluster);
 std::string service_arn(const ServiceRecord& service);
 std::string task_arn(const Task& task);
+/// "02:42:…", as the network gives it to an address.
+std::string mac_of(const std::string& address);
+/// A task of a task definition, with its containers, not yet begun.
+Task new_task(const Scope& scope, const std::string& cluster, const Json& definition, std::int64_t now);
 /// A new "ecs-svc/…" id.
 std::string new_deployment_id();
 
@@ -129,6 +140,9 @@ Counts count(const std::vector<const Task*>& tasks, const std::string& deploymen
 Json describe(const Task& task);
 /// `tasks`: those of the service that have not stopped.
 Json describe(const ServiceRecord& service, const std::vector<const Task*>& tasks);
+/// "arn:…:service-deployment/CLUSTER/SERVICE/ID" and the revision that it deploys.
+std::string service_deployment_arn(const ServiceRecord& service, const Deployment& deployment);
+std::string service_revision_arn(const ServiceRecord& service, const Deployment& deployment);
 /// As ListServiceDeployments and DescribeServiceDeployments show a deployment.
 Json describe_service_deployment(const ServiceRecord& service, const Deployment& deployment);
 

@@ -89,7 +89,9 @@ void check_sequence(const Json& item) {
   auto& service = world.services[key] = service_with(item);
   TickHooks hooks;
   hooks.is_in_service = [](const Task&) { return true; };
-  hooks.failed_target_group = [](const Task&) { return std::string(); };
+  hooks.failed_target = [](const Task&) { return std::optional<FailedTarget>(); };
+  hooks.definition = [](const std::string&) { return Json::object(); };
+  hooks.launch_error = [](const Json&) { return std::string(); };
   hooks.stop = [](Task& task, const std::string& code, const std::string& reason) {
     task.desired_status = "STOPPED";
     task.stop_code = code;
@@ -186,7 +188,28 @@ TEST_CASE("a service and a task survive being written and read") {
   CHECK(to_json(service_from_json(service.scope, to_json(service))) == to_json(service));
   Task task;
   task.cluster = "c";
-  task.id = new_task_id();
+  task.id = "0123";
   task.containers.push_back({.name = "a", .exit_code = 3, .is_essential = false});
   CHECK(to_json(task_from_json(task.scope, to_json(task))) == to_json(task));
+}
+
+TEST_CASE("a deployment whose role is missing launches nothing, fails by the breaker and goes back") {
+  World world;
+  auto& service = world.services["111122223333/eu-west-1/c/s"] = service_with(formats::parse_json(R"({"desired":1,"deploymentCircuitBreaker":{"enable":true,"rollback":true}})"));
+  Deployment good;
+  good.id = "ecs-svc/1";
+  good.rollout = "COMPLETED";
+  good.finished = 1;
+  service.history.push_back(good);
+  TickHooks hooks;
+  hooks.is_in_service = [](const Task&) { return true; };
+  hooks.failed_target = [](const Task&) { return std::optional<FailedTarget>(); };
+  hooks.definition = [](const std::string&) { return Json::object(); };
+  hooks.launch_error = [](const Json&) { return std::string("ECS was unable to assume the role 'r'"); };
+  hooks.stop = [](Task&, const std::string&, const std::string&) {};
+  std::string failed = service.primary()->id;
+  for (std::int64_t now = 1'000'000; now < 1'010'000 && service.primary()->id == failed; now += 600) tick(world, service, hooks, now);
+  CHECK(world.tasks.empty());
+  CHECK(service.primary()->id == "ecs-svc/1");
+  CHECK(service.events.size() >= 3);
 }

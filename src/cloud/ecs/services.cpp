@@ -144,6 +144,7 @@ Json Ecs::create_service(const Call& call) {
   check_balancers(service, definition, engine_.targets());
   if (const Json* tags = call.input.find("tags")) service.tags = *tags;
   service.created = now_ms();
+  service.created_by = call.caller.arn;
   add_deployment(service, service.created);
   std::string key = service.key();
   engine_.change([&](World& world) {
@@ -274,53 +275,6 @@ Json Ecs::delete_service(const Call& call) {
     world.dirty_services.insert(full_key(scope, key));
   });
   return service_answer(scope, key);
-}
-
-Json Ecs::list_service_deployments(const Call& call) {
-  Input in(call.input, "InvalidParameterException");
-  std::string name = in.text("service");
-  std::string cluster = existing_cluster(call);
-  auto statuses = in.texts("status");
-  return engine_.read([&](const World& world) {
-    auto it = world.services.find(full_key(scope_of(call), cluster + "/" + last_part(name)));
-    if (it == world.services.end()) refuse("ServiceNotFoundException", "Service not found.");
-    Json list = Json::array();
-    auto add = [&](const Deployment& d) {
-      Json full = describe_service_deployment(it->second, d);
-      if (!statuses.empty() && std::find(statuses.begin(), statuses.end(), full.get_string("status")) == statuses.end()) return;
-      Json brief = Json::object();
-      for (const char* key : {"serviceDeploymentArn", "serviceArn", "clusterArn", "startedAt", "createdAt", "finishedAt", "status", "statusReason"}) {
-        if (const Json* value = full.find(key)) brief[key] = *value;
-      }
-      brief["targetServiceRevisionArn"] = full.at("targetServiceRevision").at("arn");
-      list.push_back(std::move(brief));
-    };
-    for (const auto& d : it->second.deployments) add(d);
-    for (const auto& d : it->second.history) add(d);
-    return Json::object({{"serviceDeployments", list}});
-  });
-}
-
-Json Ecs::describe_service_deployments(const Call& call) {
-  auto arns = Input(call.input, "InvalidParameterException").texts("serviceDeploymentArns");
-  return engine_.read([&](const World& world) {
-    Json found = Json::array();
-    Json failures = Json::array();
-    for (const auto& wanted : arns) {
-      std::size_t before = found.size();
-      for (const auto& entry : world.services) {
-        const auto& service = entry.second;
-        auto look = [&](const Deployment& d) {
-          Json item = describe_service_deployment(service, d);
-          if (item.get_string("serviceDeploymentArn") == wanted) found.push_back(std::move(item));
-        };
-        for (const auto& d : service.deployments) look(d);
-        for (const auto& d : service.history) look(d);
-      }
-      if (found.size() == before) failures.push_back(Json::object({{"arn", wanted}, {"reason", "MISSING"}}));
-    }
-    return Json::object({{"serviceDeployments", found}, {"failures", failures}});
-  });
 }
 
 }  // namespace slipway::cloud::ecs

@@ -93,7 +93,37 @@ Json Ecs::deregister_task_definition(const Call& call) {
   engine_.around().state.write([&](Tables& tables) {
     tables.put(kKind, scope_of(call), row_id(stored.get_string("family"), stored.get_int("revision")), stored);
   });
-  return answer(stored);
+  return Json::object({{"taskDefinition", without_tags(stored)}});
+}
+
+// Deleted ones stay to be described while tasks use them; here they are only marked.
+Json Ecs::delete_task_definitions(const Call& call) {
+  auto names = Input(call.input, "InvalidParameterException").texts("taskDefinitions");
+  if (names.empty() || names.size() > 10) refuse("InvalidParameterException", "Between 1 and 10 task definitions must be specified.");
+  Json deleted = Json::array();
+  Json failures = Json::array();
+  for (const auto& name : names) {
+    if (last_part(name).find(':') == std::string::npos) refuse("InvalidParameterException", "The specified task definition identifier must include a revision: " + name);
+    auto fails = [&](const char* reason) {
+      failures.push_back(Json::object({{"arn", name.starts_with("arn:") ? name : arn("ecs", call.region, call.account, "task-definition/" + name)}, {"reason", reason}}));
+    };
+    Json stored;
+    try {
+      stored = find_task_definition(call, name, false);
+    } catch (const Refusal&) {
+      fails("The specified task definition does not exist. Specify a valid account, family, revision and try again.");
+      continue;
+    }
+    if (stored.get_string("status") == "ACTIVE") {
+      fails("The specified task definition is still in ACTIVE status. Please deregister the target and try again.");
+      continue;
+    }
+    stored["status"] = "DELETE_IN_PROGRESS";
+    stored["deleteRequestedAt"] = formats::epoch_seconds(call.now);
+    engine_.around().state.write([&](Tables& tables) { tables.put(kKind, scope_of(call), row_id(stored.get_string("family"), stored.get_int("revision")), stored); });
+    deleted.push_back(without_tags(stored));
+  }
+  return Json::object({{"taskDefinitions", deleted}, {"failures", failures}});
 }
 
 Json Ecs::list_task_definitions(const Call& call) {

@@ -9,6 +9,8 @@
 #include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "cloud/ecs/container_plan.hpp"
+#include "cloud/iam/authoriser.hpp"
+#include "cloud/input.hpp"
 #include "cloud/logs/log_store.hpp"
 #include "cloud/secrets/value_from.hpp"
 #include "container/log_file.hpp"
@@ -92,8 +94,8 @@ class TaskRun final {
     endpoint_ = network->attach("task-" + task_.id.substr(0, 12));
     update([&](Task& task) {
       task.address = endpoint_.address;
+      task.mac = mac_of(endpoint_.address);
       if (task.last_status == "PROVISIONING") task.last_status = "PENDING";
-      if (task.containers.empty()) task.containers = containers_of_definition();
     });
     if (any_stop_.stop_requested()) throw Cancelled();
     auto images = pull_images();
@@ -111,20 +113,6 @@ class TaskRun final {
       }
     }
     check_logs();
-  }
-
-  std::vector<TaskContainer> containers_of_definition() {
-    std::vector<TaskContainer> out;
-    for (const auto& item : definition_.get_array("containerDefinitions")) {
-      TaskContainer container;
-      container.name = item.get_string("name");
-      container.id = uuid();
-      container.image = item.get_string("image");
-      container.is_essential = item.get_bool("essential", true);
-      container.has_health_check = item.contains("healthCheck");
-      out.push_back(container);
-    }
-    return out;
   }
 
   std::map<std::string, TaskImage> pull_images() {
@@ -145,8 +133,11 @@ class TaskRun final {
       try {
         images[container.name] = engine_.images().pull(container.image, digest, role, task_.scope, any_stop_.get_token());
       } catch (const Error& error) {
-        set_reason(container.name, fmt::format("CannotPullContainerError: {}", error.what()));
-        throw CannotStart{fmt::format("CannotPullContainerError: {}", error.what())};
+        std::string why = error.what();
+        if (why.starts_with("ResourceInitializationError: ")) throw CannotStart{why};
+        why = "CannotPullContainerError: " + why;
+        set_reason(container.name, why);
+        throw CannotStart{why};
       }
     }
     engine_.change([&](World& world) {
@@ -197,14 +188,30 @@ class TaskRun final {
                                                        replace_all(endpoint_.address, ".", "-"), replace_all(endpoint_.address, ".", "-")));
   }
 
+  // What the agent asks CloudWatch Logs for as the execution role, before anything runs.
+  void allow_logs(const std::string& action, const std::string& group, const char* doing) {
+    std::string role = definition_.get_string("executionRoleArn");
+    std::string resource = arn("logs", task_.scope.region, task_.scope.account, fmt::format("log-group:{}:log-stream:", group));
+    auto decision = engine_.around().authoriser.decide_for_role(role, action, resource, task_.scope.region);
+    if (decision.is_allowed) return;
+    throw CannotStart{fmt::format("ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create "
+                                  "Cloudwatch log {}: AccessDeniedException: User: arn:{}:sts::{}:assumed-role/{}/{} is not authorized to perform: {} on "
+                                  "resource: {} {} : exit status 1",
+                                  doing, partition_of(task_.scope.region), task_.scope.account, iam::role_name_of(role), task_.id, action, resource, decision.reason)};
+  }
+
   // The log groups must be there (or may be made) before anything runs, as the agent checks.
   void check_logs() {
     auto& logs = engine_.around().logs;
     for (const auto& plan : plans_) {
       if (!plan.logs) continue;
-      if (plan.logs->create_group) logs.create_group(task_.scope, plan.logs->group, now_ms());
+      if (plan.logs->create_group && !logs.has_group(task_.scope, plan.logs->group)) {
+        allow_logs("logs:CreateLogGroup", plan.logs->group, "group");
+        logs.create_group(task_.scope, plan.logs->group, now_ms());
+      }
+      allow_logs("logs:CreateLogStream", plan.logs->group, "stream");
       if (!logs.has_group(task_.scope, plan.logs->group)) {
-        throw CannotStart{fmt::format("ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist. : exit status 1")};
+        throw CannotStart{"ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist. : exit status 1"};
       }
       logs.create_stream(task_.scope, plan.logs->group, plan.logs->stream, now_ms());
     }
@@ -287,10 +294,10 @@ class TaskRun final {
     });
   }
 
-  void note_event(const std::string& text) {
+  void note_event(const std::string& text, const std::string& more = "") {
     engine_.change([&](World& world) {
       auto it = world.services.find(full_key(task_.scope, task_.cluster + "/" + task_.service));
-      if (it != world.services.end()) world.add_event(it->second, fmt::format("(service {}) {}", it->second.name, text), now_ms());
+      if (it != world.services.end()) world.add_event(it->second, fmt::format("(service {}{}) {}", it->second.name, more, text), now_ms());
     });
   }
 
@@ -312,6 +319,7 @@ class TaskRun final {
     bool is_target = engine_.read([&](const World& world) { return world.tasks.at(key_).is_target; });
     if (!is_target) return;
     update([](Task& task) { task.last_status = "DEACTIVATING"; });
+    note_event("has begun draining connections on 1 tasks.", fmt::format(", taskSet {}", task_.deployment));
     for (const auto& [group, port] : service_targets()) {
       note_event(fmt::format("deregistered 1 targets in (target-group {})", group));
       engine_.targets().drain(group, task_.address, port, cloud_stop_);

@@ -33,20 +33,18 @@ Json Ecs::run_task(const Call& call) {
   }
   Json overrides = call.input.contains("overrides") ? call.input.at("overrides") : Json::object();
   check_overrides(overrides, definition);
+  if (auto error = engine_.launch_error(definition); !error.empty()) refuse("ClientException", error);
+  bool can_execute = in.boolean_or("enableExecuteCommand", false);
   Json tasks = Json::array();
   engine_.change([&](World& world) {
     for (std::int64_t i = 0; i < wanted; ++i) {
-      Task task;
-      task.scope = scope_of(call);
-      task.cluster = cluster;
-      task.id = new_task_id();
-      task.task_definition_arn = definition.get_string("taskDefinitionArn");
+      Task task = new_task(scope_of(call), cluster, definition, now_ms());
       task.group = in.text_or("group", "family:" + definition.get_string("family"));
       task.started_by = in.text_or("startedBy");
       task.network = network;
       task.overrides = overrides;
       if (const Json* tags = call.input.find("tags"); tags && tags->is_array()) task.tags = *tags;
-      task.created = now_ms();
+      task.can_execute = can_execute;
       tasks.push_back(describe(task));
       std::string key = full_key(task.scope, task.key());
       world.dirty_tasks.insert(key);
@@ -126,6 +124,52 @@ Json Ecs::list_tasks(const Call& call) {
     out["taskArns"] = arns;
     return out;
   });
+}
+
+namespace {
+
+Json protection_json(const Task& task) {
+  Json out = Json::object({{"taskArn", task_arn(task)}, {"protectionEnabled", task.protected_until > now_ms()}});
+  if (task.protected_until > now_ms()) out["expirationDate"] = static_cast<double>(task.protected_until) / 1000.0;
+  return out;
+}
+
+}  // namespace
+
+// GetTaskProtection and UpdateTaskProtection.
+Json Ecs::task_protection(const Call& call) {
+  Input in(call.input, "InvalidParameterException");
+  bool updates = call.operation == "UpdateTaskProtection";
+  auto names = in.texts("tasks");
+  if (updates && names.empty()) refuse("InvalidParameterException", "Tasks cannot be empty.");
+  if (updates && !in.has("protectionEnabled")) refuse("InvalidParameterException", "protectionEnabled must be specified.");
+  bool enabled = in.boolean_or("protectionEnabled", false);
+  auto minutes = in.integer_or("expiresInMinutes", 120);
+  if (minutes < 1 || minutes > 2880) refuse("InvalidParameterException", "expiresInMinutes must be between 1 and 2880.");
+  std::string cluster = existing_cluster(call);
+  Scope scope = scope_of(call);
+  Json found = Json::array();
+  Json failures = Json::array();
+  auto fails = [&](const std::string& name, const char* reason) {
+    failures.push_back(Json::object({{"arn", arn("ecs", scope.region, scope.account, "task/" + cluster + "/" + last_part(name))}, {"reason", reason}}));
+  };
+  engine_.change([&](World& world) {
+    for (const auto& name : names) {
+      auto it = world.tasks.find(full_key(scope, cluster + "/" + last_part(name)));
+      if (it == world.tasks.end()) {
+        fails(name, "MISSING");
+      } else if (it->second.service.empty()) {
+        fails(name, "TASK_NOT_VALID");
+      } else {
+        if (updates) {
+          it->second.protected_until = enabled ? now_ms() + minutes * 60'000 : 0;
+          world.dirty_tasks.insert(it->first);
+        }
+        found.push_back(protection_json(it->second));
+      }
+    }
+  });
+  return Json::object({{"protectedTasks", found}, {"failures", failures}});
 }
 
 }  // namespace slipway::cloud::ecs

@@ -8,6 +8,12 @@ namespace {
 
 // A task without any health check counts as healthy after it has run this long. ECS documents 40 s; here a laptop waits.
 constexpr std::int64_t kSteadyAfterMs = 5000;
+// The shortest run of any healthy task. AWS's checks look for the first time after seconds; ours so soon that a task whose sidecar is
+// about to die would count as healthy.
+constexpr std::int64_t kLeastRunMs = 1000;
+// A task that dies this soon after its start never was healthy, whatever the first checks said.
+constexpr std::int64_t kEarlyDeathMs = 10'000;
+constexpr std::int64_t kFirstPauseMs = 500;
 constexpr std::int64_t kLongestPauseMs = 15 * 60 * 1000;
 constexpr std::size_t kHistory = 50;
 
@@ -25,7 +31,7 @@ bool is_healthy(const ServiceRecord& service, const Task& task, const TickHooks&
   });
   if (has_container_check && task.health() != "HEALTHY") return false;
   if (!hooks.is_in_service(task)) return false;
-  return has_checks(service, task) || now - task.started >= kSteadyAfterMs;
+  return now - task.started >= (has_checks(service, task) ? kLeastRunMs : kSteadyAfterMs);
 }
 
 std::string list_of(const std::vector<std::string>& ids) {
@@ -52,10 +58,12 @@ std::optional<Deployment> rollback_target(const ServiceRecord& service, const st
   return best;
 }
 
-void roll_back(World& world, ServiceRecord& service, std::int64_t now) {
+}  // namespace
+
+bool roll_back(World& world, ServiceRecord& service, const std::string& why, std::int64_t now) {
   Deployment failed = *service.primary();
   auto target = rollback_target(service, failed.id);
-  if (failed.is_rollback || !target) return;
+  if (failed.is_rollback || !target) return false;
   std::erase_if(service.deployments, [&](const Deployment& d) { return d.id == target->id || d.id == failed.id; });
   std::erase_if(service.history, [&](const Deployment& d) { return d.id == target->id; });
   failed.status = "ACTIVE";
@@ -66,20 +74,23 @@ void roll_back(World& world, ServiceRecord& service, std::int64_t now) {
   target->failures_in_a_row = 0;
   target->not_before = 0;
   change_rollout(*target, "IN_PROGRESS",
-                 fmt::format("ECS deployment circuit breaker: rolling back to deploymentId {}.", target->id), now);
+                 fmt::format("{}: rolling back to deploymentId {}.", why, target->id), now);
   target->finished = 0;
   service.task_definition_arn = target->task_definition_arn;
   service.settings["loadBalancers"] = target->load_balancers;
   service.deployments.insert(service.deployments.begin(), failed);
   service.deployments.insert(service.deployments.begin(), *target);
   world.add_event(service, fmt::format("(service {}) rolling back to deployment {}.", service.name, target->id), now);
+  return true;
 }
+
+namespace {
 
 void trip(World& world, ServiceRecord& service, std::int64_t now) {
   Deployment& primary = *service.primary();
   change_rollout(primary, "FAILED", "ECS deployment circuit breaker: tasks failed to start.", now);
   world.add_event(service, fmt::format("(service {}) (deployment {}) deployment failed: tasks failed to start.", service.name, primary.id), now);
-  if (service.breaker.rolls_back) roll_back(world, service, now);
+  if (service.breaker.rolls_back) roll_back(world, service, "ECS deployment circuit breaker", now);
 }
 
 Deployment* deployment_of(ServiceRecord& service, const Task& task) {
@@ -87,6 +98,19 @@ Deployment* deployment_of(ServiceRecord& service, const Task& task) {
     if (d.id == task.deployment) return &d;
   }
   return nullptr;
+}
+
+// One more task of the deployment that came to nothing: the next starts later, and the breaker may trip.
+void count_failure(World& world, ServiceRecord& service, Deployment& deployment, std::int64_t now) {
+  ++deployment.failures_in_a_row;
+  if (deployment.failures_in_a_row > 3) {
+    deployment.not_before = now + std::min(kLongestPauseMs, kFirstPauseMs << std::min(deployment.failures_in_a_row - 3, 20));
+    world.add_event(service, fmt::format("(service {}) is unable to consistently start tasks successfully.", service.name), now);
+  }
+  bool is_primary = &deployment == service.primary();
+  deployment.progress = count_outcome(deployment.progress, Outcome::failed, service.breaker, service.desired);
+  deployment.updated = now;
+  if (is_primary && deployment.progress.has_tripped && deployment.rollout == "IN_PROGRESS") trip(world, service, now);
 }
 
 // Counts how tasks turned out, once each; trips the breaker.
@@ -107,19 +131,9 @@ void count_outcomes(World& world, ServiceRecord& service, const TickHooks& hooks
     task.is_counted = true;
     world.dirty_tasks.insert(key);
     bool is_wanted = task.stop_code == "UserInitiated" || task.stopped_reason.starts_with("Scaling activity");
-    if (!deployment || is_wanted || task.was_healthy) continue;
-    ++deployment->failures_in_a_row;
-    if (deployment->failures_in_a_row > 3) {
-      auto pause = std::min(kLongestPauseMs, std::int64_t{500} << std::min(deployment->failures_in_a_row - 3, 20));
-      deployment->not_before = now + pause;
-      world.add_event(service, fmt::format("(service {}) is unable to consistently start tasks successfully.", service.name), now);
-    }
-    bool is_primary = deployment == service.primary();
-    deployment->progress = count_outcome(deployment->progress, Outcome::failed, service.breaker, service.desired);
-    deployment->updated = now;
-    if (is_primary && deployment->progress.has_tripped && deployment->rollout == "IN_PROGRESS") {
-      trip(world, service, now);
-    }
+    bool died_early = task.stop_code == "EssentialContainerExited" && (task.stopping > 0 ? task.stopping : now) - task.started < kEarlyDeathMs;
+    if (!deployment || is_wanted || (task.was_healthy && !died_early)) continue;
+    count_failure(world, service, *deployment, now);
   }
 }
 
@@ -131,18 +145,32 @@ void stop_unhealthy(World& world, ServiceRecord& service, const TickHooks& hooks
     if (task.health() == "UNHEALTHY") {
       world.add_event(service, fmt::format("(service {}) (task {}) failed container health checks.", service.name, task.id), now);
       hooks.stop(task, "ServiceSchedulerInitiated", "Task failed container health checks");
-    } else if (auto group = hooks.failed_target_group(task); !group.empty()) {
-      world.add_event(service, fmt::format("(service {}) (task {}) is unhealthy in (target-group {}) due to (reason Health checks failed).", service.name, task.id, group), now);
-      hooks.stop(task, "ServiceSchedulerInitiated", fmt::format("Task failed ELB health checks in (target-group {})", group));
+    } else if (auto failed = hooks.failed_target(task)) {
+      world.add_event(service, fmt::format("(service {}) (task {}) (port {}) is unhealthy in (target-group {}) due to (reason {}).", service.name, task.id, failed->port, failed->group, failed->reason), now);
+      hooks.stop(task, "ServiceSchedulerInitiated", fmt::format("Task failed ELB health checks in (target-group {})", failed->group));
     }
   }
 }
 
-void start_tasks(World& world, ServiceRecord& service, int wanted, std::int64_t now,
-                 const std::function<Task(const Deployment&)>& make) {
+// Tasks that cannot even be launched (their roles are missing) count as failures of the deployment.
+void start_tasks(World& world, ServiceRecord& service, int wanted, const TickHooks& hooks, std::int64_t now) {
+  Deployment& primary = *service.primary();
+  Json definition = hooks.definition(primary.task_definition_arn);
+  if (auto error = hooks.launch_error(definition); !error.empty()) {
+    world.add_event(service, fmt::format("(service {}) failed to launch a task with (error {}).", service.name, error), now);
+    primary.not_before = now + kFirstPauseMs;
+    count_failure(world, service, primary, now);
+    return;
+  }
   std::vector<std::string> ids;
   for (int i = 0; i < wanted; ++i) {
-    Task task = make(*service.primary());
+    Task task = new_task(service.scope, service.cluster, definition, now);
+    task.service = service.name;
+    task.group = "service:" + service.name;
+    task.deployment = task.started_by = primary.id;
+    task.network = primary.network;
+    task.can_execute = service.settings.get_bool("enableExecuteCommand");
+    if (service.settings.get_string("propagateTags") == "SERVICE") task.tags = service.tags;
     ids.push_back(task.id);
     std::string key = full_key(task.scope, task.key());
     world.dirty_tasks.insert(key);
@@ -150,6 +178,15 @@ void start_tasks(World& world, ServiceRecord& service, int wanted, std::int64_t 
   }
   world.add_event(service, fmt::format("(service {}) has started {} tasks:{}.", service.name, wanted, list_of(ids)), now);
 }
+
+// When a running task may become healthy by time alone; 0: it does not wait for that.
+std::int64_t healthy_from(const ServiceRecord& service, const Task& task, std::int64_t now) {
+  if (task.last_status != "RUNNING") return 0;
+  auto from = task.started + (has_checks(service, task) ? kLeastRunMs : kSteadyAfterMs);
+  return from > now ? from : 0;
+}
+
+std::int64_t sooner(std::int64_t a, std::int64_t b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
 
 // Ended deployments move to the history: those without tasks that are no longer PRIMARY.
 void retire(ServiceRecord& service, const std::vector<const Task*>& live) {
@@ -179,7 +216,7 @@ void complete(World& world, ServiceRecord& service, std::int64_t now) {
 
 std::int64_t tick(World& world, ServiceRecord& service, const TickHooks& hooks, std::int64_t now) {
   std::string key = full_key(service.scope, service.key());
-  std::string before = to_json(service).dump();
+  Json before = to_json(service);
   stop_unhealthy(world, service, hooks, now);
   count_outcomes(world, service, hooks, now);
   auto live = world.live_tasks(service);
@@ -191,39 +228,28 @@ std::int64_t tick(World& world, ServiceRecord& service, const TickHooks& hooks, 
       if (!task->is_stopping() && !task->has_stopped()) {
         views.push_back({full_key(task->scope, task->key()), task->deployment == primary->id,
                          is_healthy(service, *task, hooks, now), task->created});
-        if (task->last_status == "RUNNING" && !has_checks(service, *task) && now - task->started < kSteadyAfterMs) {
-          again = task->started + kSteadyAfterMs;
-        }
+        again = sooner(again, healthy_from(service, *task, now));
       }
     }
     bool may_start = primary->rollout != "FAILED" && now >= primary->not_before;
-    if (now < primary->not_before) again = primary->not_before;
+    if (now < primary->not_before) again = sooner(again, primary->not_before);
     auto decision = decide(views, service.desired, rolling_bounds(service.desired, service.min_percent, service.max_percent), may_start);
     std::vector<std::string> stopped;
     for (const auto& id : decision.stop) {
       Task& task = world.tasks.at(id);
+      if (task.protected_until > now) {
+        again = sooner(again, task.protected_until);
+        continue;
+      }
       stopped.push_back(task.id);
       hooks.stop(task, "ServiceSchedulerInitiated", fmt::format("Scaling activity initiated by (deployment {})", primary->id));
     }
     if (!stopped.empty()) {
       world.add_event(service, fmt::format("(service {}) has stopped {} running tasks:{}.", service.name, stopped.size(), list_of(stopped)), now);
     }
-    if (decision.start > 0) {
-      start_tasks(world, service, decision.start, now, [&](const Deployment& d) {
-        Task task;
-        task.scope = service.scope;
-        task.cluster = service.cluster;
-        task.task_definition_arn = d.task_definition_arn;
-        task.service = service.name;
-        task.group = "service:" + service.name;
-        task.deployment = d.id;
-        task.started_by = d.id;
-        task.network = d.network;
-        task.created = now;
-        task.id = new_task_id();
-        return task;
-      });
-    }
+    if (decision.start > 0) start_tasks(world, service, decision.start, hooks, now);
+    primary = service.primary();
+    if (now < primary->not_before) again = sooner(again, primary->not_before);
     if (decision.is_stuck) {
       world.add_event(service, fmt::format("(service {}) was unable to stop or start tasks during a deployment because of the service deployment configuration. Update the minimumHealthyPercent or maximumPercent value and try again.", service.name), now);
     }
@@ -237,7 +263,7 @@ std::int64_t tick(World& world, ServiceRecord& service, const TickHooks& hooks, 
       complete(world, service, now);
     }
   }
-  if (to_json(service).dump() != before) world.dirty_services.insert(key);
+  if (to_json(service) != before) world.dirty_services.insert(key);
   return again;
 }
 

@@ -7,7 +7,8 @@
 
 namespace slipway::cloud::elb {
 
-Elb::Elb(const Surroundings& around) : around_(around), haproxy_(around.options.state / "cloud/haproxy", around.log) {
+Elb::Elb(const Surroundings& around) : around_(around), haproxy_(around.options.state / "cloud/haproxy", around.log),
+      checker_({.use_proxy = false, .user_agent = "ELB-HealthChecker/2.0"}) {
   around_.state.read([&](Tables& tables) {
     world_.with([&](World& world) {
       for (auto& [scope, row] : tables.list_everywhere("elb.lb")) {
@@ -56,6 +57,16 @@ const Operations<Elb>& Elb::operations() {
       {"CreateRule", &Elb::create_rule},
       {"DescribeRules", &Elb::describe_rules},
       {"DeleteRule", &Elb::delete_rule},
+      {"ModifyRule", &Elb::modify_rule},
+      {"SetRulePriorities", &Elb::set_rule_priorities},
+      {"DescribeListenerAttributes", &Elb::describe_listener_attributes},
+      {"ModifyListenerAttributes", &Elb::modify_listener_attributes},
+      {"DescribeListenerCertificates", &Elb::describe_listener_certificates},
+      {"DescribeAccountLimits", &Elb::describe_account_limits},
+      {"DescribeCapacityReservation", &Elb::describe_capacity_reservation},
+      {"SetSubnets", &Elb::set_subnets},
+      {"SetSecurityGroups", &Elb::set_security_groups},
+      {"SetIpAddressType", &Elb::set_ip_address_type},
       {"CreateTargetGroup", &Elb::create_target_group},
       {"DescribeTargetGroups", &Elb::describe_target_groups},
       {"ModifyTargetGroup", &Elb::modify_target_group},
@@ -94,8 +105,6 @@ Json& Elb::tags_of(Model& model, const std::string& arn) {
   refuse("LoadBalancerNotFound", "One or more load balancers not found");
 }
 
-void refuse(const std::string& code, const std::string& message) { throw Refusal(code, message); }
-Scope scope_of(const Call& call) { return {call.account, call.region}; }
 std::string new_id() { return hex(random_bytes(8)); }
 
 Json list_of(const Call& call, const char* key) {

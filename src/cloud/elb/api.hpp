@@ -8,6 +8,7 @@
 #include "cloud/elb/haproxy.hpp"
 #include "cloud/elb/model.hpp"
 #include "cloud/input.hpp"
+#include "net/http_client.hpp"
 
 namespace slipway::cloud::elb {
 
@@ -41,6 +42,17 @@ class Elb final : public LoadBalancing, private Targets {
   Json create_rule(const Call& call);
   Json describe_rules(const Call& call);
   Json delete_rule(const Call& call);
+  // settings.cpp
+  Json modify_rule(const Call& call);
+  Json set_rule_priorities(const Call& call);
+  Json describe_listener_attributes(const Call& call);
+  Json modify_listener_attributes(const Call& call);
+  Json describe_listener_certificates(const Call& call);
+  Json describe_account_limits(const Call& call);
+  Json describe_capacity_reservation(const Call& call);
+  Json set_subnets(const Call& call);
+  Json set_security_groups(const Call& call);
+  Json set_ip_address_type(const Call& call);
   // groups.cpp
   Json create_target_group(const Call& call);
   Json describe_target_groups(const Call& call);
@@ -65,6 +77,7 @@ class Elb final : public LoadBalancing, private Targets {
     std::uint64_t version = 0;
     std::function<void()> listener;
     bool has_ended = false;  ///< run() is over: HAProxy stays away
+    std::vector<Target> to_drain;  ///< deregistered through the API; run() sees to them
   };
   /// Changes the model and writes the records that `use` names; then HAProxy follows when `reconfigure`.
   void change(const std::function<void(Model&, Tables&)>& use, bool reconfigure);
@@ -80,10 +93,9 @@ class Elb final : public LoadBalancing, private Targets {
   Surroundings around_;
   Haproxy haproxy_;
   Guarded<World> world_;
+  net::HttpClient checker_;  ///< asks the targets
 };
 
-[[noreturn]] void refuse(const std::string& code, const std::string& message);
-Scope scope_of(const Call& call);
 /// 16 hexadecimal digits.
 std::string new_id();
 /// [{Key, Value}, …] as a list input; empty when absent.
@@ -91,5 +103,17 @@ Json list_of(const Call& call, const char* key);
 /// Attributes as the API lists them, from a map.
 Json attribute_list(const Json& attributes);
 void merge_attributes(Json& attributes, const Call& call);
+/// A rule as the API shows it.
+Json describe(const Rule& rule);
+/// throws Refusal when an action is of a type that is not known, or forwards to a target group that does not exist
+void check_actions(const Model& model, const Json& actions);
+/// By priority, the default rule last.
+void sort_rules(Listener& listener);
+/// Subnets and SubnetMappings of a call.
+std::vector<std::string> subnets_of(const Call& call);
+/// Puts a load balancer into subnets. throws Refusal SubnetNotFound, InvalidConfigurationRequest, ValidationError
+void place(LoadBalancer& balancer, const std::vector<std::string>& subnets, Tables& tables);
+/// throws Refusal InvalidSecurityGroup
+void check_security_groups(const std::vector<std::string>& groups, const Scope& scope, Tables& tables);
 
 }  // namespace slipway::cloud::elb

@@ -12,13 +12,10 @@ namespace {
 constexpr std::string_view kNameTag = "slipway:dns-name";
 
 Json describe(const LoadBalancer& b) {
-  Json zones = Json::array();
-  for (const auto& subnet : b.given.get_array("Subnets")) {
-    zones.push_back(Json::object({{"ZoneName", b.scope.region + "a"}, {"SubnetId", subnet}, {"LoadBalancerAddresses", Json::array()}}));
-  }
+  Json zones = b.given.contains("Zones") ? b.given.at("Zones") : Json::array();
   Json out = Json::object({{"LoadBalancerArn", b.arn}, {"DNSName", b.dns_name}, {"CanonicalHostedZoneId", "Z35SXDOTRQ7X7K"},
                            {"CreatedTime", formats::iso8601_millis(Time(std::chrono::milliseconds(b.created_ms)))},
-                           {"LoadBalancerName", b.name}, {"Scheme", b.scheme}, {"VpcId", b.given.get_string("VpcId", "vpc-default")},
+                           {"LoadBalancerName", b.name}, {"Scheme", b.scheme}, {"VpcId", b.given.get_string("VpcId")},
                            {"State", Json::object({{"Code", "active"}})}, {"Type", b.type}, {"AvailabilityZones", zones},
                            {"SecurityGroups", b.given.contains("SecurityGroups") ? b.given.at("SecurityGroups") : Json::array()},
                            {"IpAddressType", "ipv4"}});
@@ -57,7 +54,12 @@ Json Elb::create_load_balancer(const Call& call) {
   std::string number = std::to_string(std::stoull(b.id.substr(0, 8), nullptr, 16));
   b.dns_name = fmt::format("{}{}-{}.{}.elb.amazonaws.com", b.scheme == "internal" ? "internal-" : "", b.name, number, b.scope.region);
   b.created_ms = call.now.time_since_epoch().count();
-  for (const char* key : {"Subnets", "SecurityGroups"}) b.given[key] = list_of(call, key);
+  b.given["SecurityGroups"] = list_of(call, "SecurityGroups");
+  around_.state.read([&](Tables& tables) {
+    place(b, subnets_of(call), tables);
+    check_security_groups(in.texts("SecurityGroups"), b.scope, tables);
+    return 0;
+  });
   b.tags = list_of(call, "Tags");
   auto present = world_.read([&](const World& world) -> std::optional<LoadBalancer> {
     for (const auto& [key, other] : world.model.balancers) {

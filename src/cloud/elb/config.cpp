@@ -106,8 +106,10 @@ std::string line_of(const Model& model, const Rule& rule, const std::string& con
   if (type == "redirect" && action.contains("RedirectConfig")) return "  " + redirect_of(action) + condition + "\n";
   if (type == "fixed-response" && action.contains("FixedResponseConfig")) {
     const Json& config = action.at("FixedResponseConfig");
-    return fmt::format("  http-request return status {} content-type {} string {}{}\n", plain(config.get_string("StatusCode", "503")),
-                       quoted(config.get_string("ContentType", "text/plain")), quoted(config.get_string("MessageBody")), condition);
+    const std::string message = config.get_string("MessageBody");
+    std::string status = plain(config.get_string("StatusCode", "503"));
+    if (message.empty()) return fmt::format("  http-request return status {}{}\n", status, condition);
+    return fmt::format("  http-request return status {} content-type {} string {}{}\n", status, quoted(config.get_string("ContentType", "text/plain")), quoted(message), condition);
   }
   std::string group = action.get_string("TargetGroupArn");
   if (group.empty() && action.contains("ForwardConfig")) {

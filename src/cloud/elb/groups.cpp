@@ -182,10 +182,13 @@ Json Elb::deregister_targets(const Call& call) {
   auto group = world_.with([&](World& world) { return group_of(world.model, wanted); });
   for (Json list = list_of(call, "Targets"); const auto& target : list.as_array()) {
     std::string key = Target{.group_arn = wanted, .address = target.get_string("Id"), .port = port_of(target, group)}.key();
-    change([&](Model& model, Tables&) {
-      auto it = model.targets.find(key);
-      if (it != model.targets.end()) it->second.state = "draining";
-    }, false);
+    world_.with([&](World& world) {
+      auto it = world.model.targets.find(key);
+      if (it == world.model.targets.end() || it->second.state == "draining") return;
+      it->second.state = "draining";
+      world.to_drain.push_back(it->second);
+      ++world.version;
+    });
   }
   return Json::object();
 }

@@ -22,6 +22,13 @@ Json describe(const Listener& l) {
                        {"Protocol", l.protocol}, {"DefaultActions", actions}});
 }
 
+// "…:listener/app/NAME/ID/LID" → "…:listener-rule/app/NAME/ID/LID/RID".
+std::string new_rule_arn(const std::string& listener_arn) {
+  return replace_all(listener_arn, ":listener/", ":listener-rule/") + "/" + new_id();
+}
+
+}  // namespace
+
 Json describe(const Rule& rule) {
   return Json::object({{"RuleArn", rule.arn}, {"Priority", rule.priority == 0 ? "default" : std::to_string(rule.priority)},
                        {"Conditions", rule.conditions}, {"Actions", rule.actions}, {"IsDefault", rule.priority == 0}});
@@ -39,18 +46,11 @@ void check_actions(const Model& model, const Json& actions) {
   }
 }
 
-// "…:listener/app/NAME/ID/LID" → "…:listener-rule/app/NAME/ID/LID/RID".
-std::string new_rule_arn(const std::string& listener_arn) {
-  return replace_all(listener_arn, ":listener/", ":listener-rule/") + "/" + new_id();
-}
-
 void sort_rules(Listener& listener) {
   std::sort(listener.rules.begin(), listener.rules.end(), [](const Rule& a, const Rule& b) {
     return (a.priority == 0 ? INT32_MAX : a.priority) < (b.priority == 0 ? INT32_MAX : b.priority);
   });
 }
-
-}  // namespace
 
 // Where the host reaches a listener: its own port when it may be had, else the next free one from 8080 on.
 std::uint16_t Elb::free_host_port(const Model& model, std::uint16_t wanted) {

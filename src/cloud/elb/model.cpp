@@ -36,7 +36,7 @@ Json to_json(const Listener& l) {
   Json rules = Json::array();
   for (const auto& rule : l.rules) rules.push_back(to_json(rule));
   return Json::object({{"arn", l.arn}, {"balancer", l.load_balancer_arn}, {"protocol", l.protocol}, {"port", l.port},
-                       {"hostPort", l.host_port}, {"rules", rules}});
+                       {"hostPort", l.host_port}, {"rules", rules}, {"attributes", l.attributes}});
 }
 
 Listener listener_from_json(const Scope& scope, const Json& json) {
@@ -46,6 +46,7 @@ Listener listener_from_json(const Scope& scope, const Json& json) {
   for (const auto& rule : json.get_array("rules")) {
     out.rules.push_back({rule.get_string("arn"), static_cast<int>(rule.get_int("priority")), rule.at("conditions"), rule.at("actions")});
   }
+  if (const Json* attributes = json.find("attributes")) out.attributes = *attributes;
   return out;
 }
 

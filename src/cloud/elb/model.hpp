@@ -43,6 +43,7 @@ struct Listener {
   std::uint16_t port = 80;
   std::uint16_t host_port = 0;  ///< on 127.0.0.1, where the host's own clients reach it
   std::vector<Rule> rules;      ///< by priority; the default rule last
+  Json attributes = Json::object();
 };
 
 struct TargetGroup {

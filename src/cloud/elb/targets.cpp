@@ -133,8 +133,7 @@ void Elb::check(Target target, const TargetGroup& group) {
       net::connect_tcp(fmt::format("{}:{}", target.address, port), {}, deadline);
       passed = true;
     } else {
-      net::HttpClient client({.use_proxy = false, .user_agent = "ELB-HealthChecker/2.0"});
-      auto response = client.request({.method = "GET", .url = fmt::format("http://{}:{}{}", target.address, port, group.check_path), .headers = {{"Connection", "close"}}}, {}, deadline);
+      auto response = checker_.request({.method = "GET", .url = fmt::format("http://{}:{}{}", target.address, port, group.check_path), .headers = {{"Connection", "close"}}}, {}, deadline);
       passed = matches_status(group.matcher, response.status);
       if (!passed) {
         reason = "Target.ResponseCodeMismatch";
@@ -204,9 +203,11 @@ void Elb::run(std::stop_token stop) {
     world_.wait(stop, deadline, [&](const World& world) { return world.version != seen; }, [](World&) {});
     if (stop.stop_requested()) break;
     std::vector<std::pair<Target, TargetGroup>> due;
+    std::vector<Target> leaving;
     next = 0;
     world_.with([&](World& world) {
       seen = world.version;
+      leaving.swap(world.to_drain);
       std::int64_t now = now_ms();
       for (auto& [key, t] : world.model.targets) {
         auto group = world.model.groups.find(t.group_arn);
@@ -219,6 +220,9 @@ void Elb::run(std::stop_token stop) {
         }
       }
     });
+    for (const auto& target : leaving) {
+      checks.start([this, target](const std::stop_token& s) { drain(target.group_arn, target.address, target.port, s); });
+    }
     for (const auto& [target, group] : due) {
       checks.start([this, target = target, group = group](const std::stop_token&) { check(target, group); });
     }

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view kBad = "ValidationError";
 
-Scope scope_of(const Call& call) { return {call.account, ""}; }
+Scope account_scope(const Call& call) { return {call.account, ""}; }
 
 // Reads, changes, writes an entity in one transaction.
 template <typename Change>
@@ -23,9 +23,9 @@ Json change_entity(State& state, const EntityKind& kind, const Call& call, Chang
   Input in(call.input, kBad);
   auto name = in.text(kind.name_key);
   return state.write([&](Tables& tables) {
-    auto entity = need_entity(tables, kind, scope_of(call), name);
+    auto entity = need_entity(tables, kind, account_scope(call), name);
     change(tables, in, entity);
-    tables.put(kind.kind, scope_of(call), name, entity);
+    tables.put(kind.kind, account_scope(call), name, entity);
     return Json();
   });
 }
@@ -33,7 +33,7 @@ Json change_entity(State& state, const EntityKind& kind, const Call& call, Chang
 Json read_entity(State& state, const EntityKind& kind, const Call& call) {
   Input in(call.input, kBad);
   auto name = in.text(kind.name_key);
-  return state.read([&](Tables& tables) { return need_entity(tables, kind, scope_of(call), name); });
+  return state.read([&](Tables& tables) { return need_entity(tables, kind, account_scope(call), name); });
 }
 
 std::string policy_name_of(const std::string& policy_arn) { return policy_arn.substr(policy_arn.rfind('/') + 1); }
