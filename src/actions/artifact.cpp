@@ -1,64 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+
 #include "actions/aws_access.hpp"
 #include "actions/builtin.hpp"
 #include "actions/job_paths.hpp"
+#include "actions/job_tar.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "formats/io.hpp"
 #include "formats/json.hpp"
-#include "formats/sha256.hpp"
+#include "formats/tar.hpp"
+#include "formats/zip.hpp"
 #include "os/file.hpp"
+#include "workflow/artifact_store.hpp"
 
-// actions/upload-artifact and download-artifact: an artifact is a directory of the run, STATE/runs/ID/artifacts/NAME.
+// actions/upload-artifact and download-artifact. They share their store with the official ones: see workflow/toolkit_artifacts.
 namespace slipway::actions {
 namespace {
 
 namespace fs = std::filesystem;
 using workflow::ActionContext;
 
-fs::path artifacts_of(ActionContext& context, const Dependencies& dependencies, std::string run = "") {
+workflow::ArtifactStore artifacts_of(ActionContext& context, const Dependencies& dependencies, std::string run = "") {
   if (run.empty()) run = context.github().get_string("run_id");
   if (run.empty() || run.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_") != std::string::npos) {
     fail(Fault::bad_input, "'{}' is not the id of a run", run);
   }
-  return dependencies.state / "runs" / run / "artifacts";
-}
-
-// source  actions/toolkit, packages/artifact: path-and-artifact-name-validation.ts
-void check_name(const std::string& name) {
-  if (name.empty()) fail(Fault::bad_input, "Provided artifact name input during validation is empty");
-  if (name.find_first_of("\":<>|*?\r\n\\/") != std::string::npos || name == "." || name == "..") {
-    fail(Fault::bad_input, "The artifact name is not valid: {}. Invalid characters include: \" : < > | * ? \\r \\n \\ /", name);
-  }
+  return workflow::ArtifactStore(dependencies.state / "runs" / run / "artifacts");
 }
 
 bool is_below_any(const std::string& path, const std::vector<std::string>& directories) {
   return std::any_of(directories.begin(), directories.end(), [&](const auto& directory) { return path == directory || path.starts_with(directory + "/"); });
 }
 
-/// Files of the job that an upload takes: their paths inside.
-class Upload {
- public:
-  Upload(ActionContext& context, bool hidden) : context_(context), hidden_(hidden) {}
-  void add(const std::string& path, const std::vector<std::string>& excluded) {
-    if (is_below_any(path, excluded)) return;
-    fs::path outside = context_.machine().outside(path);
-    auto status = fs::status(outside);
-    if (fs::is_directory(status)) {
-      for (const auto& entry : fs::directory_iterator(outside)) {
-        std::string name = entry.path().filename();
-        if (hidden_ || !name.starts_with('.')) add(path + "/" + name, excluded);
-      }
-    } else if (fs::is_regular_file(status)) {
-      files_.push_back(path);
-    }
+// True for a file that is hidden, or in a hidden directory, below the path it was found by.
+bool is_hidden_below(const std::string& path, const std::vector<std::string>& roots) {
+  for (const auto& root : roots) {
+    if (path.starts_with(root + "/")) return path.find("/.", root.size()) != std::string::npos;
   }
-  [[nodiscard]] const std::vector<std::string>& files() const { return files_; }
+  return false;
+}
 
- private:
-  ActionContext& context_;
-  bool hidden_;
-  std::vector<std::string> files_;
-};
+/// The files that an upload takes, as the job sees them; links are followed, as the official action does.
+std::vector<std::string> files_of(ActionContext& context, const FoundPaths& found, bool hidden) {
+  if (found.paths.empty()) return {};
+  std::vector<std::string> argv = {"sh", "-c", "find -L \"$@\" -type f -print0 2>/dev/null; true", "find-files"};
+  argv.insert(argv.end(), found.paths.begin(), found.paths.end());
+  os::Exit exit;
+  auto files = split(context.capture(argv, exit), '\0');
+  std::erase_if(files, [&](const std::string& file) {
+    return file.empty() || is_below_any(file, found.excluded) || (!hidden && is_hidden_below(file, found.paths));
+  });
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+bool is_directory(ActionContext& context, const std::string& path) {
+  os::Exit exit;
+  context.capture({"test", "-d", path}, exit);
+  return exit.ok();
+}
 
 // The directory that all paths have in common.
 std::string common_directory(const std::vector<std::string>& paths) {
@@ -67,6 +68,19 @@ std::string common_directory(const std::vector<std::string>& paths) {
     while (path != common && !path.starts_with(common + "/") && !common.empty()) common.erase(common.rfind('/'));
   }
   return common;
+}
+
+// A tar as a zip archive.
+void write_zip(const fs::path& tar, const fs::path& zip, int level) {
+  auto file = os::open_file(tar.string(), O_RDONLY);
+  formats::FdReader bytes(file.get());
+  formats::TarReader reader(bytes);
+  formats::ZipWriter writer(zip, level);
+  while (auto entry = reader.next()) {
+    if (entry->type != formats::TarType::file) continue;
+    writer.add({.path = entry->path, .mode = entry->mode, .size = entry->size, .mtime = entry->mtime}, reader.content());
+  }
+  writer.finish();
 }
 
 class UploadArtifact final : public workflow::Action {
@@ -78,16 +92,18 @@ class UploadArtifact final : public workflow::Action {
 
   void run(ActionContext& context) override {
     std::string name = context.text("name");
-    check_name(name);
+    workflow::check_artifact_name(name);
     auto found = find_paths(context, context.list("path"));
-    Upload upload(context, context.flag("include-hidden-files", false));
-    for (const auto& path : found.paths) upload.add(path, found.excluded);
-    if (upload.files().empty()) return nothing(context);
+    auto files = files_of(context, found, context.flag("include-hidden-files", false));
+    if (files.empty()) return nothing(context);
+    bool archive = context.flag("archive", true);
+    if (!archive && files.size() > 1) fail(Fault::bad_input, "archive: false uploads a single file, and {} were found", files.size());
+    if (!archive) return store_file(context, files.front());
     // One directory or several paths: below what they have in common; one file: by its name.
-    std::string root = found.paths.size() == 1 && fs::is_directory(context.machine().outside(found.paths.front())) ? found.paths.front()
-                       : upload.files().size() == 1 ? fs::path(upload.files().front()).parent_path().string()
+    std::string root = found.paths.size() == 1 && is_directory(context, found.paths.front()) ? found.paths.front()
+                       : files.size() == 1 ? fs::path(files.front()).parent_path().string()
                                                     : common_directory(found.paths);
-    store(context, name, upload.files(), root);
+    store(context, name, files, root);
   }
 
  private:
@@ -100,29 +116,49 @@ class UploadArtifact final : public workflow::Action {
   }
 
   void store(ActionContext& context, const std::string& name, const std::vector<std::string>& files, const std::string& root) const {
-    fs::path all = artifacts_of(context, dependencies_);
-    fs::path target = all / name;
-    if (fs::exists(target) && !context.flag("overwrite", false)) {
-      fail(Fault::conflict, "Failed to CreateArtifact: Received non-retryable error: an artifact with the name '{}' already exists on the workflow run", name);
+    auto artifacts = artifacts_of(context, dependencies_);
+    auto directory = artifacts.make_upload_directory();
+    auto tar = directory / "files.tar";
+    // The list goes in by stdin: it may be longer than a command line.
+    std::string list;
+    for (const auto& file : files) list += file.substr(root.size() + 1) + "\n";
+    os::write_file(directory / "list", list);
+    auto names = os::open_file((directory / "list").string(), O_RDONLY);
+    auto out = os::open_file(tar.string(), O_WRONLY | O_CREAT);
+    auto exit = context.machine().exec({.argv = {"tar", "-chf", "-", "-C", root.empty() ? "/" : root, "-T", "-"}, .env = context.env(), .cwd = context.machine().paths().workspace,
+                                        .stdin_fd = names.get(), .stdout_fd = out.get()},
+                                       [&](std::string_view text) { context.log(text); }, context.stop());
+    if (!exit.ok()) fail(Fault::failed, "packing the artifact {} failed with {}", name, os::to_string(exit));
+    write_zip(tar, directory / "artifact.zip", static_cast<int>(to_integer(context.text("compression-level")).value_or(6)));
+    finish(context, artifacts, name, directory, "artifact.zip", "application/zip");
+    context.log(fmt::format("With the provided path, there will be {} file{} uploaded", files.size(), files.size() == 1 ? "" : "s"));
+  }
+
+  // One file as it is, under its own name.
+  void store_file(ActionContext& context, const std::string& file) const {
+    auto artifacts = artifacts_of(context, dependencies_);
+    auto directory = artifacts.make_upload_directory();
+    if (auto exit = run_into(context, {"cat", file}, directory / "file"); !exit.ok()) {
+      fail(Fault::failed, "reading '{}' failed with {}", file, os::to_string(exit));
     }
-    fs::path aside = all / (".new-" + uuid());
-    formats::Sha256 hash;
-    std::uintmax_t bytes = 0;
-    for (const auto& file : files) {
-      std::string relative = file.substr(root.size() + 1);
-      fs::path to = aside / relative;
-      os::make_dirs(to.parent_path());
-      fs::path from = context.machine().outside(file);
-      fs::copy_file(from, to);
-      bytes += fs::file_size(to);
-      hash.update(relative + "\n" + formats::sha256_hex(os::read_file(to)) + "\n");
+    finish(context, artifacts, fs::path(file).filename().string(), directory, "file", "application/octet-stream");
+  }
+
+  static void finish(ActionContext& context, workflow::ArtifactStore& artifacts, const std::string& name, const fs::path& directory, const char* file, const std::string& mime) {
+    if (context.flag("overwrite", false)) artifacts.remove(name);
+    std::optional<workflow::Artifact> kept;
+    try {
+      kept = artifacts.add(name, directory / file, mime);
+    } catch (const Error& error) {
+      os::remove_tree(directory);
+      if (error.fault() != Fault::conflict) throw;
+      fail(Fault::conflict, "Failed to CreateArtifact: Received non-retryable error: Failed request: (409) Conflict: {}", error.what());
     }
-    os::remove_tree(target);
-    fs::rename(aside, target);
-    context.set_output("artifact-id", hash.hex().substr(0, 12));
-    context.set_output("artifact-digest", hash.hex());
-    context.set_output("artifact-url", "file://" + target.string());
-    context.log(fmt::format("Artifact {} has {} file{}, {} bytes: {}", name, files.size(), files.size() == 1 ? "" : "s", bytes, target.string()));
+    os::remove_tree(directory);
+    context.set_output("artifact-id", std::to_string(kept->id));
+    context.set_output("artifact-digest", kept->digest.substr(kept->digest.find(':') + 1));
+    context.set_output("artifact-url", "file://" + kept->file.string());
+    context.log(fmt::format("Artifact {} has been successfully uploaded! Final size is {} bytes. Artifact ID is {}: {}", name, kept->size, kept->id, kept->file.string()));
   }
 
   const Dependencies& dependencies_;
@@ -136,40 +172,75 @@ class DownloadArtifact final : public workflow::Action {
   }
 
   void run(ActionContext& context) override {
-    if (!context.text("artifact-ids").empty()) fail(Fault::unsupported, "the input artifact-ids is not supported yet: use name or pattern");
-    fs::path all = artifacts_of(context, dependencies_, context.text("run-id"));
+    auto artifacts = artifacts_of(context, dependencies_, context.text("run-id"));
     std::string path = job_path(context, context.text("path"));
     std::string name = context.text("name");
+    bool merge = context.flag("merge-multiple", false);
     context.set_output("download-path", path);
     if (!name.empty()) {
-      check_name(name);
-      if (!fs::is_directory(all / name)) {
-        fail(Fault::not_found, "Unable to download artifact(s): Artifact not found for name: {}: this run has {}", name, names(all, "*").empty() ? "none" : join(names(all, "*"), ", "));
-      }
-      return take(context, all / name, path);
+      auto found = artifacts.find(name);
+      if (!found) fail(Fault::not_found, "Unable to download artifact(s): Artifact not found for name: {}: this run has {}", name, names_of(artifacts));
+      return take(context, *found, path);
     }
-    std::string pattern = context.text("pattern");
-    bool merge = context.flag("merge-multiple", false);
-    for (const auto& found : names(all, pattern.empty() ? "*" : pattern)) take(context, all / found, merge ? path : path + "/" + found);
+    auto wanted = wanted_of(context, artifacts);
+    for (const auto& artifact : wanted) take(context, artifact, merge || (wanted.size() == 1 && !context.text("artifact-ids").empty()) ? path : path + "/" + artifact.name);
+    context.log(fmt::format("Total of {} artifact(s) downloaded", wanted.size()));
   }
 
  private:
-  static std::vector<std::string> names(const fs::path& all, const std::string& pattern) {
-    std::vector<std::string> found;
-    std::error_code none;
-    for (const auto& entry : fs::directory_iterator(all, none)) {
-      std::string name = entry.path().filename();
-      if (!name.starts_with('.') && matches_wildcard(pattern, name)) found.push_back(name);
-    }
-    std::sort(found.begin(), found.end());
-    return found;
+  static std::string names_of(const workflow::ArtifactStore& artifacts) {
+    std::vector<std::string> names;
+    for (const auto& artifact : artifacts.list()) names.push_back(artifact.name);
+    return names.empty() ? "none" : join(names, ", ");
   }
 
-  static void take(ActionContext& context, const fs::path& artifact, const std::string& path) {
-    fs::path target = context.machine().outside(path);
-    os::make_dirs(target);
-    fs::copy(artifact, target, fs::copy_options::recursive | fs::copy_options::overwrite_existing);
-    context.log(fmt::format("Artifact {} was put into {}", artifact.filename().string(), path));
+  static std::vector<workflow::Artifact> wanted_of(ActionContext& context, const workflow::ArtifactStore& artifacts) {
+    auto wanted = artifacts.list();
+    if (auto ids = context.text("artifact-ids"); !ids.empty()) {
+      auto listed = split(replace_all(ids, " ", ""), ',');
+      std::erase_if(wanted, [&](const auto& artifact) { return std::find(listed.begin(), listed.end(), std::to_string(artifact.id)) == listed.end(); });
+      if (wanted.empty()) fail(Fault::not_found, "Unable to download artifact(s): no artifact has one of the ids {}", ids);
+      return wanted;
+    }
+    auto pattern = context.text("pattern");
+    if (!pattern.empty()) std::erase_if(wanted, [&](const auto& artifact) { return !matches_wildcard(pattern, artifact.name); });
+    return wanted;
+  }
+
+  static void take(ActionContext& context, const workflow::Artifact& artifact, const std::string& path) {
+    if (os::Exit exit; context.capture({"mkdir", "-p", path}, exit), !exit.ok()) fail(Fault::failed, "'{}' cannot be made", path);
+    auto exit = run_fed(context, {"tar", "-xf", "-", "-C", path}, [&](formats::Writer& writer) { write_tar(artifact, context.flag("skip-decompress", false), writer); });
+    if (!exit.ok()) fail(Fault::failed, "unpacking the artifact {} failed with {}", artifact.name, os::to_string(exit));
+    context.log(fmt::format("Artifact {} was put into {}", artifact.name, path));
+  }
+
+  // What the job's tar unpacks: the files of the archive, or the artifact as it is.
+  static void write_tar(const workflow::Artifact& artifact, bool as_it_is, formats::Writer& writer) {
+    formats::TarWriter tar(writer);
+    if (as_it_is || !artifact.is_zip()) {
+      auto file = os::open_file(artifact.file.string(), O_RDONLY);
+      formats::FdReader bytes(file.get());
+      tar.add({.path = artifact.file.filename().string(), .size = artifact.size, .mtime = artifact.created_ms / 1000}, bytes);
+    } else {
+      formats::ZipReader zip(artifact.file);
+      while (auto entry = zip.next()) {
+        formats::TarEntry header{.path = entry->path, .mode = entry->mode == 0 ? 0644 : entry->mode, .size = entry->size, .mtime = entry->mtime};
+        if (entry->is_directory) {
+          header.type = formats::TarType::directory;
+          header.mode = 0755;
+          tar.add(header);
+        } else {
+          add_file(tar, header, zip.content());
+        }
+      }
+    }
+    tar.finish();
+  }
+
+  // A zip archive that was written as a stream may not know its files' sizes before their ends.
+  static void add_file(formats::TarWriter& tar, formats::TarEntry header, formats::Reader& content) {
+    if (header.size > 0) return tar.add(header, content);
+    tar.add(header, formats::read_all(content));
   }
 
   const Dependencies& dependencies_;

@@ -1,21 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actions/builtin.hpp"
-#include "actions/cache_store.hpp"
 #include "actions/job_paths.hpp"
+#include "actions/job_tar.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "formats/json.hpp"
 #include "os/file.hpp"
+#include "workflow/cache_store.hpp"
 
-// actions/cache, cache/restore and cache/save. The job's own tar packs and unpacks, so that owners and links are the job's.
+// actions/cache, cache/restore and cache/save. They share their entries with the official ones: see workflow/toolkit_caches.
 namespace slipway::actions {
 namespace {
 
 namespace fs = std::filesystem;
 using workflow::ActionContext;
 
-CacheStore store_of(ActionContext& context, const Dependencies& dependencies) {
-  return CacheStore(dependencies.state / "cache", context.github().get_string("repository", "none"));
+workflow::CacheStore store_of(ActionContext& context, const Dependencies& dependencies) {
+  return workflow::CacheStore(dependencies.state / "cache", context.github().get_string("repository", "none"));
+}
+
+// How the official client would compress in this job, which is part of the version that its caches have.
+std::string compression_of(ActionContext& context) {
+  return context.machine().find_program("zstd", context.env_or("PATH")) ? "zstd-without-long" : "gzip";
+}
+
+std::vector<std::string> versions_of(ActionContext& context) {
+  std::vector<std::string> versions;
+  for (const char* compression : {"zstd-without-long", "zstd", "gzip"}) {
+    versions.push_back(workflow::cache_version(context.list("path"), compression));
+  }
+  return versions;
 }
 
 void check_key(const std::string& key) {
@@ -27,9 +41,9 @@ void check_key(const std::string& key) {
 void restore(ActionContext& context, const Dependencies& dependencies) {
   auto key = context.text("key");
   check_key(key);
-  auto version = join(context.list("path"), "\n");
   context.save_state("CACHE_KEY", key);
-  auto found = store_of(context, dependencies).find(key, context.list("restore-keys"), version);
+  auto scope = workflow::cache_scope(context.github());
+  auto found = store_of(context, dependencies).find(key, context.list("restore-keys"), versions_of(context), scope.read);
   context.set_output("cache-primary-key", key);
   if (!found) {
     if (context.flag("fail-on-cache-miss", false)) fail(Fault::not_found, "Failed to restore cache entry. Exiting as fail-on-cache-miss is set. Input key: {}", key);
@@ -43,11 +57,7 @@ void restore(ActionContext& context, const Dependencies& dependencies) {
     context.log("Cache found and can be restored from key: " + found->key);
     return;
   }
-  auto inside = fmt::format("{}/cache-{}.tar", context.machine().paths().temp, uuid());
-  auto outside = context.machine().outside(inside);
-  fs::copy_file(found->archive, outside);
-  auto exit = context.run({"tar", "-xf", inside, "-P", "-C", context.machine().paths().workspace});
-  fs::remove(outside);
+  auto exit = unpack_tar(context, found->archive);
   if (!exit.ok()) fail(Fault::failed, "unpacking the cache '{}' failed with {}", found->key, os::to_string(exit));
   context.log("Cache restored from key: " + found->key);
 }
@@ -58,18 +68,24 @@ void save(ActionContext& context, const Dependencies& dependencies, const std::s
     context.warning("Path Validation Error: Path(s) specified in the action for caching do(es) not exist, hence no cache is being saved.");
     return;
   }
-  auto archive = fmt::format("{}/cache-{}.tar", context.machine().paths().temp, uuid());
-  std::vector<std::string> argv = {"tar", "--posix", "-cf", archive, "-P", "-C", context.machine().paths().workspace};
-  for (const auto& path : found.excluded) argv.push_back("--exclude=" + path);
-  argv.insert(argv.end(), found.paths.begin(), found.paths.end());
-  if (auto exit = context.run(argv); !exit.ok()) {
+  const auto& workspace = context.machine().paths().workspace;
+  auto relative = [&](const std::string& path) { return fs::path(path).lexically_relative(workspace).string(); };
+  auto store = store_of(context, dependencies);
+  auto directory = store.make_upload_directory();
+  std::vector<std::string> argv = {"tar", "-cf", "-", "-P", "-C", workspace};
+  for (const auto& path : found.excluded) argv.push_back("--exclude=" + relative(path));
+  for (const auto& path : found.paths) argv.push_back(relative(path));
+  auto exit = run_into(context, argv, directory / "cache.tar");
+  if (exit.ok()) {
+    auto scope = workflow::cache_scope(context.github());
+    auto compression = compression_of(context);
+    auto version = workflow::cache_version(context.list("path"), compression);
+    bool saved = store.save({.key = key, .version = version, .ref = scope.write, .expected = compression}, directory / "cache.tar").has_value();
+    context.log(saved ? "Cache saved with key: " + key : "Cache already exists with key: " + key);
+  } else {
     context.warning(fmt::format("packing the cache failed with {}", os::to_string(exit)));
-    return;
   }
-  auto version = join(context.list("path"), "\n");
-  bool saved = store_of(context, dependencies).save(key, version, context.machine().outside(archive));
-  fs::remove(context.machine().outside(archive));
-  context.log(saved ? "Cache saved with key: " + key : "Cache already exists with key: " + key);
+  os::remove_tree(directory);
 }
 
 std::vector<workflow::ActionInput> cache_inputs() {
@@ -83,6 +99,7 @@ class Cache final : public workflow::Action {
   [[nodiscard]] std::vector<workflow::ActionInput> inputs() const override { return cache_inputs(); }
   void run(ActionContext& context) override { restore(context, dependencies_); }
   [[nodiscard]] bool has_post() const override { return true; }
+  [[nodiscard]] bool posts_only_after_success() const override { return true; }
   void post(ActionContext& context) override {
     auto key = context.state("CACHE_KEY").value_or("");
     if (key.empty() || context.flag("lookup-only", false)) return;

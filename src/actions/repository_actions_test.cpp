@@ -2,11 +2,11 @@
 #include <doctest/doctest.h>
 
 #include "actions/builtin.hpp"
-#include "actions/cache_store.hpp"
 #include "actions/test_context.hpp"
 #include "container/fake_runtime.hpp"
 #include "oci/blob_store.hpp"
 #include "oci/unpack.hpp"
+#include "workflow/cache_store.hpp"
 
 using namespace slipway;
 using namespace slipway::actions;
@@ -193,11 +193,15 @@ TEST_CASE("a cache is saved after the job and restored by key or prefix, newest 
     cache->post(first);
   }
   TestContext same;
-  CacheStore kept(store.directory.path() / "cache", "acme/app");
-  CHECK(kept.find("npm-1", {}, "deps").has_value());
-  CHECK_FALSE(kept.find("npm-1", {}, "other").has_value());
-  CHECK(kept.find("npm-2", {"npm-"}, "deps")->key == "npm-1");
-  CHECK_FALSE(kept.find("npm-2", {"pip-"}, "deps").has_value());
+  workflow::CacheStore kept(store.directory.path() / "cache", "acme/app");
+  std::vector<std::string> versions;
+  for (const char* compression : {"zstd-without-long", "gzip"}) versions.push_back(workflow::cache_version({"deps"}, compression));
+  std::vector<std::string> main{"refs/heads/main"};
+  CHECK(kept.find("npm-1", {}, versions, main).has_value());
+  CHECK_FALSE(kept.find("npm-1", {}, {workflow::cache_version({"other"}, "gzip")}, main).has_value());
+  CHECK(kept.find("npm-2", {"npm-"}, versions, main)->key == "npm-1");
+  CHECK_FALSE(kept.find("npm-2", {"pip-"}, versions, main).has_value());
+  CHECK_FALSE(kept.find("npm-1", {}, versions, {"refs/heads/other"}).has_value());
 }
 
 TEST_CASE("what a cache holds comes back into another job's workspace") {

@@ -23,7 +23,7 @@ class TestMachine final : public workflow::JobMachine {
     for (const auto& path : {paths_.workspace, paths_.temp, paths_.tool_cache, paths_.actions, paths_.home}) os::make_dirs(path);
   }
   os::Exit exec(const workflow::MachineCommand& command, const workflow::OutputSink& sink, std::stop_token stop) override {
-    auto process = os::Process::spawn({.argv = command.argv, .env = command.env, .cwd = command.cwd});
+    auto process = os::Process::spawn({.argv = command.argv, .env = command.env, .cwd = command.cwd, .stdin_fd = command.stdin_fd, .stdout_fd = command.stdout_fd});
     return process.run(stop, Deadline::in(std::chrono::seconds(60)), std::chrono::seconds(1), sink);
   }
   [[nodiscard]] std::optional<std::string> find_program(const std::string& name, const std::string& path) const override {

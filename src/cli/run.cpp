@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actions/catalog.hpp"
+#include "actions/docker_tool.hpp"
 #include "base/error.hpp"
 #include "base/task_group.hpp"
 #include "base/text.hpp"
@@ -17,6 +18,7 @@
 #include "workflow/plan.hpp"
 #include "workflow/run.hpp"
 #include "workflow/run_store.hpp"
+#include "workflow/scratch.hpp"
 #include "workflow/view_machine.hpp"
 
 namespace slipway::cli {
@@ -88,6 +90,7 @@ class RunRoom final {
         runs_(around.state / "runs"), view_(make_run_view(around)) {
     container::RuntimeOptions options{.state = around.state};
     container::sweep(options);
+    runs_.sweep();
     runtime_ = container::make_crun_runtime(options);
   }
 
@@ -110,24 +113,27 @@ class RunRoom final {
     auto writer = runs_.create({.workflow = planned.workflow->title(), .file = planned.workflow->file, .title = planned.run_name,
                                 .event = event.name, .ref = event.ref, .sha = event.sha, .repository = event.repository});
     const auto& id = writer->record().id;
+    workflow::ScratchSpace scratch(writer->directory() / "jobs", workflow::parse_scratch(given_.value_or("--scratch", "")));
     Verdicts sink({writer.get(), view_.get()});
     StoreImages images(store_, layers_, {}, around_.log);
     auto machines = make_machines(id, images);
-    workflow::ToolkitServer toolkit(machines->host_address() + ":0", issuer_, around_.log);
+    workflow::ToolkitServer toolkit(machines->host_address() + ":0", issuer_,
+                                    {.caches = around_.state / "cache", .runs = around_.state / "runs"}, around_.log);
     TaskGroup servers(std::stop_token{});
     servers.start([&](std::stop_token stop) { toolkit.run(stop); });
-    auto builtins = make_builtins(sink);
+    auto dependencies = action_dependencies(sink);
+    auto builtins = make_builtins(dependencies);
+    auto docker = actions::make_docker_tool(dependencies);
     workflow::DiskActionSource actions(action_directories(), around_.state / "actions", event.server_url, around_.log);
     workflow::RunServices services{.machines = *machines, .builtins = *builtins, .actions = actions, .toolkit = &toolkit, .source = top_,
                                    .directory = writer->directory(), .groups = around_.state / "groups", .route = routes(),
                                    .ca_bundle = cloud_.local ? cloud_.local->get_string("ca_file") : "", .job_env = job_env(),
-                                   .log = around_.log};
+                                   .tool = docker.get(), .log = around_.log};
     workflow::RunOrder order{.workflow = planned, .event = event, .facts = facts_of(id, planned), .settings = settings_,
                              .selectors = {.matrix = read_pairs(given_.values("--matrix"), "--matrix")}, .dirty = given_.has("--dirty")};
     auto result = workflow::run(order, services, sink, around_.stop);
     servers.stop();
     servers.join();
-    os::remove_tree(writer->directory() / "jobs");
     return result.conclusion;
   }
 
@@ -146,16 +152,20 @@ class RunRoom final {
     return std::make_unique<workflow::ContainerMachines>(std::move(options), *runtime_, images, around_.log);
   }
 
-  std::unique_ptr<workflow::ActionCatalog> make_builtins(const Verdicts& verdicts) {
+  actions::Dependencies action_dependencies(const Verdicts& verdicts) {
+    return {.state = around_.state,
+            .store = store_,
+            .layers = layers_,
+            .runtime = *runtime_,
+            .ledger = &ledger_,
+            .endpoints = {},
+            .test_verdict = [&verdicts](const std::string& run) { return verdicts.of(run); },
+            .log = around_.log};
+  }
+
+  std::unique_ptr<workflow::ActionCatalog> make_builtins(const actions::Dependencies& dependencies) {
     if (given_.has("--upstream-actions")) return std::make_unique<NoBuiltins>();
-    return actions::make_catalog({.state = around_.state,
-                                  .store = store_,
-                                  .layers = layers_,
-                                  .runtime = *runtime_,
-                                  .ledger = &ledger_,
-                                  .endpoints = {},
-                                  .test_verdict = [&verdicts](const std::string& run) { return verdicts.of(run); },
-                                  .log = around_.log});
+    return actions::make_catalog(dependencies);
   }
 
   [[nodiscard]] std::vector<fs::path> action_directories() const {
@@ -259,6 +269,7 @@ Verb run_verb() {
                       {"--image", Option::Kind::list, "LABEL=REF", "the image for a runs-on label"},
                       {"--upstream-actions", Option::Kind::flag, "", "run the official actions' own code"},
                       {"--actions", Option::Kind::list, "DIR", "where owner/repo@ref is looked up first"},
+                      {"--scratch", Option::Kind::value, "auto|memory|disk", "where jobs' files are while they run"},
                       {"--cloud", Option::Kind::value, "local|aws|none", "where AWS names lead; default: local if it runs"}},
           .run = run};
 }

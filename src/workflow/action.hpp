@@ -61,6 +61,8 @@ class ActionContext {
   /// What main saved for post (STATE_*).
   [[nodiscard]] virtual std::optional<std::string> state(const std::string& name) const = 0;
   [[nodiscard]] virtual JobMachine& machine() = 0;
+  /// What relative paths start from, as the job sees it.
+  [[nodiscard]] virtual std::string working_directory() { return machine().paths().workspace; }
   /// The repository this run is of, on slipway's own file system: where checkout gets commits without a network.
   [[nodiscard]] virtual const std::filesystem::path& source_repository() const = 0;
   /// True for `--dirty`: the working tree as it is, not the commit.
@@ -112,6 +114,8 @@ class Action {
   /// True when post() has work; it then runs after all main steps, last in first out, also after a failure.
   [[nodiscard]] virtual bool has_post() const { return false; }
   virtual void post(ActionContext& context) { (void)context; }
+  /// True when post() is for jobs that succeeded (post-if: success()); else it runs always.
+  [[nodiscard]] virtual bool posts_only_after_success() const { return false; }
 };
 
 /// The built-in actions by name. Owned by the caller of run().

@@ -27,7 +27,7 @@ std::optional<std::string> BuiltinContext::route(std::string_view host) const {
 }
 
 std::string BuiltinContext::id_token(const std::string& audience) {
-  if (!job_.grant || !job_.services.toolkit) {
+  if (!job_.grant || job_.grant->token.empty() || !job_.services.toolkit) {
     fail(Fault::denied, "Credentials could not be loaded, please check your action inputs: the job has no OIDC token; it needs "
                         "'permissions: id-token: write'");
   }

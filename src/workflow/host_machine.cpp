@@ -57,7 +57,9 @@ os::Exit run_on_host(const MachineCommand& command, const OutputSink& sink, std:
   }
   auto output = os::make_pipe();
   auto over = os::make_pipe();
-  auto process = os::Process::spawn({.argv = command.argv, .env = command.env, .cwd = command.cwd, .stdout_fd = output.write.get()});
+  auto process = os::Process::spawn({.argv = command.argv, .env = command.env, .cwd = command.cwd, .stdin_fd = command.stdin_fd,
+                                    .stdout_fd = command.stdout_fd < 0 ? output.write.get() : command.stdout_fd,
+                                    .stderr_fd = output.write.get()});
   output.write.reset();
   TaskGroup reader(std::stop_token{});
   reader.start([&](const std::stop_token&) { pump(output.read.get(), over.read.get(), sink); });

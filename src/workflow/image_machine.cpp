@@ -84,6 +84,8 @@ class ImageMachine final : public JobMachine {
   os::Exit exec(const MachineCommand& command, const OutputSink& sink, std::stop_token stop) override {
     container::RunIo io;
     io.sink = sink;
+    io.stdin_fd = command.stdin_fd;
+    io.stdout_fd = command.stdout_fd;
     container::ExecSpec exec{.argv = command.argv, .env = command.env, .cwd = command.cwd, .user = user_,
                              .stop_steps = steps_of(command.ladder)};
     try {
@@ -116,6 +118,7 @@ class ImageMachine final : public JobMachine {
     return rest.empty() ? best->source : best->source / rest.substr(1);
   }
   [[nodiscard]] const MachinePaths& paths() const override { return paths_; }
+  [[nodiscard]] bool is_apart() const override { return true; }
   [[nodiscard]] bool is_job_container() const override { return is_job_container_; }
   [[nodiscard]] const std::map<std::string, std::string>& base_env() const override { return env_; }
   RunningService start_service(const ContainerOrder& order, const OutputSink& sink, std::stop_token stop) override {

@@ -31,6 +31,8 @@ struct MachineCommand {
   std::map<std::string, std::string> env;  ///< all of it; nothing is inherited
   std::string cwd;                         ///< a path inside the machine
   StopLadder ladder;
+  int stdin_fd = -1;   ///< borrowed; -1: nothing to read
+  int stdout_fd = -1;  ///< borrowed; where stdout goes instead of to the sink
 };
 
 /// Where things are, as the job sees them.
@@ -92,7 +94,10 @@ class JobMachine {
   [[nodiscard]] virtual const std::map<std::string, std::string>& base_env() const = 0;
   /// Starts a service on the job's network and waits until it is healthy (or just runs, without a health check).
   ///   throws  Error{failed} when it ends or stays unhealthy, with its last lines; Error{not_found} without the image
+  ///   threads  several calls at a time
   virtual RunningService start_service(const ContainerOrder& order, const OutputSink& sink, std::stop_token stop) = 0;
+  /// True when nothing of it can meet another job: it may then be destroyed while others run.
+  [[nodiscard]] virtual bool is_apart() const { return false; }
   /// Runs a container of `order` to its end on the job's network with the job's directories mounted as GitHub does
   /// (`/github/workspace`, …): for `uses: docker://image` and docker actions.
   virtual os::Exit run_container(const ContainerOrder& order, const std::vector<std::string>& entrypoint,
@@ -108,6 +113,7 @@ struct MachineOrder {
   std::vector<ContainerOrder> services;      ///< what start_service() will be called with, so that names can be known before
   std::string repository;                    ///< "owner/name"; the workspace's last part is the name
   std::filesystem::path directory;           ///< exists, the job's own; for its work files and its scratch space
+  std::vector<std::string> tools;            ///< names of programs that slipway answers on sockets in directory/tools
 };
 
 /// Makes the machines of jobs: the copy-on-write view, the host itself, an image, or a fake.

@@ -10,6 +10,7 @@
 #include "workflow/alarm.hpp"
 #include "workflow/machine_tree.hpp"
 #include "workflow/step_runner.hpp"
+#include "workflow/tool_socket.hpp"
 
 namespace slipway::workflow {
 namespace {
@@ -85,7 +86,8 @@ class RunningLeg final {
       state_.main->status = Conclusion::cancelled;
     }
     if (state_.grant) services_.toolkit->dismiss(*state_.grant);
-    machine_.reset();
+    tool_.reset();
+    end_machine();
     result.conclusion = state_.is_cancelled() ? Conclusion::cancelled : state_.main->status;
     if (timed_out_) {
       complain(fmt::format("The job has exceeded the maximum execution time of {} minutes.", timeout_minutes_));
@@ -101,6 +103,13 @@ class RunningLeg final {
     auto masked = masker_.mask(message);
     reporter_.emit({.kind = EventKind::annotation, .text = masked, .severity = Severity::error});
     if (state_.first_error.empty()) state_.first_error = masked;
+  }
+
+  // Taking a machine down takes a while, and nobody who needs this job needs to wait for it.
+  void end_machine() {
+    if (!machine_ || !services_.endings || !machine_->is_apart()) return machine_.reset();
+    std::shared_ptr<JobMachine> over = std::move(machine_);  // shared with nobody: a std::function can be copied
+    services_.endings->start([over](const std::stop_token&) mutable { over.reset(); });
   }
 
   // Settings, secrets and what is evaluated before the machine is there.
@@ -202,10 +211,19 @@ class RunningLeg final {
       }
     }
     os::make_dirs(machine.directory);
+    if (services_.tool) {
+      os::make_dirs(machine.directory / "tools");
+      machine.tools = {services_.tool->name()};
+    }
     machine_ = services_.machines.make(machine, [&](std::string_view text) { output.say(text); }, state_.stop);
     state_.machine = machine_.get();
     services_of_job_ = machine.services;
     fill_paths();
+    if (services_.tool) {
+      tool_.emplace(machine.directory / "tools", *services_.tool,
+                    ToolSocket::Job{.machine = *machine_, .github = state_.base.values["github"].to_json(), .repository = services_.source,
+                                    .ca_bundle = services_.ca_bundle, .route = services_.route});
+    }
   }
 
   void fill_paths() {
@@ -230,21 +248,51 @@ class RunningLeg final {
   }
 
   void allow_tokens(const std::string& environment) {
-    if (!services_.toolkit || order_.job.permissions.of("id-token", Access::none) != Access::write) return;
-    OidcFacts facts{.github = state_.base.values["github"].to_json(), .environment = environment,
+    if (!services_.toolkit) return;
+    auto github = state_.base.values["github"].to_json();
+    ToolkitJob job{.run_id = order_.run.facts.run_id, .job = file_name_of(order_.id), .repository = github.get_string("repository", "none"),
+                   .scope = cache_scope(github)};
+    std::optional<formats::Json> claims;
+    OidcFacts facts{.github = github, .environment = environment,
                     .job_workflow_ref = order_.job_workflow_ref, .check_run_id = {}};
-    state_.grant = services_.toolkit->admit(oidc_claims(facts));
-    masker_.add(state_.grant->token);
+    if (order_.job.permissions.of("id-token", Access::none) == Access::write) claims = oidc_claims(facts);
+    state_.grant = services_.toolkit->admit(job, claims);
+    if (claims) masker_.add(state_.grant->token);
+    masker_.add(state_.grant->runtime_token);
   }
 
+  // All at a time; what each says is told in their order.
   void start_services(StepOutput& output) {
+    struct Start {
+      std::string log;
+      std::optional<RunningService> service;
+    };
+    std::vector<Start> starts(services_of_job_.size());
+    auto tell = [&] {
+      for (std::size_t i = 0; i < starts.size(); ++i) {
+        output.group(fmt::format("Starting {} service container", services_of_job_[i].id));
+        output.say(starts[i].log);
+        output.end_group();
+      }
+    };
+    TaskGroup group(state_.stop);
+    for (std::size_t i = 0; i < starts.size(); ++i) {
+      group.start([&, i](const std::stop_token& stop) {
+        starts[i].service = machine_->start_service(services_of_job_[i], [&, i](std::string_view text) { starts[i].log += text; }, stop);
+      });
+    }
+    try {
+      group.join();
+    } catch (...) {
+      tell();
+      throw;
+    }
+    tell();
     std::vector<Value::Member> running;
-    for (const auto& service : services_of_job_) {
-      output.group(fmt::format("Starting {} service container", service.id));
-      auto started = machine_->start_service(service, [&](std::string_view text) { output.say(text); }, state_.stop);
-      output.end_group();
-      running.emplace_back(service.id, Value::object({{"id", started.id}, {"network", started.network},
-                                                      {"ports", to_value(started.ports)}}));
+    for (std::size_t i = 0; i < starts.size(); ++i) {
+      const auto& started = *starts[i].service;
+      running.emplace_back(services_of_job_[i].id, Value::object({{"id", started.id}, {"network", started.network},
+                                                                  {"ports", to_value(started.ports)}}));
     }
     state_.job_context = Value::object({{"services", Value::object(std::move(running))}});
   }
@@ -298,6 +346,7 @@ class RunningLeg final {
   std::int64_t timeout_minutes_ = kDefaultTimeoutMinutes;
   std::int64_t cancel_minutes_ = kDefaultCancelMinutes;
   std::unique_ptr<JobMachine> machine_;
+  std::optional<ToolSocket> tool_;  // calls back into machine_
   std::vector<ContainerOrder> services_of_job_;
   JobState state_;
 };

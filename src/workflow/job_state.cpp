@@ -96,11 +96,18 @@ Variables process_env(const JobState& job, const StepCall& call) {
     for (const auto& [name, value] : runner.members()) env["RUNNER_" + to_upper(name)] = value.to_string();
   }
   env["RUNNER_TRACKING_ID"] = "slipway_" + job.order.facts.run_id + "_" + job.reporter.job();
-  if (job.grant) {
+  if (job.grant && !job.grant->token.empty()) {
     env["ACTIONS_ID_TOKEN_REQUEST_URL"] = job.grant->url;
     env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = job.grant->token;
   }
   return env;
+}
+
+void add_runtime(const JobState& job, Variables& env, bool is_container) {
+  if (!job.grant) return;
+  for (const char* name : {"ACTIONS_RUNTIME_URL", "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL"}) env[name] = job.grant->service_url;
+  env["ACTIONS_RUNTIME_TOKEN"] = job.grant->runtime_token;
+  if (!is_container) env["ACTIONS_CACHE_SERVICE_V2"] = "True";
 }
 
 }  // namespace slipway::workflow

@@ -97,6 +97,10 @@ struct StepCall {
 Contexts contexts_of(const JobState& job, const Scope& scope, const Variables& step_env, const std::string& step_id);
 /// The environment of a process of a step, without INPUT_* and STATE_*. `contexts` as made by contexts_of().
 Variables process_env(const JobState& job, const StepCall& call);
+/// Adds what only the processes of actions have: where caches and artifacts are kept, and the token for it.
+///   is_container  a docker action's: it is not told of the second cache service
+///   source        actions/runner NodeScriptActionHandler.cs, ContainerActionHandler.cs
+void add_runtime(const JobState& job, Variables& env, bool is_container);
 /// An object of strings.
 Value to_value(const Variables& variables, KeyCase keys = KeyCase::ignored);
 /// The members of an object as text; arrays and objects show as the language prints them.

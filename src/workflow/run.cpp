@@ -60,6 +60,8 @@ RunResult run(const RunOrder& order, RunServices& services, EventSink& sink, std
   Reporter reporter(serial, order.facts.run_id, "");
   os::make_dirs(services.groups);
   reporter.emit({.kind = EventKind::run_started, .text = order.workflow.run_name});
+  TaskGroup endings(std::stop_token{});
+  services.endings = &endings;
   std::stop_source cancel;
   std::stop_callback by_caller(stop, [&cancel] { cancel.request_stop(); });
   RunResult result;
@@ -82,6 +84,8 @@ RunResult run(const RunOrder& order, RunServices& services, EventSink& sink, std
   } catch (const Cancelled&) {
     result.conclusion = Conclusion::cancelled;
   }
+  endings.join();
+  services.endings = nullptr;
   if (stop.stop_requested() && result.conclusion != Conclusion::failure) result.conclusion = Conclusion::cancelled;
   result.took_ms = std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - began).count();
   reporter.emit({.kind = EventKind::run_finished, .conclusion = std::string(name_of(result.conclusion)), .took_ms = result.took_ms});

@@ -12,9 +12,11 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "base/task_group.hpp"
 #include "workflow/action.hpp"
 #include "workflow/action_source.hpp"
 #include "workflow/job_machine.hpp"
+#include "workflow/job_tool.hpp"
 #include "workflow/plan.hpp"
 #include "workflow/run_event.hpp"
 #include "workflow/toolkit_server.hpp"
@@ -43,7 +45,7 @@ struct RunServices {
   MachineFactory& machines;
   ActionCatalog& builtins;
   ActionSource& actions;
-  ToolkitServer* toolkit = nullptr;  ///< null: no OIDC tokens
+  ToolkitServer* toolkit = nullptr;  ///< null: no OIDC tokens, caches and artifacts for toolkits
   std::filesystem::path source;      ///< the repository the run is of
   std::filesystem::path directory;   ///< the run's own, exists: STATE/runs/ID
   std::filesystem::path groups;      ///< where concurrency groups are kept, shared by all runs: STATE/groups
@@ -52,6 +54,8 @@ struct RunServices {
   /// Variables of every process in a job below everything else: AWS_ENDPOINT_URL, NODE_EXTRA_CA_CERTS, …
   std::map<std::string, std::string> job_env;
   int most_jobs = 8;  ///< legs at a time
+  TaskGroup* endings = nullptr;  ///< set by run(): where the machines of jobs that are over are taken down beside those that run
+  JobTool* tool = nullptr;  ///< a program that jobs on views of this machine find in PATH; null: none
   Log& log;
 };
 

@@ -10,6 +10,7 @@
 #include "os/file.hpp"
 #include "os/process.hpp"
 #include "workflow/job_runner.hpp"
+#include "workflow/scratch.hpp"
 
 namespace slipway::workflow {
 namespace {
@@ -102,6 +103,22 @@ std::unique_ptr<RunWriter> RunStore::create(RunRecord record) {
   record.process_start = std::to_string(os::start_ticks(::getpid()).value_or(0));
   os::make_dirs(directory_ / record.id);
   return std::make_unique<RunWriter>(directory_ / record.id, std::move(record));
+}
+
+void RunStore::sweep() {
+  if (!std::filesystem::exists(directory_)) return;
+  auto lock = os::FileLock::take(directory_ / ".lock");
+  for (auto record : list()) {
+    if (record.ended_ms != 0 || record.conclusion != "lost") continue;
+    auto directory = directory_ / record.id;
+    discard_scratch(directory / "jobs");
+    record.ended_ms = formats::now().time_since_epoch().count();
+    RunEvent event{.kind = EventKind::run_finished, .at_ms = record.ended_ms, .run = record.id, .conclusion = "lost",
+                   .took_ms = record.ended_ms - record.started_ms};
+    auto events = os::open_file((directory / "events.jsonl").string(), O_WRONLY | O_CREAT | O_APPEND);
+    os::write_all(events.get(), to_json_line(event) + "\n");
+    os::write_file_durably(directory / "run.json", to_json(record).pretty());
+  }
 }
 
 std::optional<RunRecord> RunStore::find(const std::string& id) const {

@@ -59,6 +59,9 @@ class RunStore final {
   std::unique_ptr<RunWriter> create(RunRecord record);
   /// Newest first. Runs whose process died are told as lost.
   [[nodiscard]] std::vector<RunRecord> list() const;
+  /// Ends the books of runs whose process died (conclusion "lost") and removes what their jobs left on disk or in memory. Their
+  /// containers are gone before: see container::sweep().
+  void sweep();
   [[nodiscard]] std::optional<RunRecord> find(const std::string& id) const;
   [[nodiscard]] std::filesystem::path directory_of(const std::string& id) const { return directory_ / id; }
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kKeptOutput = 4096;
 constexpr auto kFirstChecks = std::chrono::milliseconds(100);
+constexpr auto kMostBetweenChecks = std::chrono::milliseconds(2000);
 
 constexpr std::string_view kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -95,6 +96,7 @@ ServiceHost::~ServiceHost() {
 std::string ServiceHost::reserve(const std::string& service) {
   auto name = prefix_ + "-" + service;
   auto endpoint = network_.attach(name);
+  std::lock_guard lock(mutex_);
   if (std::find(attached_.begin(), attached_.end(), name) == attached_.end()) attached_.push_back(name);
   return endpoint.address;
 }
@@ -111,7 +113,10 @@ RunningService ServiceHost::start(const ContainerOrder& order, const std::filesy
   if (spec.hostname.empty()) spec.hostname = order.id;
   spec.network = {.kind = container::NetworkChoice::Kind::joined, .path = endpoint.netns};
 
-  auto& service = services_.emplace_back();
+  auto& service = [this]() -> Running& {
+    std::lock_guard lock(mutex_);
+    return services_.emplace_back();
+  }();
   service.id = id;
   service.endpoint = endpoint.name;
   group_->start([this, &service, spec](const std::stop_token& ended) {
@@ -152,14 +157,16 @@ RunningService ServiceHost::start(const ContainerOrder& order, const std::filesy
   return running;
 }
 
-// As Docker counts: `retries` failures in a row, `interval` apart, after the start period. We look more often at first, so that what
-// is healthy sooner is used sooner.
+// As Docker counts: `retries` failures in a row, `interval` apart, after the start period. But we look more often, a tenth of the time
+// it has taken so far apart: what is healthy sooner is used sooner, and a check costs the service little of its processor.
 void ServiceHost::wait_until_healthy(Running& service, const ContainerOrder& order, const HealthCheck& health,
                                      const container::ContainerSpec& spec, std::stop_token stop) {
   auto patience = health.start_period + health.interval * health.retries + health.timeout;
   auto deadline = Deadline::in(std::max(patience, std::chrono::milliseconds(1000)));
-  auto pause = kFirstChecks;
+  auto began = Deadline::Clock::now();
   for (;;) {
+    auto tenth = std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - began) / 10;
+    auto pause = std::max(kFirstChecks, std::min({tenth, health.interval, kMostBetweenChecks}));
     std::optional<container::ContainerExit> ended;
     bool has_ended = service.exit.wait(stop, Deadline::in(pause).sooner(deadline), [](const auto& exit) { return exit.has_value(); },
                                        [&](const auto& exit) { ended = exit; });
@@ -180,7 +187,6 @@ void ServiceHost::wait_until_healthy(Running& service, const ContainerOrder& ord
       fail(Fault::failed, "service '{}' ({}) is not healthy after {} checks{}{}", order.id, order.image, health.retries,
            lines.empty() ? "" : ":\n", lines);
     }
-    pause = std::min(std::max(pause, std::min(health.interval, pause * 2)), std::chrono::milliseconds(2000));
   }
 }
 
@@ -194,6 +200,7 @@ std::map<std::string, std::string> ServiceHost::publish(const std::string& key, 
                                                         const std::string& address, const std::filesystem::path& netns) {
   std::map<std::string, std::string> shown;
   std::vector<container::PortForward> own;
+  std::lock_guard lock(mutex_);
   for (const auto& mapping : ports) {
     auto port = mapping.job_port != 0 ? mapping.job_port : free_port(mapping.container_port);
     if (mapping.job_port != 0 && taken_.contains(port)) {

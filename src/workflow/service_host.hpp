@@ -4,6 +4,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -25,6 +26,7 @@ container::ContainerSpec spec_of(const ContainerOrder& order, const ReadyImage& 
                                  const std::string& id, const std::filesystem::path& directory);
 
 /// Runs one job's services: containers on the job's network that end with the object.
+///   threads  several services may be started at a time
 class ServiceHost final {
  public:
   /// `directory`  exists, the job's; `prefix` makes the containers' ids unique on this machine
@@ -57,6 +59,7 @@ class ServiceHost final {
   ImageSource& images_;
   std::filesystem::path directory_;
   std::string prefix_;
+  std::mutex mutex_;                        // guards the four below
   std::list<Running> services_;             // stable addresses: their threads write into them
   std::vector<std::string> published_;      // keys
   std::vector<std::string> attached_;

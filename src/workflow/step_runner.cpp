@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "workflow/alarm.hpp"
 #include "workflow/machine_tree.hpp"
+#include "workflow/scratch.hpp"
 
 namespace slipway::workflow {
 namespace {
@@ -131,6 +132,9 @@ void StepRunner::run_step(const Step& step, const std::shared_ptr<Scope>& scope,
                     .contexts = std::move(contexts), .output = output, .stop = {}};
       record.outcome = guarded(call, step.condition.expression, [&](StepCall& body) { return run_body(body); });
       settle(call, record.outcome);
+      if (record.outcome == Conclusion::failure) {
+        if (auto full = scratch_complaint(job_.services.directory / "jobs"); !full.empty()) output.annotate(Severity::error, full);
+      }
       record.outputs = std::move(output.effects().outputs);
       record.conclusion = record.outcome;
       if (record.outcome == Conclusion::failure && !step.continue_on_error.is_absent()) {

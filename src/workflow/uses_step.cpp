@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "os/file.hpp"
 #include "workflow/builtin_context.hpp"
+#include "workflow/own_repository.hpp"
 #include "workflow/read_workflow.hpp"
 #include "workflow/shell.hpp"
 #include "workflow/step_files.hpp"
@@ -93,12 +94,43 @@ void show_action_header(StepCall& call, const std::string& uses, const Variables
   call.output.end_group();
 }
 
+Condition if_success() {
+  static const Availability kAvailable{{}, {{"success", 0, 0}}};
+  return {.expression = std::get<Expression>(parse_expression("success()", kAvailable)), .text = "success()", .place = {}};
+}
+
 void copy_tree(const std::filesystem::path& from, const std::filesystem::path& to) {
   namespace fs = std::filesystem;
   os::make_dirs(to);
   std::error_code error;
   fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::copy_symlinks | fs::copy_options::overwrite_existing, error);
   if (error) fail(Fault::unavailable, "copying the action from '{}': {}", from.string(), error.message());
+}
+
+// Whether checkout's own code is going to fetch the repository that the run is of.
+bool takes_own_repository(const JobState& job, const Variables& inputs) {
+  auto wanted = inputs.find("repository");
+  auto own = job.base.values.at("github").get("repository").to_string();
+  if (wanted != inputs.end() && !wanted->second.empty() && to_lower(wanted->second) != to_lower(own)) return false;
+  if (job.order.dirty) fail(Fault::unsupported, "--dirty is not supported yet with the checkout action's own code, which takes commits");
+  return true;
+}
+
+// The node that actions run on, which is not the one that a step put into PATH: of the version asked for in the tool cache, else
+// the machine's own. `wanted` is "node24".
+std::optional<std::string> runner_node(const JobMachine& machine, std::string_view wanted) {
+  auto places = machine.paths().tool_cache + "/node";
+  auto prefix = std::string(wanted.substr(std::string_view("node").size())) + ".";
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(machine.outside(places), error)) {
+    auto version = entry.path().filename().string();
+    if (!version.starts_with(prefix)) continue;
+    for (const char* architecture : {"x64", "arm64"}) {
+      if (auto node = machine.find_program(fmt::format("{}/{}/{}/bin/node", places, version, architecture), "")) return node;
+    }
+  }
+  auto path = machine.base_env().find("PATH");
+  return machine.find_program("node", path == machine.base_env().end() ? "/usr/local/bin:/usr/bin:/bin" : path->second);
 }
 
 }  // namespace
@@ -261,9 +293,11 @@ Conclusion StepRunner::run_node(StepCall& call, const PreparedAction& action, co
   auto& machine = *job_.machine;
   StepFiles files(machine, call);
   auto env = process_env(job_, call);
+  add_runtime(job_, env, false);
   for (const auto& [name, value] : inputs) env[input_variable(name)] = value;
   for (const auto& [name, value] : state.saved) env["STATE_" + name] = value;
-  auto node = machine.find_program("node", env["PATH"]);
+  if (to_lower(action.repository) == "actions/checkout" && takes_own_repository(job_, inputs)) offer_own_repository(job_, env);
+  auto node = runner_node(machine, action.file.node);
   if (!node) fail(Fault::not_found, "'{}' runs on {}, and there is no 'node' here: install nodejs", call.title, action.file.node);
   auto exit = execute(call, {*node, action.directory + "/" + script}, std::move(env), machine.paths().workspace);
   files.read(call.output);
@@ -284,6 +318,7 @@ Conclusion StepRunner::run_image(StepCall& call, const std::string& image, const
   show_action_header(call, call.step->uses, inputs);
   StepFiles files(*job_.machine, call);
   ContainerOrder order{.id = {}, .image = image, .login = {}, .env = process_env(job_, call), .ports = {}, .volumes = {}, .options = {}};
+  add_runtime(job_, order.env, true);
   for (const auto& [name, value] : inputs) order.env[input_variable(name)] = value;
   std::vector<std::string> entrypoint;
   std::vector<std::string> args;
@@ -331,7 +366,8 @@ Conclusion StepRunner::run_builtin(StepCall& call, Action& action) {
     }
   }
   if (action.has_post()) {
-    job_.posts.push_back({.title = "Post " + call.title, .id = call.id, .condition = {}, .scope = call.owner, .env = call.env,
+    job_.posts.push_back({.title = "Post " + call.title, .id = call.id, .condition = action.posts_only_after_success() ? if_success() : Condition{},
+                          .scope = call.owner, .env = call.env,
                           .body = [this, &action, inputs, state](StepCall& post) {
                             BuiltinContext context(job_, post, inputs, *state);
                             action.post(context);

@@ -6,6 +6,7 @@
 #include "formats/sha256.hpp"
 #include "os/file.hpp"
 #include "workflow/image_machine.hpp"
+#include "workflow/tool_socket.hpp"
 
 namespace slipway::workflow {
 namespace {
@@ -88,6 +89,8 @@ class ViewMachine final : public JobMachine {
   os::Exit exec(const MachineCommand& command, const OutputSink& sink, std::stop_token stop) override {
     container::RunIo io;
     io.sink = sink;
+    io.stdin_fd = command.stdin_fd;
+    io.stdout_fd = command.stdout_fd;
     return view_->exec({.argv = command.argv, .env = command.env, .cwd = command.cwd, .stop_steps = steps_of(command.ladder)}, io,
                        std::move(stop));
   }
@@ -96,6 +99,7 @@ class ViewMachine final : public JobMachine {
   }
   [[nodiscard]] fs::path outside(const std::string& inside) const override { return view_->outside(inside); }
   [[nodiscard]] const MachinePaths& paths() const override { return parts_.paths; }
+  [[nodiscard]] bool is_apart() const override { return true; }
   [[nodiscard]] bool is_job_container() const override { return false; }
   [[nodiscard]] const std::map<std::string, std::string>& base_env() const override { return env_; }
   RunningService start_service(const ContainerOrder& order, const OutputSink& sink, std::stop_token stop) override {
@@ -182,6 +186,12 @@ std::unique_ptr<JobMachine> ContainerMachines::make(const MachineOrder& order, c
       .hosts = {},
       .nameserver = network_.gateway(),
       .trusted_certificates = options_.trusted_certificates};
+  if (!order.tools.empty()) {
+    view.mounts.push_back({.kind = container::MountPoint::Kind::bind, .source = order.directory / "tools", .target = kToolsInside});
+  }
+  for (const auto& tool : order.tools) {
+    view.programs["/usr/local/bin/" + tool] = fmt::format("#!/bin/sh\nexec {} job-tool {} \"$@\"\n", container::kSlipwayInside, tool);
+  }
   return std::make_unique<ViewMachine>(ViewMachine::Parts{.runtime_options = options_.runtime, .runtime = runtime_, .network = network_,
                                                           .images = images_, .directory = order.directory, .id = id,
                                                           .paths = paths, .endpoint = endpoint},
