@@ -40,7 +40,7 @@ aws::Config aws_config(workflow::ActionContext& context, const std::string& regi
 std::string job_path(workflow::ActionContext& context, const std::string& path) {
   const auto& paths = context.machine().paths();
   if (path == "~" || path.starts_with("~/")) return (fs::path(paths.home) / fs::path(path.substr(path.size() > 1 ? 2 : 1))).lexically_normal();
-  return (fs::path(paths.workspace) / path).lexically_normal();
+  return (fs::path(context.working_directory()) / path).lexically_normal();
 }
 
 fs::path job_file(workflow::ActionContext& context, const std::string& path) { return context.machine().outside(job_path(context, path)); }

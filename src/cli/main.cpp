@@ -17,6 +17,7 @@
 #include "container/host_view.hpp"
 #include "os/fd.hpp"
 #include "os/file.hpp"
+#include "workflow/tool_socket.hpp"
 
 namespace slipway::cli {
 namespace {
@@ -178,6 +179,7 @@ int main(int argc, char** argv) {
   if (role == "container-shim") return container::run_shim(argc, argv);
   if (role == "container-init") return container::run_init(argc, argv);
   try {
+    if (role == "job-tool" && argc > 2) return workflow::call_job_tool(argc - 2, argv + 2);  // a program of a job's machine
     return cli::run(argc, argv);
   } catch (const Error& error) {
     std::cerr << "slipway: " << error.what() << '\n';

@@ -30,7 +30,6 @@ namespace {
 namespace fs = std::filesystem;
 using formats::Json;
 
-constexpr const char* kInitInside = "/run/slipway/init";
 
 // For hosts without sudo: jobs are root already, but their scripts say sudo.
 constexpr std::string_view kSudo = R"(#!/bin/sh
@@ -113,10 +112,11 @@ ContainerSpec view_spec(const RuntimeOptions& runtime, const HostViewOptions& op
   ViewRoot root(changes);
   hide_private_things(root, runtime, options);
   if (!os::find_program("sudo")) root.write("/usr/local/bin/sudo", kSudo, 0755);
+  for (const auto& [path, text] : options.programs) root.write(path, text, 0755);
   if (!options.trusted_certificates.empty()) trust(root, options.trusted_certificates);
   ContainerSpec spec{.id = options.id,
                      .rootfs = root.rootfs(),
-                     .argv = {kInitInside, "container-init"},
+                     .argv = {kSlipwayInside, "container-init"},
                      .env = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}},
                      .mounts = root.mounts(),
                      .hostname = options.hostname,
@@ -129,7 +129,7 @@ ContainerSpec view_spec(const RuntimeOptions& runtime, const HostViewOptions& op
                      .shm_bytes = 2ULL * 1024 * 1024 * 1024};
   spec.mounts.push_back({.kind = MountPoint::Kind::tmpfs, .target = "/run", .mode = 0755});
   spec.mounts.push_back({.kind = MountPoint::Kind::bind, 
-                         .source = init_program(runtime, changes), .target = kInitInside, .read_only = true});
+                         .source = init_program(runtime, changes), .target = kSlipwayInside, .read_only = true});
   spec.mounts.insert(spec.mounts.end(), options.mounts.begin(), options.mounts.end());
   return spec;
 }

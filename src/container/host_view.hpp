@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -11,6 +12,9 @@
 #include "container/runtime.hpp"
 
 namespace slipway::container {
+
+/// This program inside a view.
+inline constexpr const char* kSlipwayInside = "/run/slipway/init";
 
 /// What a copy-on-write view of this machine is to look like.
 struct HostViewOptions {
@@ -24,6 +28,7 @@ struct HostViewOptions {
   std::string hosts;              ///< more lines for /etc/hosts
   std::string nameserver;         ///< the only one in /etc/resolv.conf; empty: the host's resolv.conf
   std::string trusted_certificates;  ///< PEM, added to the system's CA bundle inside; may be empty
+  std::map<std::string, std::string> programs;  ///< path inside -> text: scripts that the view has beside the machine's own
   Limits limits;
 };
 

@@ -145,7 +145,10 @@ std::unique_ptr<Stream> plain_stream(os::Fd socket) {
   return std::make_unique<PlainStream>(std::move(socket));
 }
 
-os::Fd listen_tcp(const std::string& address) {
+namespace {
+
+// Nothing when the address is taken and `may_be_taken`.
+std::optional<os::Fd> try_listen_tcp(const std::string& address, bool may_be_taken) {
   auto where = parse_host_port(address);
   if (!where)
     fail(Fault::bad_input, "'{}' is no address to listen on; give one such as 127.0.0.1:8080",
@@ -157,9 +160,19 @@ os::Fd listen_tcp(const std::string& address) {
   if (bound.storage.ss_family == AF_INET6)
     ::setsockopt(made.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   if (::bind(made.get(), bound.get(), bound.size) != 0 || ::listen(made.get(), 1024) != 0) {
+    if (may_be_taken && errno == EADDRINUSE) return std::nullopt;
     fail(Fault::unavailable, "listening on {}: {}", address, std::strerror(errno));
   }
   return made;
+}
+
+}  // namespace
+
+os::Fd listen_tcp(const std::string& address) { return *try_listen_tcp(address, false); }
+
+os::Fd listen_tcp_or_near(const std::string& address) {
+  auto made = try_listen_tcp(address, true);
+  return made ? std::move(*made) : listen_tcp(address.substr(0, address.rfind(':')) + ":0");
 }
 
 os::Fd listen_unix(const std::string& path, unsigned mode) {

@@ -37,6 +37,8 @@ std::unique_ptr<Stream> plain_stream(os::Fd socket);
 ///   throws  Error{unavailable} naming the address and the cause, Error{bad_input} when it is no
 ///   address
 os::Fd listen_tcp(const std::string& address);
+/// The same; when somebody else listens there, on a port of the kernel's choice of the same host.
+os::Fd listen_tcp_or_near(const std::string& address);
 /// A listening unix socket with this mode; a stale file (nobody listens) is replaced.
 os::Fd listen_unix(const std::string& path, unsigned mode = 0600);
 /// Connects to "host:port" (host: address or name). throws Error{unavailable}, Cancelled
