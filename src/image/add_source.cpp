@@ -50,12 +50,14 @@ class FilterReader final : public formats::Reader {
 // A file of the context as an uncompressed stream.
 class OpenArchive {
  public:
-  explicit OpenArchive(const Node& node) : fd_(os::open_file(node.real, O_RDONLY | O_NOFOLLOW)), file_(fd_.get()) {
+  explicit OpenArchive(const Node& node)
+      : fd_(os::open_file(node.real, O_RDONLY | O_NOFOLLOW)), file_(fd_.get()) {
     std::array<char, 6> magic{};
     formats::FileRangeReader start(fd_.get(), 0, std::min<std::uint64_t>(node.size, magic.size()));
     std::string_view begin(magic.data(), formats::read_fully(start, magic));
     using namespace std::string_view_literals;
-    if (begin.starts_with("BZh") || begin.starts_with("\xFD" "7zXZ\0"sv)) {
+    if (begin.starts_with("BZh") || begin.starts_with("\xFD"
+                                                      "7zXZ\0"sv)) {
       reader_ = std::make_unique<FilterReader>(node.real);
     } else {
       reader_ = oci::decompress(file_);
@@ -91,7 +93,10 @@ bool is_archive(const Node& node) {
   formats::FileRangeReader start(fd.get(), 0, magic.size());
   std::string_view begin(magic.data(), formats::read_fully(start, magic));
   using namespace std::string_view_literals;
-  bool is_compressed = begin.starts_with("\x1F\x8B") || begin.starts_with("BZh") || begin.starts_with("\xFD" "7zXZ\0"sv) ||
+  bool is_compressed = begin.starts_with("\x1F\x8B") || begin.starts_with("BZh") ||
+                       begin.starts_with(
+                           "\xFD"
+                           "7zXZ\0"sv) ||
                        begin.starts_with("\x28\xB5\x2F\xFD");
   if (!is_compressed && node.size < 512) return false;
   OpenArchive archive(node);
@@ -101,7 +106,8 @@ bool is_archive(const Node& node) {
 
 class Adder {
  public:
-  Adder(const CopyOp& add, Tree& context, const CopyWorld& world, LayerStore& store, const std::stop_token& stop)
+  Adder(const CopyOp& add, Tree& context, const CopyWorld& world, LayerStore& store,
+        const std::stop_token& stop)
       : add_(add), context_(context), world_(world), store_(store), stop_(stop) {}
 
   Added run() {
@@ -179,7 +185,6 @@ class Adder {
       unpack(file.node);
       return;
     }
-    if (file.name.empty() && one.dest.ends_with('/')) fail(Fault::bad_input, "cannot determine a filename for source {}", source);
     merge(copy_entries(one, {file}, {world_.root, false, world_.now}));
   }
 
@@ -194,7 +199,8 @@ class Adder {
 
 }  // namespace
 
-Added add_sources(const CopyOp& add, Tree& context, const CopyWorld& world, LayerStore& store, const std::stop_token& stop) {
+Added add_sources(const CopyOp& add, Tree& context, const CopyWorld& world, LayerStore& store,
+                  const std::stop_token& stop) {
   return Adder(add, context, world, store, stop).run();
 }
 

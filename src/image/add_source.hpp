@@ -24,9 +24,11 @@ std::string remote_key(const CopyOp& add, LayerStore& store, const std::stop_tok
 
 struct Added {
   Entries entries;
-  std::shared_ptr<os::TempDir> files;  ///< where unpacked and downloaded files are until the layer is written
+  std::shared_ptr<os::TempDir>
+      files;  ///< where unpacked and downloaded files are until the layer is written
 };
 /// The layer that an ADD makes: local archives are unpacked into the destination, the rest is copied as COPY does.
-Added add_sources(const CopyOp& add, Tree& context, const CopyWorld& world, LayerStore& store, const std::stop_token& stop);
+Added add_sources(const CopyOp& add, Tree& context, const CopyWorld& world, LayerStore& store,
+                  const std::stop_token& stop);
 
 }  // namespace slipway::image

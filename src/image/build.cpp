@@ -36,9 +36,13 @@ struct DockerfileText {
 DockerfileText read_dockerfile(const BuildRequest& request) {
   if (request.dockerfile_text) return {"Dockerfile", {}, *request.dockerfile_text};
   fs::path path = request.dockerfile.value_or(request.context / "Dockerfile");
-  std::string name = request.dockerfile ? request.dockerfile->string() : path.lexically_normal().string();
+  std::string name =
+      request.dockerfile ? request.dockerfile->string() : path.lexically_normal().string();
   auto text = os::read_file_if_exists(path);
-  if (!text) fail(Fault::bad_input, "failed to read dockerfile: there is no file '{}'", path.string());
+  if (!text && !request.dockerfile)
+    text = os::read_file_if_exists(path = request.context / "dockerfile");
+  if (!text)
+    fail(Fault::bad_input, "failed to read dockerfile: there is no file '{}'", path.string());
   return {name, path, std::move(*text)};
 }
 
@@ -63,8 +67,10 @@ class BlobMaker final {
   std::vector<LayerBlob> finish(const std::stop_token& stop) {
     queue_.with([](Queue& queue) { queue.is_closed = true; });
     std::vector<LayerBlob> blobs;
-    bool done = queue_.wait(stop, Deadline::never(), [](const Queue& queue) { return queue.blobs.size() == queue.layers.size(); },
-                            [&](Queue& queue) { blobs = queue.blobs; });
+    bool done = queue_.wait(
+        stop, Deadline::never(),
+        [](const Queue& queue) { return queue.blobs.size() == queue.layers.size(); },
+        [&](Queue& queue) { blobs = queue.blobs; });
     if (!done) throw Cancelled();
     return blobs;
   }
@@ -81,11 +87,14 @@ class BlobMaker final {
     if (request_.rewrite_timestamp) clamp = request_.source_date_epoch;
     while (true) {
       std::shared_ptr<Layer> next;
-      bool woken = queue_.wait(stop, Deadline::never(),
-                               [](const Queue& queue) { return queue.is_closed || queue.blobs.size() < queue.layers.size(); },
-                               [&](Queue& queue) {
-                                 if (queue.blobs.size() < queue.layers.size()) next = queue.layers[queue.blobs.size()];
-                               });
+      bool woken = queue_.wait(
+          stop, Deadline::never(),
+          [](const Queue& queue) {
+            return queue.is_closed || queue.blobs.size() < queue.layers.size();
+          },
+          [&](Queue& queue) {
+            if (queue.blobs.size() < queue.layers.size()) next = queue.layers[queue.blobs.size()];
+          });
       if (!woken) throw Cancelled();
       if (!next) return;
       auto blob = next->blob(request_.compression, clamp, stop);
@@ -100,7 +109,8 @@ class BlobMaker final {
 
 // The configuration with the new layers and the times of its history. What was cached keeps its time, so that nothing changed gives the
 // same image.
-oci::ImageConfig finished_config(const BuildRequest& request, const StageRun& target, const std::vector<LayerBlob>& blobs) {
+oci::ImageConfig finished_config(const BuildRequest& request, const StageRun& target,
+                                 const std::vector<LayerBlob>& blobs) {
   oci::ImageConfig config = target.plan.image;
   for (const auto& [name, value] : request.labels) config.config.labels[name] = value;
   for (const auto& blob : blobs) config.diff_ids.push_back(blob.diff_id);
@@ -112,7 +122,9 @@ oci::ImageConfig finished_config(const BuildRequest& request, const StageRun& ta
   std::string time = config.created;
   if (time.empty()) time = "1970-01-01T00:00:00Z";
   std::optional<std::string> fixed;
-  if (request.source_date_epoch) fixed = formats::iso8601(formats::from_epoch_seconds(static_cast<double>(*request.source_date_epoch)));
+  if (request.source_date_epoch)
+    fixed = formats::iso8601(
+        formats::from_epoch_seconds(static_cast<double>(*request.source_date_epoch)));
   for (std::size_t i = first_new; i < config.history.size(); ++i) {
     if (auto known = times.find(i); known != times.end()) time = known->second;
     if (fixed) time = *fixed;
@@ -123,11 +135,13 @@ oci::ImageConfig finished_config(const BuildRequest& request, const StageRun& ta
 }
 
 std::string oci_layer_type(const std::string& type) {
-  return type == oci::media_type::kDockerLayerGzip ? std::string(oci::media_type::kLayerGzip) : type;
+  return type == oci::media_type::kDockerLayerGzip ? std::string(oci::media_type::kLayerGzip)
+                                                   : type;
 }
 
-oci::Descriptor put_image(const BuildRequest& request, BuildEnvironment& environment, const StageRun& target,
-                          const std::vector<LayerBlob>& blobs, BuildResult& result) {
+oci::Descriptor put_image(const BuildRequest& request, BuildEnvironment& environment,
+                          const StageRun& target, const std::vector<LayerBlob>& blobs,
+                          BuildResult& result) {
   oci::ImageConfig config = finished_config(request, target, blobs);
   oci::Manifest manifest;
   std::string config_bytes = oci::print(config);
@@ -153,22 +167,25 @@ oci::Descriptor put_image(const BuildRequest& request, BuildEnvironment& environ
 
 bool needs_image(const BuildRequest& request) {
   if (request.outputs.empty()) return true;
-  return std::any_of(request.outputs.begin(), request.outputs.end(),
-                     [](const Output& output) { return output.kind != Output::Kind::local && output.kind != Output::Kind::tar; });
+  return std::any_of(request.outputs.begin(), request.outputs.end(), [](const Output& output) {
+    return output.kind != Output::Kind::local && output.kind != Output::Kind::tar;
+  });
 }
 
 BuildRequest with_epoch_argument(BuildRequest request) {
   auto given = request.build_args.find("SOURCE_DATE_EPOCH");
   if (given == request.build_args.end() || request.source_date_epoch) return request;
   auto seconds = to_integer(given->second);
-  if (!seconds) fail(Fault::bad_input, "SOURCE_DATE_EPOCH '{}' is not a number of seconds", given->second);
+  if (!seconds)
+    fail(Fault::bad_input, "SOURCE_DATE_EPOCH '{}' is not a number of seconds", given->second);
   request.source_date_epoch = *seconds;
   return request;
 }
 
 }  // namespace
 
-BuildResult build(const BuildRequest& given, BuildEnvironment& environment, const ProgressSink& progress, const std::stop_token& stop) {
+BuildResult build(const BuildRequest& given, BuildEnvironment& environment,
+                  const ProgressSink& progress, const std::stop_token& stop) {
   const BuildRequest request = with_epoch_argument(given);
   BuildResult result;
   for (const auto& tag : request.tags) result.names.push_back(oci::Reference::parse(tag).str());
@@ -184,7 +201,8 @@ BuildResult build(const BuildRequest& given, BuildEnvironment& environment, cons
   sources.set_dockerfile(file.path);
   TaskGroup group(stop);
   BlobMaker blobs(request, group);
-  StageRunner runner({request, environment, list, arguments, file.text, sources, store, progress}, group);
+  StageRunner runner({request, environment, list, arguments, file.text, sources, store, progress},
+                     group);
   runner.plan(stop);
   if (needs_image(request)) {
     runner.on_target_layer = [&](const std::shared_ptr<Layer>& layer) { blobs.add(layer); };

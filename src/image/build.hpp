@@ -40,7 +40,7 @@ struct Output {
     local,     ///< the root file system as a directory
   };
   Kind kind = Kind::store;
-  std::filesystem::path dest;  ///< for oci, docker, tar, local; "-" is standard output
+  std::filesystem::path dest;      ///< for oci, docker, tar, local; "-" is standard output
   std::vector<std::string> names;  ///< for registry: instead of the request's tags
 };
 
@@ -55,39 +55,43 @@ struct BuildRequest {
   std::map<std::string, std::string> build_args;
   std::map<std::string, std::string> labels;
   std::map<std::string, std::string> annotations;  ///< of the manifest
-  std::map<std::string, std::string> contexts;     ///< named contexts: a directory or "docker-image://REF"
+  std::map<std::string, std::string>
+      contexts;  ///< named contexts: a directory or "docker-image://REF"
   std::vector<Secret> secrets;
   std::string ssh_agent_socket;  ///< for RUN --mount=type=ssh; empty: none
   std::string target;            ///< a stage's name or number; empty: the last
   std::string platform;          ///< "linux/amd64"; empty: this machine's
-  std::string network = "host";  ///< for RUN without --network: "host", "none" or "default" (as host)
+  std::string network =
+      "host";  ///< for RUN without --network: "host", "none" or "default" (as host)
   std::vector<std::string> add_hosts;  ///< "name:address"
   bool no_cache = false;
-  bool pull = false;  ///< ask the registry for base images even when the store has them
+  bool pull = false;            ///< ask the registry for base images even when the store has them
   bool allow_insecure = false;  ///< permit RUN --security=insecure
   Compression compression = Compression::gzip;
   std::vector<Output> outputs;
-  std::optional<std::int64_t> source_date_epoch;  ///< seconds; SOURCE_DATE_EPOCH in build_args sets it too
-  bool rewrite_timestamp = false;                 ///< new layers' times are clamped to source_date_epoch
+  std::optional<std::int64_t>
+      source_date_epoch;           ///< seconds; SOURCE_DATE_EPOCH in build_args sets it too
+  bool rewrite_timestamp = false;  ///< new layers' times are clamped to source_date_epoch
 };
 
 /// One line of what happens, for a terminal or a log. Called from several threads, never two calls at once.
 struct Progress {
   enum class Kind { started, output, done, cached, failed, message };
   Kind kind = Kind::message;
-  int step = 0;        ///< 1-based number of the step; 0: the build as a whole
-  std::string name;    ///< "[build 3/4] RUN npm ci"; for output and message the text
+  int step = 0;      ///< 1-based number of the step; 0: the build as a whole
+  std::string name;  ///< "[build 3/4] RUN npm ci"; for output and message the text
   std::chrono::milliseconds took{0};
 };
 using ProgressSink = std::function<void(const Progress&)>;
 
 /// What a build is done with. Everything is borrowed and outlives the call.
 struct BuildEnvironment {
-  std::filesystem::path state;      ///< STATE/images: snapshots, step records and cache mounts are kept below it
-  oci::BlobStore& store;            ///< the local image store
-  oci::LayerCache& layers;          ///< unpacked layers
-  oci::RegistryClient& registry;    ///< for base images and pushes
-  container::Runtime& runtime;      ///< runs RUN steps
+  std::filesystem::path
+      state;  ///< STATE/images: snapshots, step records and cache mounts are kept below it
+  oci::BlobStore& store;          ///< the local image store
+  oci::LayerCache& layers;        ///< unpacked layers
+  oci::RegistryClient& registry;  ///< for base images and pushes
+  container::Runtime& runtime;    ///< runs RUN steps
   Log& log;
 };
 
@@ -95,8 +99,8 @@ struct BuildResult {
   std::string manifest_digest;  ///< "sha256:…"
   std::string config_digest;    ///< the image id
   std::uint64_t manifest_size = 0;
-  std::string media_type;          ///< of the manifest
-  std::vector<std::string> names;  ///< normalised tags
+  std::string media_type;           ///< of the manifest
+  std::vector<std::string> names;   ///< normalised tags
   std::vector<std::string> pushed;  ///< the names that a registry took
   int steps = 0;
   int cached = 0;
@@ -106,7 +110,7 @@ struct BuildResult {
 ///   throws   Error{bad_input} for a Dockerfile that cannot be built, with file:line and the lines around; Error{failed} when a RUN step
 ///            fails, with its line and its exit code; Error{unavailable}; Cancelled
 ///   threads  several builds at once may share one environment
-BuildResult build(const BuildRequest& request, BuildEnvironment& environment, const ProgressSink& progress,
-                  const std::stop_token& stop);
+BuildResult build(const BuildRequest& request, BuildEnvironment& environment,
+                  const ProgressSink& progress, const std::stop_token& stop);
 
 }  // namespace slipway::image

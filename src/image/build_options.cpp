@@ -12,6 +12,7 @@ namespace fs = std::filesystem;
 
 fs::path absolute(const BuildFlags& flags, std::string_view path) {
   fs::path given(path);
+  if (flags.locate) return flags.locate(given.string());
   return given.is_absolute() ? given : flags.cwd / given;
 }
 

@@ -17,6 +17,8 @@ namespace slipway::image {
 struct BuildFlags {
   std::function<std::optional<std::string>(const std::string&)> environment;  ///< a variable
   std::filesystem::path cwd;  ///< what relative paths start from
+  /// Where the file of a path is; empty: at the path itself. For texts that come from another machine's file system.
+  std::function<std::filesystem::path(const std::string&)> locate;
 };
 
 /// "K=V". throws Error{bad_input} naming `option`

@@ -2,6 +2,7 @@
 #include "image/commands.hpp"
 
 #include "base/text.hpp"
+#include "image/heredoc.hpp"
 #include "image/words.hpp"
 
 namespace slipway::image {
@@ -9,8 +10,9 @@ namespace {
 
 struct Rule {
   std::string_view keyword;
-  std::string_view flags;  // space separated; '*' after a name: may be repeated; '!' : takes no value or true/false
-  int least = 0;           // words
+  std::string_view
+      flags;  // space separated; '*' after a name: may be repeated; '!' : takes no value or true/false
+  int least = 0;  // words
   int most = -1;
 };
 
@@ -68,13 +70,16 @@ std::optional<std::string> check_flags(const Instruction& instruction, const Rul
 std::optional<std::string> check_count(const Instruction& instruction, const Rule& rule) {
   int count = static_cast<int>(instruction.words.size());
   if (rule.least == 1 && count == 0) {
-    return fmt::format("{} requires {} one argument", rule.keyword, rule.most == 1 ? "exactly" : "at least");
+    return fmt::format("{} requires {} one argument", rule.keyword,
+                       rule.most == 1 ? "exactly" : "at least");
   }
   if (rule.least == 2 && count < 2) {
-    return fmt::format("{} requires at least two arguments, but {} provided: destination could not be determined", rule.keyword,
-                       count == 0 ? "none was" : "only one was");
+    return fmt::format(
+        "{} requires at least two arguments, but {} provided: destination could not be determined",
+        rule.keyword, count == 0 ? "none was" : "only one was");
   }
-  if (rule.most >= 0 && count > rule.most) return fmt::format("{} has too many arguments", rule.keyword);
+  if (rule.most >= 0 && count > rule.most)
+    return fmt::format("{} has too many arguments", rule.keyword);
   return std::nullopt;
 }
 
@@ -85,15 +90,18 @@ std::optional<std::string> check_health(const Instruction& instruction) {
     return std::nullopt;
   }
   if (kind != "CMD") return fmt::format("unknown type \"{}\" in HEALTHCHECK (try CMD)", kind);
-  if (instruction.words.size() < 2 || instruction.words[1].empty()) return "missing command after HEALTHCHECK CMD";
+  if (instruction.words.size() < 2 || instruction.words[1].empty())
+    return "missing command after HEALTHCHECK CMD";
   for (const auto& flag : instruction.flags) {
     if (flag.name == "retries") {
       auto retries = to_integer(flag.value.value_or(""));
-      if (!retries || *retries < 0 || *retries > 1'000'000) return fmt::format("--retries must be at least 0, not {}", *flag.value);
+      if (!retries || *retries < 0 || *retries > 1'000'000)
+        return fmt::format("--retries must be at least 0, not {}", *flag.value);
       continue;
     }
     auto span = read_duration(flag.value.value_or(""));
-    if (!span) return fmt::format("invalid duration \"{}\" of --{}", flag.value.value_or(""), flag.name);
+    if (!span)
+      return fmt::format("invalid duration \"{}\" of --{}", flag.value.value_or(""), flag.name);
     if (*span != std::chrono::nanoseconds(0) && *span < std::chrono::milliseconds(1)) {
       return fmt::format("--{} {} cannot be less than 1ms", flag.name, flag.value.value_or(""));
     }
@@ -104,15 +112,19 @@ std::optional<std::string> check_health(const Instruction& instruction) {
 std::optional<std::string> check_from(const Instruction& instruction) {
   const auto& words = instruction.words;
   if (words.size() == 1) return std::nullopt;
-  if (words.size() != 3 || !equals_ignoring_case(words[1], "as")) return "FROM requires either one or three arguments";
+  if (words.size() != 3 || !equals_ignoring_case(words[1], "as"))
+    return "FROM requires either one or three arguments";
   std::string name = to_lower(words[2]);
   bool good = name.front() >= 'a' && name.front() <= 'z';
-  for (char c : name) good = good && (std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.');
+  for (char c : name)
+    good =
+        good && (std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.');
   if (!good) {
-    return fmt::format("invalid name for build stage: \"{}\", a name starts with a letter and holds letters, digits, '-', '_', '.'",
-                       words[2]);
+    return fmt::format(
+        "invalid name for build stage: \"{}\", a name starts with a letter and holds letters, "
+        "digits, '-', '_', '.'",
+        words[2]);
   }
-  if (name == "scratch" || name == "context") return fmt::format("invalid name for build stage: \"{}\" is a reserved name", words[2]);
   return std::nullopt;
 }
 
@@ -125,16 +137,33 @@ std::optional<std::string> check_run(const Instruction& instruction) {
       network && *network != "default" && *network != "none" && *network != "host") {
     return fmt::format("invalid network mode \"{}\": it is default, none or host", *network);
   }
-  if (auto security = flag_value(instruction, "security"); security && *security != "sandbox" && *security != "insecure") {
+  if (auto security = flag_value(instruction, "security");
+      security && *security != "sandbox" && *security != "insecure") {
     return fmt::format("security \"{}\" is not known: it is sandbox or insecure", *security);
   }
-  if (flag_value(instruction, "device")) return "RUN --device is not supported yet: there are no CDI devices here";
+  if (flag_value(instruction, "device"))
+    return "RUN --device is not supported yet: there are no CDI devices here";
+  return std::nullopt;
+}
+
+std::optional<std::string> check_copy(const Instruction& instruction) {
+  bool is_copy = instruction.keyword == "COPY";
+  if (!is_copy && instruction.keyword != "ADD") return std::nullopt;
+  if (!instruction.is_json && !instruction.heredocs.empty() &&
+      heredoc_of(instruction.words.back())) {
+    return fmt::format("{} cannot accept a heredoc as a destination", instruction.keyword);
+  }
+  if (auto from = flag_value(instruction, "from"); from && from->find('$') != std::string::npos) {
+    return "variable expansion is not supported for --from, define a new stage with FROM using ARG "
+           "from global scope as a workaround";
+  }
   return std::nullopt;
 }
 
 std::optional<std::string> check_pairs(const Instruction& instruction) {
   for (std::size_t i = 0; i < instruction.words.size(); i += 2) {
-    if (instruction.words[i].empty()) return fmt::format("{} names can not be blank", instruction.keyword);
+    if (instruction.words[i].empty())
+      return fmt::format("{} names can not be blank", instruction.keyword);
   }
   return std::nullopt;
 }
@@ -144,7 +173,8 @@ std::optional<std::string> check_onbuild(const Instruction& instruction) {
   Instruction inner;
   if (auto problem = read_instruction(instruction.rest, '\\', inner)) return problem;
   if (inner.keyword == "ONBUILD") return "chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed";
-  if (inner.keyword == "FROM" || inner.keyword == "MAINTAINER") return fmt::format("{} isn't allowed as an ONBUILD trigger", inner.keyword);
+  if (inner.keyword == "FROM" || inner.keyword == "MAINTAINER")
+    return fmt::format("{} isn't allowed as an ONBUILD trigger", inner.keyword);
   inner.heredocs = instruction.heredocs;
   return check_instruction(inner);
 }
@@ -166,7 +196,9 @@ std::vector<std::string> flag_values(const Instruction& instruction, std::string
   return values;
 }
 
-bool flag_is_set(const Instruction& instruction, std::string_view name) { return flag_value(instruction, name) == "true"; }
+bool flag_is_set(const Instruction& instruction, std::string_view name) {
+  return flag_value(instruction, name) == "true";
+}
 
 std::optional<std::string> check_instruction(const Instruction& instruction) {
   const Rule* rule = rule_of(instruction.keyword);
@@ -177,8 +209,10 @@ std::optional<std::string> check_instruction(const Instruction& instruction) {
   if (instruction.keyword == "HEALTHCHECK") return check_health(instruction);
   if (instruction.keyword == "RUN") return check_run(instruction);
   if (instruction.keyword == "ONBUILD") return check_onbuild(instruction);
-  if (instruction.keyword == "ENV" || instruction.keyword == "LABEL") return check_pairs(instruction);
-  if (instruction.keyword == "SHELL" && !instruction.is_json) return "SHELL requires the arguments to be in JSON form";
+  if (instruction.keyword == "ENV" || instruction.keyword == "LABEL")
+    return check_pairs(instruction);
+  if (instruction.keyword == "SHELL" && !instruction.is_json)
+    return "SHELL requires the arguments to be in JSON form";
   if (instruction.keyword == "ARG") {
     for (const auto& word : instruction.words) {
       if (word.starts_with('=')) return "ARG names can not be blank";
@@ -189,23 +223,18 @@ std::optional<std::string> check_instruction(const Instruction& instruction) {
       if (trim(word).empty()) return "VOLUME specified can not be an empty string";
     }
   }
-  bool copies = instruction.keyword == "COPY" || instruction.keyword == "ADD";
-  if (copies && instruction.words.size() > 2 && instruction.words.back().find('$') == std::string::npos) {
-    const auto& dest = instruction.words.back();
-    if (!dest.ends_with('/') && dest != "." && !dest.ends_with("/.") && dest != "..") {
-      return fmt::format("when using {} with more than one source file, the destination must be a directory and end with a /",
-                         instruction.keyword);
-    }
-  }
-  if (auto mode = flag_value(instruction, "chmod"); mode && mode->find('$') == std::string::npos && !ModeChange::read(*mode)) {
+  if (auto problem = check_copy(instruction)) return problem;
+  if (auto mode = flag_value(instruction, "chmod");
+      mode && mode->find('$') == std::string::npos && !ModeChange::read(*mode)) {
     return fmt::format("invalid chmod parameter: '{}', it should be octal or symbolic", *mode);
   }
   return std::nullopt;
 }
 
 std::optional<std::chrono::nanoseconds> read_duration(std::string_view text) {
-  static constexpr std::pair<std::string_view, double> kUnits[] = {{"ns", 1},     {"us", 1e3},   {"\xC2\xB5s", 1e3}, {"ms", 1e6},
-                                                                   {"s", 1e9},    {"m", 6e10},   {"h", 3.6e12}};
+  static constexpr std::pair<std::string_view, double> kUnits[] = {
+      {"ns", 1},  {"us", 1e3}, {"\xC2\xB5s", 1e3}, {"ms", 1e6},
+      {"s", 1e9}, {"m", 6e10}, {"h", 3.6e12}};
   if (text == "0") return std::chrono::nanoseconds(0);
   if (text.empty()) return std::nullopt;
   double total = 0;
@@ -215,7 +244,9 @@ std::optional<std::chrono::nanoseconds> read_duration(std::string_view text) {
     double scale = 1;
     bool has_digit = false;
     bool after_point = false;
-    for (; at < text.size() && (std::isdigit(static_cast<unsigned char>(text[at])) || (text[at] == '.' && !after_point)); ++at) {
+    for (; at < text.size() && (std::isdigit(static_cast<unsigned char>(text[at])) ||
+                                (text[at] == '.' && !after_point));
+         ++at) {
       if (text[at] == '.') {
         after_point = true;
         continue;
@@ -255,26 +286,55 @@ std::optional<ModeChange> ModeChange::read(std::string_view text) {
     std::size_t at = 0;
     std::uint32_t who = 0;
     for (; at < part.size(); ++at) {
-      if (part[at] == 'u') who |= 04700;
-      else if (part[at] == 'g') who |= 02070;
-      else if (part[at] == 'o') who |= 01007;
-      else if (part[at] == 'a') who |= 07777;
-      else break;
+      if (part[at] == 'u')
+        who |= 04700;
+      else if (part[at] == 'g')
+        who |= 02070;
+      else if (part[at] == 'o')
+        who |= 01007;
+      else if (part[at] == 'a')
+        who |= 07777;
+      else
+        break;
     }
     if (who == 0) who = 07777;
     if (at >= part.size()) return std::nullopt;
     while (at < part.size()) {
       Clause clause{.who = who, .operation = part[at++]};
-      if (std::string_view("+-=").find(clause.operation) == std::string_view::npos) return std::nullopt;
-      for (; at < part.size() && std::string_view("+-=").find(part[at]) == std::string_view::npos; ++at) {
+      if (std::string_view("+-=").find(clause.operation) == std::string_view::npos)
+        return std::nullopt;
+      for (; at < part.size() && std::string_view("+-=").find(part[at]) == std::string_view::npos;
+           ++at) {
         switch (part[at]) {
-          case 'r': clause.bits |= 0444; break;
-          case 'w': clause.bits |= 0222; break;
-          case 'x': clause.bits |= 0111; break;
-          case 'X': clause.conditional_x = true; break;
-          case 's': clause.bits |= 06000; break;
-          case 't': clause.bits |= 01000; break;
-          default: return std::nullopt;
+          case 'r':
+            clause.bits |= 0444;
+            break;
+          case 'w':
+            clause.bits |= 0222;
+            break;
+          case 'x':
+            clause.bits |= 0111;
+            break;
+          case 'X':
+            clause.conditional_x = true;
+            break;
+          case 's':
+            clause.bits |= 06000;
+            break;
+          case 't':
+            clause.bits |= 01000;
+            break;
+          case 'u':
+            clause.like = 6;
+            break;
+          case 'g':
+            clause.like = 3;
+            break;
+          case 'o':
+            clause.like = 0;
+            break;
+          default:
+            return std::nullopt;
         }
       }
       change.clauses_.push_back(clause);
@@ -289,6 +349,7 @@ std::uint32_t ModeChange::apply(std::uint32_t before, bool is_directory) const {
   for (const auto& clause : clauses_) {
     std::uint32_t bits = clause.bits;
     if (clause.conditional_x && (is_directory || (mode & 0111) != 0)) bits |= 0111;
+    if (clause.like >= 0) bits |= ((mode >> clause.like) & 7u) * 0111u;
     bits &= clause.who;
     if (clause.operation == '+') mode |= bits;
     if (clause.operation == '-') mode &= ~bits;

@@ -27,11 +27,12 @@ struct MountFlag {
   enum class Type { bind, cache, tmpfs, secret, ssh };
   enum class Sharing { shared, private_, locked };
   Type type = Type::bind;
-  std::string from;    ///< stage, image or named context; empty: the build context (bind), nothing (cache)
+  std::string
+      from;  ///< stage, image or named context; empty: the build context (bind), nothing (cache)
   std::string source;
   std::string target;  ///< empty for secrets and ssh that go to their default place
   std::string id;
-  std::string env;     ///< secret: the variable that gets the value
+  std::string env;  ///< secret: the variable that gets the value
   Sharing sharing = Sharing::shared;
   bool read_only = false;
   bool required = false;
@@ -64,8 +65,9 @@ class ModeChange final {
   struct Clause {
     std::uint32_t who = 07777;  // the bits it speaks of
     char operation = '=';
-    std::uint32_t bits = 0;     // in all three places
+    std::uint32_t bits = 0;  // in all three places
     bool conditional_x = false;
+    int like = -1;  // "g=u": the bits of another place, shifted so far
   };
   std::optional<std::uint32_t> octal_;
   std::vector<Clause> clauses_;

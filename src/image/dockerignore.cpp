@@ -81,7 +81,8 @@ std::optional<bool> in_class(std::string_view pattern, std::size_t& at, char c) 
       if (!high || at >= pattern.size()) return std::nullopt;
     }
     auto value = static_cast<unsigned char>(c);
-    if (static_cast<unsigned char>(*low) <= value && value <= static_cast<unsigned char>(*high)) found = true;
+    if (static_cast<unsigned char>(*low) <= value && value <= static_cast<unsigned char>(*high))
+      found = true;
     ++ranges;
   }
 }
@@ -138,7 +139,8 @@ bool matches_path(std::string_view pattern, std::string_view path) {
   if (!is_path_pattern(pattern)) return false;
   std::size_t p = 0;
   std::size_t t = 0;
-  std::optional<std::pair<std::size_t, std::size_t>> star;  // where to go on after the last '*' took one more
+  std::optional<std::pair<std::size_t, std::size_t>>
+      star;  // where to go on after the last '*' took one more
   while (true) {
     if (p < pattern.size() && pattern[p] == '*') {
       star = {++p, t};
@@ -220,7 +222,8 @@ struct IgnoreMatcher::Pattern {
       case Kind::prefix:
         return path.starts_with(needle);
       case Kind::suffix:
-        return path.ends_with(needle) || (needle.starts_with('/') && path == std::string_view(needle).substr(1));
+        return path.ends_with(needle) ||
+               (needle.starts_with('/') && path == std::string_view(needle).substr(1));
       case Kind::expression:
         return re2::RE2::PartialMatch(re2::StringPiece(path.data(), path.size()), *expression);
     }
@@ -228,7 +231,8 @@ struct IgnoreMatcher::Pattern {
   }
 
   [[nodiscard]] bool matches_or_parent_does(std::string_view path) const {
-    for (auto slash = path.find('/'); slash != std::string_view::npos; slash = path.find('/', slash + 1)) {
+    for (auto slash = path.find('/'); slash != std::string_view::npos;
+         slash = path.find('/', slash + 1)) {
       if (matches(path.substr(0, slash))) return true;
     }
     return matches(path);
@@ -257,7 +261,7 @@ bool IgnoreMatcher::may_except_below(std::string_view directory) const {
     std::string_view text = pattern.text;
     if (text.ends_with("/**")) text.remove_suffix(3);
     if (text.find_first_of("*?[\\") != std::string_view::npos) return true;
-    if (text.starts_with(inside)) return true;
+    if ((std::string(text) + "/").starts_with(inside)) return true;
   }
   return false;
 }

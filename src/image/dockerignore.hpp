@@ -31,8 +31,9 @@ class IgnoreMatcher final {
   };
   struct Verdict {
     bool is_ignored = false;
-    bool prune = false;  ///< an ignored directory below which no exception can match: need not be walked
-    Parent as_parent;    ///< for what is below
+    bool prune =
+        false;  ///< an ignored directory below which no exception can match: need not be walked
+    Parent as_parent;  ///< for what is below
   };
   /// `path` is relative, slash separated, without "./".
   [[nodiscard]] Verdict verdict(std::string_view path, const Parent& parent) const;

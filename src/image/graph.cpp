@@ -5,22 +5,37 @@
 
 #include "base/text.hpp"
 #include "image/words.hpp"
+#include "oci/reference.hpp"
 
 namespace slipway::image {
 namespace {
+
+constexpr std::string_view kImageContext = "docker-image://";
+
+// Calls `use(name, instruction)` for everything that an instruction takes files from.
+void for_each_origin(const Instruction& instruction,
+                     const std::function<void(const std::string&)>& use) {
+  if (auto from = flag_value(instruction, "from")) use(*from);
+  if (instruction.keyword != "RUN") return;
+  for (const auto& mount : flag_values(instruction, "mount")) {
+    if (auto read = read_mount_flag(mount, {}); !read.mount.from.empty()) use(read.mount.from);
+  }
+}
 
 class StageReader {
  public:
   StageReader(const Dockerfile& dockerfile, const std::string& file, const Arguments& arguments)
       : dockerfile_(dockerfile), arguments_(arguments) {
     list_.file = file;
+    list_.escape = dockerfile.directives.escape;
     list_.errors = dockerfile.diagnostics;
   }
 
   StageList read() {
     add_platform_arguments();
     for (const auto& instruction : dockerfile_.instructions) add(instruction);
-    if (list_.stages.empty() && list_.errors.empty()) error(1, "there is no build stage: a Dockerfile needs a FROM");
+    if (list_.stages.empty() && list_.errors.empty())
+      error(1, "there is no build stage: a Dockerfile needs a FROM");
     if (list_.errors.empty()) choose();
     return std::move(list_);
   }
@@ -44,7 +59,8 @@ class StageReader {
     };
     add("BUILD", arguments_.build_platform);
     add("TARGET", arguments_.target_platform);
-    list_.globals.emplace_back("TARGETSTAGE", arguments_.target_stage.empty() ? "default" : arguments_.target_stage);
+    list_.globals.emplace_back(
+        "TARGETSTAGE", arguments_.target_stage.empty() ? "default" : arguments_.target_stage);
   }
 
   std::optional<std::string> global(std::string_view name) const {
@@ -55,7 +71,8 @@ class StageReader {
   }
 
   std::optional<std::string> expanded(std::string_view text, int line) {
-    auto result = expand(text, [&](std::string_view name) { return global(name); }, {.escape = dockerfile_.directives.escape});
+    auto result = expand(text, [&](std::string_view name) { return global(name); },
+                         {.escape = dockerfile_.directives.escape});
     if (result.error) {
       error(line, *result.error);
       return std::nullopt;
@@ -72,11 +89,12 @@ class StageReader {
     if (instruction.keyword == "FROM") {
       add_stage(instruction);
     } else if (!list_.stages.empty()) {
-      list_.stages.back().instructions.push_back(instruction);
+      if (!list_.stages.back().is_replaced) list_.stages.back().instructions.push_back(instruction);
     } else if (instruction.keyword == "ARG") {
       add_global(instruction);
     } else {
-      error(line, fmt::format("no build stage in current context: {} before the first FROM", instruction.keyword));
+      error(line, fmt::format("no build stage in current context: {} before the first FROM",
+                              instruction.keyword));
     }
   }
 
@@ -87,7 +105,8 @@ class StageReader {
       if (auto given = arguments_.given.find(name); given != arguments_.given.end()) {
         list_.globals.emplace_back(name, given->second);
       } else if (equals != std::string::npos) {
-        if (auto value = expanded(word.substr(equals + 1), instruction.lines.first)) list_.globals.emplace_back(name, *value);
+        if (auto value = expanded(word.substr(equals + 1), instruction.lines.first))
+          list_.globals.emplace_back(name, *value);
       }
     }
   }
@@ -99,23 +118,37 @@ class StageReader {
     std::string base;
     if (!instruction.words.empty()) base = expanded(instruction.words[0], line).value_or("scratch");
     if (base.empty()) {
-      error(line, fmt::format("base name ({}) should not be blank", instruction.words.empty() ? "" : instruction.words[0]));
+      error(line, fmt::format("base name ({}) should not be blank",
+                              instruction.words.empty() ? "" : instruction.words[0]));
     }
-    if (auto platform = flag_value(instruction, "platform")) stage.platform = expanded(*platform, line).value_or("");
+    if (auto platform = flag_value(instruction, "platform"))
+      stage.platform = expanded(*platform, line).value_or("");
+    auto replacement = stage.name.empty() ? std::nullopt : named_context(arguments_, stage.name);
+    stage.is_replaced = replacement.has_value();
     for (const auto& earlier : list_.stages) {
-      if (!earlier.name.empty() && earlier.name == to_lower(base)) stage.base_stage = earlier.number;
+      if (!replacement && !earlier.name.empty() && earlier.name == to_lower(base))
+        stage.base_stage = earlier.number;
     }
-    if (!stage.base_stage && base != "scratch") stage.base = base;
+    if (!replacement && !stage.base_stage) replacement = named_context(arguments_, base);
+    if (replacement && replacement->starts_with(kImageContext)) {
+      stage.base = replacement->substr(kImageContext.size());
+    } else if (replacement) {
+      stage.directory = *replacement;
+    } else if (!stage.base_stage && base != "scratch") {
+      stage.base = base;
+    }
     list_.stages.push_back(std::move(stage));
   }
 
   std::optional<int> target() const {
     if (arguments_.target_stage.empty()) return static_cast<int>(list_.stages.size()) - 1;
     for (auto stage = list_.stages.rbegin(); stage != list_.stages.rend(); ++stage) {
-      if (!stage->name.empty() && stage->name == to_lower(arguments_.target_stage)) return stage->number;
+      if (!stage->name.empty() && stage->name == to_lower(arguments_.target_stage))
+        return stage->number;
     }
     auto number = to_integer(arguments_.target_stage);
-    if (number && *number >= 0 && *number < static_cast<long long>(list_.stages.size())) return static_cast<int>(*number);
+    if (number && *number >= 0 && *number < static_cast<long long>(list_.stages.size()))
+      return static_cast<int>(*number);
     return std::nullopt;
   }
 
@@ -138,24 +171,15 @@ class StageReader {
   }
 
   std::vector<int> uses(const Stage& stage) {
-    std::vector<int> used;
-    if (stage.base_stage) used.push_back(*stage.base_stage);
-    auto use = [&](const std::string& name, const Instruction& instruction) {
-      auto origin = origin_of(name, list_, stage.number, arguments_);
-      if (!origin) {
-        error(instruction.lines.first, fmt::format("invalid from flag value {}: the stage is not built before this one", name));
-      } else if (origin->kind == Origin::Kind::stage) {
-        used.push_back(origin->stage);
-      }
-    };
     for (const auto& instruction : stage.instructions) {
-      if (auto from = flag_value(instruction, "from")) use(*from, instruction);
-      if (instruction.keyword != "RUN") continue;
-      for (const auto& mount : flag_values(instruction, "mount")) {
-        if (auto read = read_mount_flag(mount, {}); !read.mount.from.empty()) use(read.mount.from, instruction);
-      }
+      for_each_origin(instruction, [&](const std::string& name) {
+        if (origin_of(name, list_, stage.number, arguments_)) return;
+        error(instruction.lines.first,
+              fmt::format("invalid from flag value {}: the stage is not built before this one",
+                          name));
+      });
     }
-    return used;
+    return stages_used(list_, stage.number, arguments_, {});
   }
 
   const Dockerfile& dockerfile_;
@@ -165,15 +189,58 @@ class StageReader {
 
 }  // namespace
 
-StageList read_stages(const Dockerfile& dockerfile, const std::string& file, const Arguments& arguments) {
+StageList read_stages(const Dockerfile& dockerfile, const std::string& file,
+                      const Arguments& arguments) {
   return StageReader(dockerfile, file, arguments).read();
 }
 
-std::optional<Origin> origin_of(const std::string& name, const StageList& list, int stage, const Arguments& arguments) {
-  if (auto named = arguments.contexts.find(name); named != arguments.contexts.end()) {
-    static constexpr std::string_view kImage = "docker-image://";
-    if (named->second.starts_with(kImage)) return Origin{Origin::Kind::image, -1, named->second.substr(kImage.size())};
-    return Origin{Origin::Kind::directory, -1, named->second};
+std::optional<std::string> named_context(const Arguments& arguments, const std::string& name) {
+  if (arguments.contexts.empty()) return std::nullopt;
+  if (auto named = arguments.contexts.find(name); named != arguments.contexts.end())
+    return named->second;
+  auto full = [](const std::string& text) -> std::string {
+    try {
+      return oci::Reference::parse(to_lower(text)).str();
+    } catch (const Error&) {
+      return "";
+    }
+  };
+  std::string wanted = full(name);
+  for (const auto& [known, value] : arguments.contexts) {
+    if (!wanted.empty() && full(known) == wanted) return value;
+  }
+  return std::nullopt;
+}
+
+std::vector<int> stages_used(const StageList& list, int number, const Arguments& arguments,
+                             const std::vector<std::string>& triggers) {
+  const auto& stage = list.stages[static_cast<std::size_t>(number)];
+  std::vector<int> used;
+  if (stage.base_stage) used.push_back(*stage.base_stage);
+  auto use = [&](const std::string& name) {
+    auto origin = origin_of(name, list, number, arguments);
+    if (origin && origin->kind == Origin::Kind::stage) used.push_back(origin->stage);
+  };
+  auto use_trigger = [&](const std::string& text) {
+    Instruction inner;
+    if (!read_instruction(text, '\\', inner)) for_each_origin(inner, use);
+  };
+  for (const auto& instruction : stage.instructions) for_each_origin(instruction, use);
+  for (const auto& trigger : triggers) use_trigger(trigger);
+  if (!stage.base_stage) return used;
+  for (const auto& instruction :
+       list.stages[static_cast<std::size_t>(*stage.base_stage)].instructions) {
+    if (instruction.keyword == "ONBUILD") use_trigger(instruction.rest);
+  }
+  return used;
+}
+
+std::optional<Origin> origin_of(const std::string& name, const StageList& list, int stage,
+                                const Arguments& arguments) {
+  if (auto named = named_context(arguments, name)) {
+    if (named->starts_with(kImageContext))
+      return Origin{Origin::Kind::image, -1, named->substr(kImageContext.size())};
+    return Origin{Origin::Kind::directory, -1, *named};
   }
   std::string lower = to_lower(name);
   for (int i = static_cast<int>(list.stages.size()) - 1; i >= 0; --i) {
@@ -221,7 +288,8 @@ class Text {
     return *this;
   }
   Text& operator<<(const std::vector<InlineFile>& files) {
-    for (const auto& file : files) *this << std::string_view(file.name) << std::string_view(file.content) << file.mode;
+    for (const auto& file : files)
+      *this << std::string_view(file.name) << std::string_view(file.content) << file.mode;
     return *this << files.size();
   }
   Text& operator<<(const Origin& origin) {
@@ -237,13 +305,16 @@ class Text {
 
 std::string fingerprint_of(const RunOp& run) {
   Text text;
-  text << std::string_view("run") << run.argv << run.env << std::string_view(run.cwd) << std::string_view(run.user)
-       << std::string_view(run.network) << run.insecure << run.scripts;
+  text << std::string_view("run") << run.argv << run.env << std::string_view(run.cwd)
+       << std::string_view(run.user) << std::string_view(run.network) << run.insecure
+       << run.scripts;
   for (const auto& [mount, origin] : run.mounts) {
-    text << static_cast<int>(mount.type) << std::string_view(mount.target) << mount.read_only << mount.size_bytes << mount.mode
-         << mount.uid << mount.gid << std::string_view(mount.env);
+    text << static_cast<int>(mount.type) << std::string_view(mount.target) << mount.read_only
+         << mount.size_bytes << mount.mode << mount.uid << mount.gid << std::string_view(mount.env);
     if (mount.type == MountFlag::Type::bind) text << std::string_view(mount.source) << origin;
-    if (mount.type == MountFlag::Type::cache) text << std::string_view(mount.id) << std::string_view(mount.source) << std::string_view(mount.from);
+    if (mount.type == MountFlag::Type::cache)
+      text << std::string_view(mount.id) << std::string_view(mount.source)
+           << std::string_view(mount.from);
     if (mount.type == MountFlag::Type::secret) text << std::string_view(mount.id);
   }
   return text.str();
@@ -251,14 +322,18 @@ std::string fingerprint_of(const RunOp& run) {
 
 std::string fingerprint_of(const CopyOp& copy) {
   Text text;
-  text << std::string_view(copy.is_add ? "add" : "copy") << copy.sources << std::string_view(copy.dest) << copy.chown << copy.chmod
-       << copy.excludes << copy.files << std::string_view(copy.checksum) << copy.link << copy.parents << copy.keep_git_dir
-       << copy.unpack << (copy.from.kind == Origin::Kind::context || copy.from.kind == Origin::Kind::directory);
+  text << std::string_view(copy.is_add ? "add" : "copy") << copy.sources
+       << std::string_view(copy.dest) << copy.chown << copy.chmod << copy.excludes << copy.files
+       << std::string_view(copy.checksum) << copy.link << copy.parents << copy.keep_git_dir
+       << copy.unpack
+       << (copy.from.kind == Origin::Kind::context || copy.from.kind == Origin::Kind::directory);
   return text.str();
 }
 
 std::string fingerprint_of(const MkdirOp& make) {
-  return (Text() << std::string_view("mkdir") << std::string_view(make.path) << std::string_view(make.user)).str();
+  return (Text() << std::string_view("mkdir") << std::string_view(make.path)
+                 << std::string_view(make.user))
+      .str();
 }
 
 }  // namespace

@@ -15,12 +15,13 @@ namespace slipway::image {
 
 /// What a Dockerfile is read with.
 struct Arguments {
-  std::map<std::string, std::string> given;     ///< --build-arg
-  std::map<std::string, std::string> contexts;  ///< --build-context: name -> directory or docker-image://REF
+  std::map<std::string, std::string> given;  ///< --build-arg
+  std::map<std::string, std::string>
+      contexts;  ///< --build-context: name -> directory or docker-image://REF
   oci::Platform target_platform = oci::Platform::host();
   oci::Platform build_platform = oci::Platform::host();
-  std::string target_stage;                     ///< name or number; empty: the last
-  std::string network = "host";                 ///< for RUN without --network
+  std::string target_stage;      ///< name or number; empty: the last
+  std::string network = "host";  ///< for RUN without --network
   bool allow_insecure = false;
 };
 
@@ -33,19 +34,28 @@ struct Stage {
   std::string platform;           ///< of FROM --platform; empty: the target's
   Instruction from;
   std::vector<Instruction> instructions;
+  std::string
+      directory;  ///< a named context that stands for the whole stage or its base: its files
+  bool is_replaced = false;  ///< a named context stands for the whole stage
 };
 
 struct StageList {
   std::string file;
+  char escape = '\\';  ///< of the file's instructions
   std::vector<Stage> stages;
-  std::vector<std::pair<std::string, std::string>> globals;  ///< ARGs before the first FROM, and the platform's
-  int target = 0;                                            ///< the stage to build
-  std::vector<int> needed;                                   ///< it and what it needs, ascending
+  std::vector<std::pair<std::string, std::string>>
+      globals;              ///< ARGs before the first FROM, and the platform's
+  int target = 0;           ///< the stage to build
+  std::vector<int> needed;  ///< it and what it needs, ascending
   std::vector<Diagnostic> errors;
 };
 
 /// Sorts instructions into stages, checks every one of them (also of stages that are not needed), finds what the target needs.
-StageList read_stages(const Dockerfile& dockerfile, const std::string& file, const Arguments& arguments);
+StageList read_stages(const Dockerfile& dockerfile, const std::string& file,
+                      const Arguments& arguments);
+
+/// The --build-context that a name means, by its own spelling or as an image name ("alpine" for "docker.io/library/alpine:latest").
+std::optional<std::string> named_context(const Arguments& arguments, const std::string& name);
 
 /// Where files are copied or mounted from.
 struct Origin {
@@ -57,7 +67,12 @@ struct Origin {
 };
 
 /// The stage, named context or image that `name` means for an instruction of stage `stage`. Nothing for a stage that comes later.
-std::optional<Origin> origin_of(const std::string& name, const StageList& list, int stage, const Arguments& arguments);
+std::optional<Origin> origin_of(const std::string& name, const StageList& list, int stage,
+                                const Arguments& arguments);
+
+/// The earlier stages that a stage starts from, copies or mounts from, also by ONBUILD `triggers` of its base image.
+std::vector<int> stages_used(const StageList& list, int stage, const Arguments& arguments,
+                             const std::vector<std::string>& triggers);
 
 struct InlineFile {
   std::string name;
@@ -114,14 +129,17 @@ struct PlannedStage {
   std::vector<Step> steps;
   /// The configuration after the last instruction. diff_ids are the base image's; history has an entry for every instruction so far.
   oci::ImageConfig image;
-  std::vector<std::pair<std::string, std::optional<std::string>>> arguments;  ///< ARGs declared, for stages built on this one
-  std::vector<std::string> environment;  ///< "NAME=value": what instructions are expanded with and RUN sees
+  std::vector<std::pair<std::string, std::optional<std::string>>>
+      arguments;  ///< ARGs declared, for stages built on this one
+  std::vector<std::string>
+      environment;  ///< "NAME=value": what instructions are expanded with and RUN sees
   std::vector<Diagnostic> errors;
 };
 
 /// Expands and orders a stage's instructions. Pure.
 ///   base  what its FROM leads to: the planned base stage, or the base image's configuration (nothing for scratch)
-PlannedStage plan_stage(const StageList& list, int stage, const Arguments& arguments, const PlannedStage* base_stage,
+PlannedStage plan_stage(const StageList& list, int stage, const Arguments& arguments,
+                        const PlannedStage* base_stage,
                         const std::optional<oci::ImageConfig>& base_image);
 
 /// A text that says all that decides a step's result, besides the files it starts from and copies.

@@ -6,16 +6,22 @@
 #include "image/graph.hpp"
 #include "image/heredoc.hpp"
 #include "image/json_array.hpp"
+#include "image/ports.hpp"
+#include "image/remote_source.hpp"
 #include "image/words.hpp"
 
 namespace slipway::image {
 namespace {
 
-constexpr std::string_view kDefaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-constexpr std::string_view kProxies[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY", "ftp_proxy",
-                                         "NO_PROXY",   "no_proxy",   "ALL_PROXY",   "all_proxy"};
+constexpr std::string_view kDefaultPath =
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr std::string_view kProxies[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy",
+                                         "FTP_PROXY",  "ftp_proxy",  "NO_PROXY",    "no_proxy",
+                                         "ALL_PROXY",  "all_proxy"};
 
-bool is_proxy(std::string_view name) { return std::find(std::begin(kProxies), std::end(kProxies), name) != std::end(kProxies); }
+bool is_proxy(std::string_view name) {
+  return std::find(std::begin(kProxies), std::end(kProxies), name) != std::end(kProxies);
+}
 
 void set_env(std::vector<std::string>& env, const std::string& name, const std::string& value) {
   std::string line = name + "=" + value;
@@ -33,22 +39,9 @@ void insert_sorted(std::vector<std::string>& list, const std::string& value) {
   if (at == list.end() || *at != value) list.insert(at, value);
 }
 
-// "8000-8002/udp" -> the ports; nothing when it is no port.
-std::optional<std::vector<std::string>> read_ports(std::string_view text) {
-  std::string protocol = "tcp";
-  if (auto slash = text.find('/'); slash != std::string_view::npos) {
-    protocol = to_lower(text.substr(slash + 1));
-    text = text.substr(0, slash);
-    if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") return std::nullopt;
-  }
-  if (auto colon = text.rfind(':'); colon != std::string_view::npos) text = text.substr(colon + 1);
-  auto dash = text.find('-');
-  auto first = to_integer(text.substr(0, dash));
-  auto last = dash == std::string_view::npos ? first : to_integer(text.substr(dash + 1));
-  if (!first || !last || *first < 0 || *first > *last || *last > 65535) return std::nullopt;
-  std::vector<std::string> ports;
-  for (auto port = *first; port <= *last; ++port) ports.push_back(fmt::format("{}/{}", port, protocol));
-  return ports;
+bool has_path(const std::vector<std::string>& env) {
+  return std::any_of(env.begin(), env.end(),
+                     [](const auto& line) { return line.starts_with("PATH="); });
 }
 
 class StagePlanner {
@@ -58,7 +51,8 @@ class StagePlanner {
     planned_.number = stage;
   }
 
-  PlannedStage plan(const PlannedStage* base_stage, const std::optional<oci::ImageConfig>& base_image) {
+  PlannedStage plan(const PlannedStage* base_stage,
+                    const std::optional<oci::ImageConfig>& base_image) {
     auto& image = planned_.image;
     if (base_stage) {
       image = base_stage->image;
@@ -73,9 +67,16 @@ class StagePlanner {
     if (!base_stage) planned_.environment = image.config.env;
     image.platform = arguments_.target_platform;
     if (!stage_.platform.empty()) image.platform = oci::Platform::parse(stage_.platform);
-    if (base_image && !base_image->platform.architecture.empty()) image.platform = base_image->platform;
-    auto triggers = base_image ? std::exchange(image.config.on_build, {}) : std::vector<std::string>{};
+    if (base_image && !base_image->platform.architecture.empty())
+      image.platform = base_image->platform;
+    auto triggers =
+        std::exchange(image.config.on_build, {});  // of a base stage too, as images have them
+    if (base_image && !has_path(image.config.env)) {
+      image.config.env.emplace_back(kDefaultPath);
+      planned_.environment = image.config.env;
+    }
     count_steps(triggers);
+    if (!stage_.directory.empty()) add_files(stage_.directory);
     for (const auto& trigger : triggers) run_trigger(trigger);
     for (const auto& instruction : stage_.instructions) dispatch(instruction);
     return std::move(planned_);
@@ -122,7 +123,8 @@ class StagePlanner {
   // Of ENV and ARG the later one counts, as in BuildKit (and not as the Dockerfile reference says).
   std::optional<std::string> variable(std::string_view name) const {
     for (const auto& line : planned_.environment) {
-      if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == '=') return line.substr(name.size() + 1);
+      if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == '=')
+        return line.substr(name.size() + 1);
     }
     return std::nullopt;
   }
@@ -131,17 +133,21 @@ class StagePlanner {
   }
 
   std::string expanded(const Instruction& at, std::string_view text, bool no_quotes = false) {
-    auto result = expand(text, lookup(), {.no_quotes = no_quotes});
+    auto result =
+        expand(text, lookup(), {.escape = no_quotes ? '\\' : list_.escape, .no_quotes = no_quotes});
     if (result.error) error(at, *result.error);
     return result.text;
   }
 
   std::size_t record(std::string created_by, bool has_layer) {
-    planned_.image.history.push_back({.created_by = std::move(created_by), .comment = "slipway.dockerfile.v0", .empty_layer = !has_layer});
+    planned_.image.history.push_back({.created_by = std::move(created_by),
+                                      .comment = "slipway.dockerfile.v0",
+                                      .empty_layer = !has_layer});
     return planned_.image.history.size() - 1;
   }
 
-  void add_step(const Instruction& at, const std::string& created_by, std::variant<RunOp, CopyOp, MkdirOp> op) {
+  void add_step(const Instruction& at, const std::string& created_by,
+                std::variant<RunOp, CopyOp, MkdirOp> op) {
     Step step{.stage = stage_.number, .lines = at.lines};
     std::string text = at.text;
     for (auto& c : text) {
@@ -154,8 +160,7 @@ class StagePlanner {
     planned_.steps.push_back(std::move(step));
   }
 
-  std::vector<std::string> with_shell(const Instruction& instruction, std::string text) {
-    (void)instruction;
+  std::vector<std::string> with_shell(std::string text) {
     std::vector<std::string> argv = config().shell;
     if (argv.empty()) argv = {"/bin/sh", "-c"};
     argv.push_back(std::move(text));
@@ -174,32 +179,36 @@ class StagePlanner {
     if (keyword == "EXPOSE") return expose(instruction);
     if (keyword == "HEALTHCHECK") return healthcheck(instruction);
     if (keyword == "VOLUME") {
-      for (const auto& word : instruction.words) insert_sorted(config().volumes, expanded(instruction, word));
-      record("VOLUME " + print_exec_form(instruction.words), false);
+      for (const auto& word : instruction.words)
+        insert_sorted(config().volumes, expanded(instruction, word));
+      record(fmt::format("VOLUME [{}]", join(instruction.words, " ")), false);
     } else if (keyword == "USER") {
       config().user = expanded(instruction, instruction.words[0]);
       record("USER " + config().user, false);
     } else if (keyword == "STOPSIGNAL") {
       config().stop_signal = expanded(instruction, instruction.words[0]);
+      if (!is_signal(config().stop_signal))
+        error(instruction, fmt::format("invalid signal: {}", config().stop_signal));
       record("STOPSIGNAL " + config().stop_signal, false);
     } else if (keyword == "MAINTAINER") {
-      planned_.image.author = expanded(instruction, instruction.words[0]);
+      planned_.image.author = instruction.words[0];
       record("MAINTAINER " + planned_.image.author, false);
     } else if (keyword == "SHELL") {
       config().shell = instruction.words;
-      record("SHELL " + print_exec_form(instruction.words), false);
+      record(fmt::format("SHELL [{}]", join(instruction.words, " ")), false);
     } else if (keyword == "ONBUILD") {
       std::string trigger = instruction.rest;
       for (const auto& doc : instruction.heredocs) trigger += "\n" + doc.content + doc.name;
       config().on_build.push_back(trigger);
-      record("ONBUILD " + instruction.rest, false);
     }
   }
 
   void env(const Instruction& instruction) {
-    std::vector<std::pair<std::string, std::string>> values;  // the whole line sees the values before it
+    std::vector<std::pair<std::string, std::string>>
+        values;  // the whole line sees the values before it
     for (std::size_t i = 0; i + 1 < instruction.words.size(); i += 2) {
-      values.emplace_back(expanded(instruction, instruction.words[i]), expanded(instruction, instruction.words[i + 1]));
+      values.emplace_back(expanded(instruction, instruction.words[i]),
+                          expanded(instruction, instruction.words[i + 1]));
     }
     std::string text = "ENV";
     for (const auto& [name, value] : values) {
@@ -214,7 +223,8 @@ class StagePlanner {
     std::string text = "LABEL";
     std::vector<std::pair<std::string, std::string>> values;
     for (std::size_t i = 0; i + 1 < instruction.words.size(); i += 2) {
-      values.emplace_back(expanded(instruction, instruction.words[i]), expanded(instruction, instruction.words[i + 1]));
+      values.emplace_back(expanded(instruction, instruction.words[i]),
+                          expanded(instruction, instruction.words[i + 1]));
     }
     for (const auto& [name, value] : values) {
       config().labels[name] = value;
@@ -249,7 +259,7 @@ class StagePlanner {
   void command(const Instruction& instruction) {
     bool is_cmd = instruction.keyword == "CMD";
     std::vector<std::string> argv = instruction.words;
-    if (!instruction.is_json && !argv.empty()) argv = with_shell(instruction, argv[0]);
+    if (!instruction.is_json && !argv.empty()) argv = with_shell(argv[0]);
     if (is_cmd) {
       config().cmd = argv;
       has_cmd_ = true;
@@ -262,20 +272,19 @@ class StagePlanner {
   }
 
   void expose(const Instruction& instruction) {
-    std::string text = "EXPOSE map[";
-    for (const auto& word : instruction.words) {
-      auto result = expand(word, lookup());
+    std::string text = "EXPOSE [";
+    auto words = instruction.words;
+    std::sort(words.begin(), words.end());
+    for (const auto& word : words) {
+      auto result = expand(word, lookup(), {.escape = list_.escape});
       if (result.error) error(instruction, *result.error);
       for (const auto& port : result.words) {
-        auto ports = read_ports(port);
-        if (!ports) {
-          error(instruction, fmt::format("invalid containerPort: {}", port));
-          continue;
-        }
-        for (const auto& one : *ports) {
+        auto read = read_ports(port);
+        if (!read.error.empty()) error(instruction, read.error);
+        for (const auto& one : read.ports) {
           insert_sorted(config().exposed_ports, one);
           if (!text.ends_with('[')) text += ' ';
-          text += one + ":{}";
+          text += one;
         }
       }
     }
@@ -290,13 +299,16 @@ class StagePlanner {
       health.test = {instruction.is_json ? "CMD" : "CMD-SHELL"};
       health.test.insert(health.test.end(), instruction.words.begin() + 1, instruction.words.end());
       auto span = [&](std::string_view name) {
-        return read_duration(flag_value(instruction, name).value_or("0")).value_or(std::chrono::nanoseconds(0)).count();
+        return read_duration(flag_value(instruction, name).value_or("0"))
+            .value_or(std::chrono::nanoseconds(0))
+            .count();
       };
       health.interval_ns = span("interval");
       health.timeout_ns = span("timeout");
       health.start_period_ns = span("start-period");
       health.start_interval_ns = span("start-interval");
-      health.retries = static_cast<int>(to_integer(flag_value(instruction, "retries").value_or("0")).value_or(0));
+      health.retries = static_cast<int>(
+          to_integer(flag_value(instruction, "retries").value_or("0")).value_or(0));
     }
     config().healthcheck = health;
     record(instruction.text, false);
@@ -314,19 +326,31 @@ class StagePlanner {
     add_step(instruction, "WORKDIR " + path, MkdirOp{path, config().user});
   }
 
+  // The environment of a RUN, and the ARGs as its history shows them: in the order of their declarations.
   std::vector<std::string> run_env(std::string& prefix) {
     std::vector<std::string> out = planned_.environment;
-    bool has_path = false;
-    for (const auto& line : out) has_path = has_path || line.starts_with("PATH=");
-    if (!has_path) out.insert(out.begin(), std::string(kDefaultPath));
-    std::map<std::string, std::string> shown;
+    if (!has_path(out)) out.insert(out.begin(), std::string(kDefaultPath));
+    std::vector<std::string> shown;
     for (const auto& [name, value] : planned_.arguments) {
-      if (value && !is_proxy(name)) shown[name] = *value;
+      if (!is_proxy(name)) set_env(shown, name, variable(name).value_or(value.value_or("")));
     }
-    if (!shown.empty()) {
-      prefix = fmt::format("|{} ", shown.size());
-      for (const auto& [name, value] : shown) prefix += fmt::format("{}={} ", name, value);
+    if (!shown.empty()) prefix = fmt::format("|{} {} ", shown.size(), join(shown, " "));
+    return out;
+  }
+
+  // http_proxy and HTTP_PROXY: whichever was given, a program finds it under both names.
+  std::vector<std::string> proxy_env() const {
+    std::map<std::string, std::string> values;
+    auto add = [&](const std::string& name, const std::string& value) {
+      values[to_upper(name)] = value;
+      values[to_lower(name)] = value;
+    };
+    for (const auto& [name, value] : proxies_) add(name, value);
+    for (const auto& [name, value] : arguments_.given) {
+      if (is_proxy(name)) add(name, value);
     }
+    std::vector<std::string> out;
+    for (const auto& [name, value] : values) out.push_back(name + "=" + value);
     return out;
   }
 
@@ -352,24 +376,23 @@ class StagePlanner {
       } else {
         for (const auto& doc : instruction.heredocs) text += "\n" + doc.content + doc.name;
       }
-      if (text.empty() && instruction.heredocs.empty()) return error(instruction, "RUN needs a command");
-      op.argv = with_shell(instruction, text);
+      if (text.empty() && instruction.heredocs.empty())
+        return error(instruction, "RUN needs a command");
+      op.argv = with_shell(text);
     }
-    for (const auto& [name, value] : proxies_) op.hidden_env.push_back(fmt::format("{}={}", name, value));
-    for (const auto& name : kProxies) {
-      if (auto given = arguments_.given.find(std::string(name)); given != arguments_.given.end()) {
-        op.hidden_env.push_back(fmt::format("{}={}", name, given->second));
-      }
-    }
+    op.hidden_env = proxy_env();
     for (const auto& value : flag_values(instruction, "mount")) add_mount(instruction, value, op);
     op.network = flag_value(instruction, "network").value_or(arguments_.network);
-    if (op.network == "default") op.network = arguments_.network == "default" ? "host" : arguments_.network;
+    if (op.network == "default")
+      op.network = arguments_.network == "default" ? "host" : arguments_.network;
     op.insecure = flag_value(instruction, "security") == "insecure";
     if (op.insecure && !arguments_.allow_insecure) {
-      return error(instruction, "--security=insecure is not allowed: give --allow security.insecure to permit it");
+      return error(
+          instruction,
+          "--security=insecure is not allowed: give --allow security.insecure to permit it");
     }
     std::string shown = join(op.argv, " ");
-    add_step(instruction, "RUN " + prefix + shown, std::move(op));
+    add_step(instruction, "RUN " + prefix + shown + " # buildkit", std::move(op));
   }
 
   void add_mount(const Instruction& instruction, const std::string& value, RunOp& op) {
@@ -379,12 +402,16 @@ class StagePlanner {
     auto& mount = read.mount;
     if (!mount.from.empty()) {
       auto found = origin_of(mount.from, list_, stage_.number, arguments_);
-      if (!found) return error(instruction, fmt::format("invalid from flag value {}: no such earlier stage", mount.from));
+      if (!found)
+        return error(instruction,
+                     fmt::format("invalid from flag value {}: no such earlier stage", mount.from));
       origin = *found;
     }
-    if (!mount.target.empty() && !mount.target.starts_with('/')) mount.target = op.cwd + "/" + mount.target;
+    if (!mount.target.empty() && !mount.target.starts_with('/'))
+      mount.target = op.cwd + "/" + mount.target;
     if (!mount.target.empty()) mount.target = clean_path(mount.target);
-    if (mount.type != MountFlag::Type::secret && mount.type != MountFlag::Type::ssh && mount.target == "/") {
+    if (mount.type != MountFlag::Type::secret && mount.type != MountFlag::Type::ssh &&
+        mount.target == "/") {
       return error(instruction, "invalid mount target: \"/\"");
     }
     op.mounts.emplace_back(std::move(mount), std::move(origin));
@@ -395,16 +422,25 @@ class StagePlanner {
     op.is_add = instruction.keyword == "ADD";
     if (auto from = flag_value(instruction, "from")) {
       auto origin = origin_of(*from, list_, stage_.number, arguments_);
-      if (!origin) return error(instruction, fmt::format("invalid from flag value {}: no such earlier stage", *from));
+      if (!origin)
+        return error(instruction,
+                     fmt::format("invalid from flag value {}: no such earlier stage", *from));
       op.from = *origin;
     }
     auto words = instruction.words;
     std::string created = instruction.keyword;
-    for (const auto& flag : instruction.flags) created += " --" + flag.name + (flag.value ? "=" + *flag.value : "");
+    for (const char* name : {"parents", "chown", "chmod"}) {
+      auto given = flag_value(instruction, name);
+      if (!given || (name == std::string_view("parents") && *given != "true")) continue;
+      created += fmt::format(
+          " --{}{}", name,
+          name == std::string_view("parents") ? "" : "=" + expanded(instruction, *given));
+    }
     if (!add_sources(instruction, words, op, created)) return;
     std::string dest = expanded(instruction, words.back());
     created += " " + dest;
-    bool is_directory = dest.ends_with('/') || dest == "." || dest.ends_with("/.") || dest == ".." || dest.ends_with("/..");
+    bool is_directory = dest.ends_with('/') || dest == "." || dest.ends_with("/.") ||
+                        dest == ".." || dest.ends_with("/..");
     std::string cwd = config().working_dir.empty() ? "/" : config().working_dir;
     op.dest = clean_path(dest.starts_with('/') ? dest : cwd + "/" + dest);
     if (is_directory && op.dest != "/") op.dest += "/";
@@ -414,19 +450,43 @@ class StagePlanner {
     };
     op.chown = value("chown");
     op.chmod = value("chmod");
-    if (op.chmod && !ModeChange::read(*op.chmod)) error(instruction, fmt::format("invalid chmod parameter: '{}'", *op.chmod));
+    if (op.chmod && !ModeChange::read(*op.chmod))
+      error(instruction, fmt::format("invalid chmod parameter: '{}'", *op.chmod));
     op.checksum = value("checksum").value_or("");
-    for (const auto& pattern : flag_values(instruction, "exclude")) op.excludes.push_back(expanded(instruction, pattern));
+    for (const auto& pattern : flag_values(instruction, "exclude"))
+      op.excludes.push_back(expanded(instruction, pattern));
     op.link = flag_is_set(instruction, "link");
     op.parents = flag_is_set(instruction, "parents");
     op.keep_git_dir = flag_is_set(instruction, "keep-git-dir");
     if (flag_value(instruction, "unpack")) op.unpack = flag_is_set(instruction, "unpack");
-    add_step(instruction, created, std::move(op));
+    check_sources(instruction, op);
+    add_step(instruction, created + " # buildkit", std::move(op));
   }
 
-  bool add_sources(const Instruction& instruction, const std::vector<std::string>& words, CopyOp& op, std::string& created) {
+  void check_sources(const Instruction& instruction, const CopyOp& op) {
+    for (const auto& source : op.sources) {
+      if (op.is_add || !is_remote_source(source)) continue;
+      error(instruction, fmt::format("source can't be a {} for COPY: {}",
+                                     is_git_source(source) ? "git ref" : "URL", source));
+    }
+    if (op.checksum.empty()) return;
+    if (op.sources.size() != 1)
+      error(instruction, "checksum can't be specified for multiple sources");
+    else if (!is_remote_source(op.sources[0]))
+      error(instruction, "checksum requires HTTP(S) or Git sources");
+  }
+
+  // The files of a directory in place of a base image.
+  void add_files(const std::string& directory) {
+    CopyOp op{.from = {Origin::Kind::directory, -1, directory}, .sources = {"."}, .dest = "/"};
+    add_step(stage_.from, stage_.from.text, std::move(op));
+  }
+
+  bool add_sources(const Instruction& instruction, const std::vector<std::string>& words,
+                   CopyOp& op, std::string& created) {
     for (std::size_t i = 0; i + 1 < words.size(); ++i) {
-      auto doc = instruction.is_json || instruction.heredocs.empty() ? std::nullopt : heredoc_of(words[i]);
+      auto doc =
+          instruction.is_json || instruction.heredocs.empty() ? std::nullopt : heredoc_of(words[i]);
       if (!doc) {
         op.sources.push_back(expanded(instruction, words[i]));
         if (op.sources.back().empty()) {
@@ -439,7 +499,8 @@ class StagePlanner {
       for (const auto& given : instruction.heredocs) {
         if (given.name != doc->name) continue;
         std::string content = heredoc_text(given);
-        op.files.push_back({given.name, given.expands ? expanded(instruction, content, true) : content});
+        op.files.push_back(
+            {given.name, given.expands ? expanded(instruction, content, true) : content});
       }
       created += " <<" + doc->name;
     }
@@ -457,7 +518,8 @@ class StagePlanner {
 
 }  // namespace
 
-PlannedStage plan_stage(const StageList& list, int stage, const Arguments& arguments, const PlannedStage* base_stage,
+PlannedStage plan_stage(const StageList& list, int stage, const Arguments& arguments,
+                        const PlannedStage* base_stage,
                         const std::optional<oci::ImageConfig>& base_image) {
   return StagePlanner(list, stage, arguments).plan(base_stage, base_image);
 }

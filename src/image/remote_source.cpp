@@ -30,21 +30,26 @@ GitSource git_source(std::string_view source) {
   auto fragment = source.substr(hash + 1);
   auto colon = fragment.find(':');
   git.ref = fragment.substr(0, colon);
-  if (colon != std::string_view::npos) git.subdirectory = clean_path("/" + std::string(fragment.substr(colon + 1))).substr(1);
+  if (colon != std::string_view::npos)
+    git.subdirectory = clean_path("/" + std::string(fragment.substr(colon + 1))).substr(1);
   return git;
 }
 
 bool is_commit(std::string_view text) {
-  return (text.size() == 40 || text.size() == 64) && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  return (text.size() == 40 || text.size() == 64) &&
+         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-std::string commit_of(const GitSource& git, const std::string& checksum, const std::stop_token& stop) {
+std::string commit_of(const GitSource& git, const std::string& checksum,
+                      const std::stop_token& stop) {
   std::string commit;
   if (is_commit(git.ref)) {
     commit = git.ref;
   } else {
     auto found = git::remote_commit(git.url, git.ref.empty() ? "HEAD" : git.ref, "", stop);
-    if (!found) fail(Fault::not_found, "repository {} has no ref '{}'", git.url, git.ref.empty() ? "HEAD" : git.ref);
+    if (!found)
+      fail(Fault::not_found, "repository {} has no ref '{}'", git.url,
+           git.ref.empty() ? "HEAD" : git.ref);
     commit = *found;
   }
   if (!checksum.empty() && !commit.starts_with(checksum)) {
@@ -67,7 +72,8 @@ std::string digest_of(const fs::path& file) {
 }
 
 // Downloads unless the server says that what we have is still it. Returns the content's digest.
-std::string download(const std::string& url, const std::string& checksum, LayerStore& store, const std::stop_token& stop) {
+std::string download(const std::string& url, const std::string& checksum, LayerStore& store,
+                     const std::stop_token& stop) {
   fs::path place = download_place(store, url);
   os::make_dirs(place.parent_path());
   auto etag = os::read_file_if_exists(place.string() + ".etag");
@@ -81,29 +87,34 @@ std::string download(const std::string& url, const std::string& checksum, LayerS
   os::Fd out = os::open_file((scratch.path() / "body").string(), O_WRONLY | O_CREAT | O_EXCL, 0600);
   formats::FdWriter file(out.get());
   formats::HashingWriter hashed(file);
-  auto response = client.request(request, stop, Deadline::in(std::chrono::hours(1)),
-                                 {.on_head = [&](const net::HttpResponse& head) { return head.ok() ? &hashed : nullptr; }, .redirects = 10});
+  auto response = client.request(
+      request, stop, Deadline::in(std::chrono::hours(1)),
+      {.on_head = [&](const net::HttpResponse& head) { return head.ok() ? &hashed : nullptr; },
+       .redirects = 10});
   std::string digest;
   if (response.status == 304 && is_here) {
     digest = digest_of(place);
   } else if (!response.ok()) {
-    fail(response.status == 404 ? Fault::not_found : Fault::unavailable, "{}: the server answered {}", url, response.status);
+    fail(response.status == 404 ? Fault::not_found : Fault::unavailable,
+         "{}: the server answered {}", url, response.status);
   } else {
     digest = "sha256:" + hashed.hex();
     os::replace_file(place.string() + ".etag", response.headers.get("ETag"));
     os::replace_file(place.string() + ".date", response.headers.get("Last-Modified"));
     fs::rename(scratch.path() / "body", place);
   }
-  if (!checksum.empty() && digest != checksum) fail(Fault::bad_input, "digest mismatch {}: {} (of {})", digest, checksum, url);
+  if (!checksum.empty() && digest != checksum)
+    fail(Fault::bad_input, "digest mismatch {}: {} (of {})", digest, checksum, url);
   return digest;
 }
 
 std::string file_name(const std::string& source) {
   auto url = net::parse_url(source);
-  if (!url) return "";
+  if (!url) return "__unnamed__";
   std::string path = net::percent_decode(url->path).value_or(url->path);
-  if (path.ends_with('/')) return "";
-  return path.substr(path.rfind('/') + 1);
+  while (path.ends_with('/')) path.pop_back();
+  std::string name = path.substr(path.rfind('/') + 1);
+  return name.empty() || name == "." || name == ".." ? "__unnamed__" : name;
 }
 
 }  // namespace
@@ -125,16 +136,22 @@ std::string remote_key(const CopyOp& add, LayerStore& store, const std::stop_tok
   std::string key;
   for (const auto& source : add.sources) {
     if (!is_remote_source(source)) continue;
-    key += is_git_source(source) ? commit_of(git_source(source), add.checksum, stop) : download(source, add.checksum, store, stop);
+    key += is_git_source(source) ? commit_of(git_source(source), add.checksum, stop)
+                                 : download(source, add.checksum, store, stop);
     key += ';';
   }
   return key;
 }
 
-Remote fetch_remote(const CopyOp& add, const std::string& source, LayerStore& store, const fs::path& into, const std::stop_token& stop) {
+Remote fetch_remote(const CopyOp& add, const std::string& source, LayerStore& store,
+                    const fs::path& into, const std::stop_token& stop) {
   if (!is_git_source(source)) {
-    auto modified = formats::parse_http_date(os::read_file_if_exists(download_place(store, source).string() + ".date").value_or(""));
-    std::int64_t mtime = modified ? std::chrono::duration_cast<std::chrono::seconds>(modified->time_since_epoch()).count() : 0;
+    auto modified = formats::parse_http_date(
+        os::read_file_if_exists(download_place(store, source).string() + ".date").value_or(""));
+    std::int64_t mtime =
+        modified
+            ? std::chrono::duration_cast<std::chrono::seconds>(modified->time_since_epoch()).count()
+            : 0;
     return {.path = download_place(store, source), .name = file_name(source), .mtime = mtime};
   }
   auto git = git_source(source);
@@ -145,7 +162,8 @@ Remote fetch_remote(const CopyOp& add, const std::string& source, LayerStore& st
   if (!git.subdirectory.empty()) {
     Tree whole({clone});
     auto found = whole.lookup(git.subdirectory, true);
-    if (!found || !found->node.is_directory()) fail(Fault::not_found, "repository {} has no directory '{}'", git.url, git.subdirectory);
+    if (!found || !found->node.is_directory())
+      fail(Fault::not_found, "repository {} has no directory '{}'", git.url, git.subdirectory);
     tree = clone / found->path;
   }
   return {.path = tree, .is_directory = true};

@@ -17,12 +17,15 @@ std::string hashed(std::initializer_list<std::string_view> parts) {
   return sha.hex();
 }
 
-bool is_context(const Origin& origin) { return origin.kind == Origin::Kind::context || origin.kind == Origin::Kind::directory; }
+bool is_context(const Origin& origin) {
+  return origin.kind == Origin::Kind::context || origin.kind == Origin::Kind::directory;
+}
 
 // The sources of an ADD that are addresses are fetched when the step runs; their text is in the fingerprint.
 CopyOp local_part(const CopyOp& copy) {
   CopyOp local = copy;
-  std::erase_if(local.sources, [&](const auto& source) { return copy.is_add && is_remote_source(source); });
+  std::erase_if(local.sources,
+                [&](const auto& source) { return copy.is_add && is_remote_source(source); });
   return local;
 }
 
@@ -31,13 +34,17 @@ std::string hash_text(FileHashes& hashes, const Node& node) {
   return {hash.data(), hash.size()};
 }
 
-std::int64_t seconds_now() { return std::chrono::duration_cast<std::chrono::seconds>(formats::now().time_since_epoch()).count(); }
+std::int64_t seconds_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(formats::now().time_since_epoch())
+      .count();
+}
 
 }  // namespace
 
 // The layers below the step that is being done.
 struct StageRunner::Chain {
-  std::vector<std::shared_ptr<Layer>> layers;  // lowest first, base image's included once they are unpacked
+  std::vector<std::shared_ptr<Layer>>
+      layers;  // lowest first, base image's included once they are unpacked
   bool has_base = false;
   std::string identity;
 };
@@ -47,9 +54,11 @@ StageRunner::StageRunner(const Inputs& inputs, TaskGroup& group) : in_(inputs), 
 }
 StageRunner::~StageRunner() = default;
 
-void StageRunner::report(Progress::Kind kind, int number, std::string text, std::chrono::milliseconds took) {
+void StageRunner::report(Progress::Kind kind, int number, std::string text,
+                         std::chrono::milliseconds took) {
   std::lock_guard lock(mutex_);
-  if (in_.progress) in_.progress({.kind = kind, .step = number, .name = std::move(text), .took = took});
+  if (in_.progress)
+    in_.progress({.kind = kind, .step = number, .name = std::move(text), .took = took});
 }
 
 std::pair<int, int> StageRunner::counts() const {
@@ -58,48 +67,58 @@ std::pair<int, int> StageRunner::counts() const {
 }
 
 void StageRunner::fail_at(const Step& step, Fault fault, const std::string& message) const {
-  throw Error(fault, with_source({in_.list.file, step.lines.first, 0, message}, in_.dockerfile_text, step.lines.last));
+  throw Error(fault, with_source({in_.list.file, step.lines.first, 0, message}, in_.dockerfile_text,
+                                 step.lines.last));
+}
+
+// Plans a stage after those that it takes something from: which these are is known only with the triggers of its base image.
+void StageRunner::plan_one(int number, std::string& problems, const std::stop_token& stop) {
+  auto& made = runs_[static_cast<std::size_t>(number)];
+  if (made) return;
+  const auto& stage = in_.list.stages[static_cast<std::size_t>(number)];
+  auto at_from = [&](const Error& error) {
+    return Error(
+        error.fault(),
+        with_source({in_.list.file, stage.from.lines.first, 0, error.what()}, in_.dockerfile_text));
+  };
+  auto run = std::make_unique<StageRun>();
+  std::optional<oci::ImageConfig> config;
+  run->base_stage = stage.base_stage;
+  run->base_key = "scratch";
+  if (!stage.base_stage && !stage.base.empty()) {
+    try {
+      run->base_image = &in_.sources.image(stage.base, stage.platform, stop);
+    } catch (const Error& error) {
+      throw at_from(error);
+    }
+    config = run->base_image->image.config;
+    run->base_key = run->base_image->key;
+  }
+  for (int used : stages_used(in_.list, number, in_.arguments,
+                              config ? config->config.on_build : std::vector<std::string>{})) {
+    plan_one(used, problems, stop);
+  }
+  const PlannedStage* below =
+      stage.base_stage ? &runs_[static_cast<std::size_t>(*stage.base_stage)]->plan : nullptr;
+  try {
+    run->plan = plan_stage(in_.list, number, in_.arguments, below, config);
+  } catch (const Error& error) {  // --platform is none
+    throw at_from(error);
+  }
+  for (const auto& error : run->plan.errors) {
+    problems += (problems.empty() ? "" : "\n") + with_source(error, in_.dockerfile_text);
+  }
+  made = std::move(run);
 }
 
 void StageRunner::plan(const std::stop_token& stop) {
   std::string problems;
-  for (int number : in_.list.needed) {
-    const auto& stage = in_.list.stages[static_cast<std::size_t>(number)];
-    auto made = std::make_unique<StageRun>();
-    std::optional<oci::ImageConfig> config;
-    const PlannedStage* below = nullptr;
-    if (stage.base_stage) {
-      made->base_stage = stage.base_stage;
-      below = &runs_[static_cast<std::size_t>(*stage.base_stage)]->plan;
-      made->base_key = runs_[static_cast<std::size_t>(*stage.base_stage)]->last_key();
-    } else if (!stage.base.empty()) {
-      std::string base = stage.base;
-      if (auto origin = origin_of(base, in_.list, number, in_.arguments); origin && origin->kind == Origin::Kind::image) base = origin->name;
-      try {
-        made->base_image = &in_.sources.image(base, stage.platform, stop);
-      } catch (const Error& error) {
-        throw Error(error.fault(), with_source({in_.list.file, stage.from.lines.first, 0, error.what()}, in_.dockerfile_text));
-      }
-      config = made->base_image->image.config;
-      made->base_key = made->base_image->key;
-    } else {
-      made->base_key = "scratch";
-    }
-    try {
-      made->plan = plan_stage(in_.list, number, in_.arguments, below, config);
-    } catch (const Error& error) {  // --platform is none
-      throw Error(error.fault(), with_source({in_.list.file, stage.from.lines.first, 0, error.what()}, in_.dockerfile_text));
-    }
-    for (const auto& error : made->plan.errors) {
-      problems += (problems.empty() ? "" : "\n") + with_source(error, in_.dockerfile_text);
-    }
-    runs_[static_cast<std::size_t>(number)] = std::move(made);
-  }
+  for (int number : in_.list.needed) plan_one(number, problems, stop);
   if (!problems.empty()) throw Error(Fault::bad_input, problems);
-  for (int number : in_.list.needed) {
-    auto& run = stage(number);
-    if (run.base_stage) run.base_key = stage(*run.base_stage).last_key();
-    for (std::size_t i = 0; i < run.plan.steps.size(); ++i) add_key(run, i, stop);
+  for (const auto& run : runs_) {
+    if (!run) continue;
+    if (run->base_stage) run->base_key = stage(*run->base_stage).last_key();
+    for (std::size_t i = 0; i < run->plan.steps.size(); ++i) add_key(*run, i, stop);
   }
 }
 
@@ -125,7 +144,8 @@ void StageRunner::add_key(StageRun& run, std::size_t index, const std::stop_toke
           for (const auto& [path, node] : one.below) files.push_back(&node);
         }
         context.hashes.learn(files, stop);
-        content = content_digest(selected, [&](const Node& node) { return hash_text(context.hashes, node); }, false);
+        content = content_digest(
+            selected, [&](const Node& node) { return hash_text(context.hashes, node); }, false);
         inputs = content + remote_key(*copy, in_.store, stop);
         content = inputs;
       } else {
@@ -140,7 +160,10 @@ void StageRunner::add_key(StageRun& run, std::size_t index, const std::stop_toke
         }
         auto& context = in_.sources.context(origin.name);
         CopyOp all{.sources = {mount.source.empty() ? "." : mount.source}};
-        inputs += content_digest(select_files(all, *context.tree), [&](const Node& node) { return hash_text(context.hashes, node); }, false) + ";";
+        inputs += content_digest(
+                      select_files(all, *context.tree),
+                      [&](const Node& node) { return hash_text(context.hashes, node); }, false) +
+                  ";";
       }
     }
   } catch (const Error& error) {
@@ -162,7 +185,8 @@ void StageRunner::demand_sources(const Step& step) {
 
 void StageRunner::demand(int number) {
   auto& wanted = stage(number);
-  bool is_mine = wanted.state.with([](StageRun::State& state) { return !std::exchange(state.is_started, true); });
+  bool is_mine = wanted.state.with(
+      [](StageRun::State& state) { return !std::exchange(state.is_started, true); });
   if (is_mine) {
     group_.start([this, &wanted](const std::stop_token& stop) { run(wanted, stop); });
   }
@@ -170,7 +194,9 @@ void StageRunner::demand(int number) {
 
 StageRun& StageRunner::wait(int number, const std::stop_token& stop) {
   auto& wanted = stage(number);
-  bool done = wanted.state.wait(stop, Deadline::never(), [](const StageRun::State& state) { return state.is_done; }, [](const auto&) {});
+  bool done = wanted.state.wait(
+      stop, Deadline::never(), [](const StageRun::State& state) { return state.is_done; },
+      [](const auto&) {});
   if (!done) throw Cancelled();
   return wanted;
 }
@@ -185,7 +211,8 @@ std::optional<StepDone> StageRunner::find(const std::string& key) {
 
 void StageRunner::run(StageRun& run, const std::stop_token& stop) {
   if (run.base_stage) demand(*run.base_stage);
-  if (!in_.request.no_cache) {  // what will run needs its sources: they start now, beside this stage
+  if (!in_.request
+           .no_cache) {  // what will run needs its sources: they start now, beside this stage
     for (std::size_t i = 0; i < run.plan.steps.size(); ++i) {
       if (!in_.store.find_step(run.keys[i])) demand_sources(run.plan.steps[i]);
     }
@@ -221,8 +248,9 @@ void StageRunner::run(StageRun& run, const std::stop_token& stop) {
 }
 
 // What the step's result is by the contents it starts from: the same although the instructions that led there were others.
-std::string StageRunner::identity_key(const Step& step, StageRun& run, std::size_t index, const std::string& before,
-                                      std::vector<Selected>& selected, const std::stop_token& stop) {
+std::string StageRunner::identity_key(const Step& step, StageRun& run, std::size_t index,
+                                      const std::string& before, std::vector<Selected>& selected,
+                                      const std::stop_token& stop) {
   std::string inputs;
   if (const auto* copy = std::get_if<CopyOp>(&step.op)) {
     if (is_context(copy->from)) {
@@ -237,19 +265,22 @@ std::string StageRunner::identity_key(const Step& step, StageRun& run, std::size
         for (const auto& [path, node] : one.below) files.push_back(&node);
       }
       hashes.learn(files, stop);
-      inputs = content_digest(selected, [&](const Node& node) { return hash_text(hashes, node); }, true);
+      inputs = content_digest(
+          selected, [&](const Node& node) { return hash_text(hashes, node); }, true);
     }
   } else if (const auto* ran = std::get_if<RunOp>(&step.op)) {
     for (const auto& [mount, origin] : ran->mounts) {
       if (mount.type != MountFlag::Type::bind) continue;
-      inputs += origin.kind == Origin::Kind::stage ? wait(origin.stage, stop).identity : origin_key(origin, stop);
+      inputs += origin.kind == Origin::Kind::stage ? wait(origin.stage, stop).identity
+                                                   : origin_key(origin, stop);
       if (is_context(origin)) return hashed({"context mount", run.keys[index]});
     }
   }
   return hashed({"identity", before, fingerprint(step), inputs});
 }
 
-StepDone StageRunner::do_step(StageRun& run, std::size_t index, Chain& chain, const std::stop_token& stop) {
+StepDone StageRunner::do_step(StageRun& run, std::size_t index, Chain& chain,
+                              const std::stop_token& stop) {
   const Step& step = run.plan.steps[index];
   const std::string& key = run.keys[index];
   int number = 0;
@@ -284,11 +315,13 @@ StepDone StageRunner::do_step(StageRun& run, std::size_t index, Chain& chain, co
     done.layer = std::make_shared<Layer>(done.record.layer, in_.store, in_.environment.store);
     execute(run, step, done.record.layer, chain, selected, done.layer, number, stop);
     done.record.created = formats::iso8601_millis(formats::now());
-    if (std::holds_alternative<RunOp>(step.op)) {  // others are kept once their blob or directory is
+    if (std::holds_alternative<RunOp>(
+            step.op)) {  // others are kept once their blob or directory is
       in_.store.keep_step(key, done.record);
       in_.store.keep_step(identity, done.record);
     }
-    auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started);
+    auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - started);
     report(Progress::Kind::done, number, step.title, took);
     return done;
   } catch (const Error& error) {
@@ -300,8 +333,9 @@ StepDone StageRunner::do_step(StageRun& run, std::size_t index, Chain& chain, co
 }
 
 void StageRunner::keep_records() {
-  for (int number : in_.list.needed) {
-    auto& run = stage(number);
+  for (const auto& known : runs_) {
+    if (!known) continue;
+    auto& run = *known;
     if (!run.state.read([](const StageRun::State& state) { return state.is_done; })) continue;
     for (const auto& done : run.steps) {
       if (done.was_cached || !done.layer->is_available()) continue;
@@ -316,7 +350,8 @@ Tree& StageRunner::tree_of(StageRun& run, const std::stop_token& stop) {
   if (run.tree) return *run.tree;
   std::vector<TreeLayer> layers;
   if (run.base_image) {
-    for (const auto& directory : in_.sources.unpacked(*run.base_image, stop)) layers.emplace_back(directory);
+    for (const auto& directory : in_.sources.unpacked(*run.base_image, stop))
+      layers.emplace_back(directory);
   }
   for (const auto* steps : {&run.base_steps, &run.steps}) {
     for (const auto& done : *steps) layers.insert(layers.begin(), done.layer->tree(stop));
@@ -334,8 +369,9 @@ Tree& StageRunner::origin_tree(const Origin& origin, const std::stop_token& stop
   return in_.sources.image_tree(in_.sources.image(origin.name, "", stop), stop);
 }
 
-void StageRunner::execute(StageRun& run, const Step& step, const std::string& id, Chain& chain, std::vector<Selected>& selected,
-                          const std::shared_ptr<Layer>& layer, int number, const std::stop_token& stop) {
+void StageRunner::execute(StageRun& run, const Step& step, const std::string& id, Chain& chain,
+                          std::vector<Selected>& selected, const std::shared_ptr<Layer>& layer,
+                          int number, const std::stop_token& stop) {
   std::vector<std::filesystem::path> base;
   if (run.base_image) base = in_.sources.unpacked(*run.base_image, stop);
   std::vector<TreeLayer> layers;
@@ -344,17 +380,22 @@ void StageRunner::execute(StageRun& run, const Step& step, const std::string& id
     for (const auto& below : chain.layers) lower.insert(lower.begin(), below->directory(stop));
     layers.assign(lower.begin(), lower.end());
     Tree root(std::move(layers));
-    RunWorld world{.runtime = in_.environment.runtime,
-                   .store = in_.store,
-                   .request = in_.request,
-                   .lower = std::move(lower),
-                   .root = root,
-                   .tree_of = [&](const Origin& origin) -> Tree& { return origin_tree(origin, stop); },
-                   .output = [&](std::string_view text) { report(Progress::Kind::output, number, std::string(text)); }};
+    RunWorld world{
+        .runtime = in_.environment.runtime,
+        .store = in_.store,
+        .request = in_.request,
+        .lower = std::move(lower),
+        .root = root,
+        .tree_of = [&](const Origin& origin) -> Tree& { return origin_tree(origin, stop); },
+        .output =
+            [&](std::string_view text) {
+              report(Progress::Kind::output, number, std::string(text));
+            }};
     auto outcome = run_step(*ran, id, world, stop);
     if (!outcome.layer) {
       fail_at(step, Fault::failed,
-              fmt::format("{} did not complete successfully: exit code: {}{}", step.title.substr(step.title.find("] ") + 2), outcome.exit_code,
+              fmt::format("{} did not complete successfully: exit code: {}{}",
+                          step.title.substr(step.title.find("] ") + 2), outcome.exit_code,
                           outcome.reason.empty() ? "" : " (" + outcome.reason + ")"));
     }
     layer->set_directory(*outcome.layer);
@@ -370,17 +411,20 @@ void StageRunner::execute(StageRun& run, const Step& step, const std::string& id
   Tree root(std::move(layers));
   std::int64_t now = in_.request.source_date_epoch.value_or(seconds_now());
   if (!copy) {
-    layer->set_entries(std::make_shared<Entries>(mkdir_entries(std::get<MkdirOp>(step.op), root, now)));
+    layer->set_entries(
+        std::make_shared<Entries>(mkdir_entries(std::get<MkdirOp>(step.op), root, now)));
     return;
   }
   CopyWorld world{.root = root, .keep_owner = !is_context(copy->from), .now = now};
   if (copy->is_add) {
-    auto added = add_sources(*copy, *in_.sources.context(copy->from.name).tree, world, in_.store, stop);
+    auto added =
+        add_sources(*copy, *in_.sources.context(copy->from.name).tree, world, in_.store, stop);
     layer->hold(std::move(added.files));
     layer->set_entries(std::make_shared<Entries>(std::move(added.entries)));
     return;
   }
-  if (is_context(copy->from)) selected = select_files(*copy, *in_.sources.context(copy->from.name).tree);
+  if (is_context(copy->from))
+    selected = select_files(*copy, *in_.sources.context(copy->from.name).tree);
   layer->set_entries(std::make_shared<Entries>(copy_entries(*copy, selected, world)));
 }
 

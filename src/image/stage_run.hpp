@@ -32,8 +32,10 @@ struct StageRun {
   std::optional<int> base_stage;
   const BaseImage* base_image = nullptr;
   std::string base_key;
-  std::vector<std::string> keys;      ///< by step: what the instructions and the context say, known before anything runs
-  std::vector<std::string> contents;  ///< by step: the digest of what a COPY takes from a context; else empty
+  std::vector<std::string>
+      keys;  ///< by step: what the instructions and the context say, known before anything runs
+  std::vector<std::string>
+      contents;  ///< by step: the digest of what a COPY takes from a context; else empty
   struct State {
     bool is_started = false;
     bool is_done = false;
@@ -46,7 +48,9 @@ struct StageRun {
   std::mutex tree_mutex;
   std::unique_ptr<Tree> tree;  // guarded by tree_mutex until made
 
-  [[nodiscard]] const std::string& last_key() const { return keys.empty() ? base_key : keys.back(); }
+  [[nodiscard]] const std::string& last_key() const {
+    return keys.empty() ? base_key : keys.back();
+  }
 };
 
 /// Runs the steps of a build's stages: each stage on a thread of its own, when something that is not cached needs it.
@@ -85,26 +89,30 @@ class StageRunner final {
 
  private:
   struct Chain;
+  void plan_one(int number, std::string& problems, const std::stop_token& stop);
   void add_key(StageRun& run, std::size_t index, const std::stop_token& stop);
   std::string origin_key(const Origin& origin, const std::stop_token& stop);
   Tree& origin_tree(const Origin& origin, const std::stop_token& stop);
   void demand_sources(const Step& step);
   void run(StageRun& run, const std::stop_token& stop);
   StepDone do_step(StageRun& run, std::size_t index, Chain& chain, const std::stop_token& stop);
-  std::string identity_key(const Step& step, StageRun& run, std::size_t index, const std::string& before,
-                           std::vector<Selected>& selected, const std::stop_token& stop);
+  std::string identity_key(const Step& step, StageRun& run, std::size_t index,
+                           const std::string& before, std::vector<Selected>& selected,
+                           const std::stop_token& stop);
   std::optional<StepDone> find(const std::string& key);
-  void execute(StageRun& run, const Step& step, const std::string& id, Chain& chain, std::vector<Selected>& selected,
-               const std::shared_ptr<Layer>& layer, int number, const std::stop_token& stop);
-  void report(Progress::Kind kind, int number, std::string text, std::chrono::milliseconds took = {});
+  void execute(StageRun& run, const Step& step, const std::string& id, Chain& chain,
+               std::vector<Selected>& selected, const std::shared_ptr<Layer>& layer, int number,
+               const std::stop_token& stop);
+  void report(Progress::Kind kind, int number, std::string text,
+              std::chrono::milliseconds took = {});
   [[noreturn]] void fail_at(const Step& step, Fault fault, const std::string& message) const;
 
   Inputs in_;
   TaskGroup& group_;
-  std::vector<std::unique_ptr<StageRun>> runs_;
-  mutable std::mutex mutex_;  // progress and counts
-  int next_number_ = 0;       // guarded by mutex_
-  int cached_ = 0;            // guarded by mutex_
+  std::vector<std::unique_ptr<StageRun>> runs_;  // by stage; nullptr for those that nobody needs
+  mutable std::mutex mutex_;                     // progress and counts
+  int next_number_ = 0;                          // guarded by mutex_
+  int cached_ = 0;                               // guarded by mutex_
 };
 
 }  // namespace slipway::image
