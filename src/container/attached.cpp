@@ -55,8 +55,9 @@ ContainerExit as_shell_shows(ContainerExit exit) {
 }
 
 // The runtime forwards every signal but SIGKILL, which must go to the container's first process itself.
-os::Exit attend_runtime(os::Process& process, const std::filesystem::path& pid_file, const RunIo& io, bool whole_output,
-                        const StopSteps& steps, const std::stop_token& stop, Deadline deadline, bool kill_group) {
+os::Exit attend_runtime(os::Process& process, const std::filesystem::path& pid_file,
+                        const RunIo& io, bool whole_output, const StopSteps& steps,
+                        const std::stop_token& stop, Deadline deadline, bool kill_group) {
   return attend(process, io.sink, whole_output, steps, stop, deadline, [&](int signal) {
     if (signal != SIGKILL) {
       process.signal(signal);
@@ -68,8 +69,8 @@ os::Exit attend_runtime(os::Process& process, const std::filesystem::path& pid_f
   });
 }
 
-ContainerExit run_direct(const Places& places, const ContainerSpec& spec, const RunIo& io, const StopSteps& steps,
-                         const std::stop_token& stop, Deadline deadline) {
+ContainerExit run_direct(const Places& places, const ContainerSpec& spec, const RunIo& io,
+                         const StopSteps& steps, const std::stop_token& stop, Deadline deadline) {
   std::string cgroup = places.attached_cgroup(spec.id);
   to_oci_config(spec, cgroup, "/");  // refuses what is wrong before anything is made
   auto bundle = claim_bundle(places, spec.id);
@@ -81,8 +82,9 @@ ContainerExit run_direct(const Places& places, const ContainerSpec& spec, const 
     auto made = make_bundle(spec, bundle, cgroup);
     if (!spec.rootfs.upper.empty()) stubs.emplace(bundle / "rootfs", spec.rootfs.upper, made);
     auto argv = places.command(bundle / "runtime.log", !cgroup.empty());
-    for (const auto& word : {std::string("run"), std::string("--bundle"), bundle.string(), std::string("--pid-file"),
-                             (bundle / "pid").string(), spec.id}) {
+    if (!places.sealed.empty()) argv[0] = places.sealed;
+    for (const auto& word : {std::string("run"), std::string("--bundle"), bundle.string(),
+                             std::string("--pid-file"), (bundle / "pid").string(), spec.id}) {
       argv.push_back(word);
     }
     process = os::Process::spawn(command_for(io, argv));
@@ -99,12 +101,14 @@ ContainerExit run_direct(const Places& places, const ContainerSpec& spec, const 
   return as_shell_shows({.exit = exit, .ended_ms = now_ms()});
 }
 
-ContainerExit run_supervised(const RuntimeOptions& options, const Places& places, const ContainerSpec& spec, const RunIo& io,
-                             const StopSteps& steps, const std::stop_token& stop, Deadline deadline) {
+ContainerExit run_supervised(const RuntimeOptions& options, const Places& places,
+                             const ContainerSpec& spec, const RunIo& io, const StopSteps& steps,
+                             const std::stop_token& stop, Deadline deadline) {
   std::string cgroup = cgroup_path(places.short_id, spec.id);
   to_oci_config(spec, cgroup, "/");
   if (cgroup_layout() == CgroupLayout::none) {
-    fail(Fault::unavailable, "limits for a container need cgroups, and none are mounted at /sys/fs/cgroup");
+    fail(Fault::unavailable,
+         "limits for a container need cgroups, and none are mounted at /sys/fs/cgroup");
   }
   auto bundle = claim_bundle(places, spec.id);
   BundleDirectory removed_at_the_end(bundle);
@@ -122,7 +126,8 @@ ContainerExit run_supervised(const RuntimeOptions& options, const Places& places
   auto state = read_state(bundle);
   std::string said = os::read_all(status.read.get());
   if (said != "ok") throw reported_error(said, "the container's supervisor failed");
-  if (!state || !state->exit) fail(Fault::unavailable, "the container's supervisor ended without a word");
+  if (!state || !state->exit)
+    fail(Fault::unavailable, "the container's supervisor ended without a word");
   if (!state->exit->exit.ok()) throw_if_stopped(stop, deadline);
   return as_shell_shows(*state->exit);
 }
@@ -142,7 +147,8 @@ Json exec_process(const ExecSpec& exec, const std::filesystem::path& bundle) {
   process["cwd"] = exec.cwd;
   process["terminal"] = exec.terminal;
   process["noNewPrivileges"] = exec.no_new_privileges;
-  process["user"] = Json::object({{"uid", exec.user.uid}, {"gid", exec.user.gid}, {"additionalGids", std::move(groups)}});
+  process["user"] = Json::object(
+      {{"uid", exec.user.uid}, {"gid", exec.user.gid}, {"additionalGids", std::move(groups)}});
   Json& caps = process["capabilities"];
   Json held = exec.user.uid == 0 ? caps.at("bounding") : Json::array();
   caps["effective"] = held;
@@ -202,29 +208,35 @@ void delete_leftover(const Places& places, const std::string& id, const std::str
   if (std::filesystem::exists(places.root / id)) {
     auto work = [&](const std::stop_token&) {
       auto argv = places.command("/dev/null", true);
-      for (const auto& word : {std::string("delete"), std::string("--force"), id}) argv.push_back(word);
-      os::capture({.argv = argv, .env = runtime_environment()}, {}, Deadline::in(std::chrono::seconds(20)));
+      for (const auto& word : {std::string("delete"), std::string("--force"), id})
+        argv.push_back(word);
+      os::capture({.argv = argv, .env = runtime_environment()}, {},
+                  Deadline::in(std::chrono::seconds(20)));
     };
     in_private_mounts({}, work);
   }
   if (!cgroup.empty()) remove_cgroup(cgroup);
 }
 
-ContainerExit run_attached(const RuntimeOptions& options, const Places& places, const ContainerSpec& spec, const RunIo& io,
-                           const StopSteps& steps, const std::stop_token& stop, Deadline deadline) {
+ContainerExit run_attached(const RuntimeOptions& options, const Places& places,
+                           const ContainerSpec& spec, const RunIo& io, const StopSteps& steps,
+                           const std::stop_token& stop, Deadline deadline) {
   if (spec.limits.any()) return run_supervised(options, places, spec, io, steps, stop, deadline);
   return run_direct(places, spec, io, steps, stop, deadline);
 }
 
-os::Exit exec_in(const Places& places, const std::string& id, const std::filesystem::path& bundle, const ExecSpec& exec,
-                 const RunIo& io, const std::stop_token& stop, Deadline deadline) {
-  if (!std::filesystem::exists(bundle / "config.json")) fail(Fault::not_found, "no running container '{}'", id);
+os::Exit exec_in(const Places& places, const std::string& id, const std::filesystem::path& bundle,
+                 const ExecSpec& exec, const RunIo& io, const std::stop_token& stop,
+                 Deadline deadline) {
+  if (!std::filesystem::exists(bundle / "config.json"))
+    fail(Fault::not_found, "no running container '{}'", id);
   os::TempDir files(places.attached.parent_path());
   os::write_file(files.path() / "process.json", exec_process(exec, bundle).dump(), 0600);
   auto log = files.path() / "runtime.log";
   auto argv = places.command(log, true);
-  for (const auto& word : {std::string("exec"), std::string("--process"), (files.path() / "process.json").string(),
-                           std::string("--pid-file"), (files.path() / "pid").string(), id}) {
+  for (const auto& word :
+       {std::string("exec"), std::string("--process"), (files.path() / "process.json").string(),
+        std::string("--pid-file"), (files.path() / "pid").string(), id}) {
     argv.push_back(word);
   }
   std::optional<os::Process> process;
@@ -235,9 +247,11 @@ os::Exit exec_in(const Places& places, const std::string& id, const std::filesys
   os::Exit exit;
   {
     TerminalTurn turn(exec.terminal ? io.stdin_fd : -1, process->pid());
-    exit = attend_runtime(*process, files.path() / "pid", io, false, exec.stop_steps, stop, deadline, true);
+    exit = attend_runtime(*process, files.path() / "pid", io, false, exec.stop_steps, stop,
+                          deadline, true);
   }
-  if (!exit.ok() && os::read_file_if_exists(log).value_or("").find("\"error\"") != std::string::npos) {
+  if (!exit.ok() &&
+      os::read_file_if_exists(log).value_or("").find("\"error\"") != std::string::npos) {
     throw runtime_error(log, "");
   }
   return {exit.status(), 0};

@@ -20,16 +20,21 @@ bool may_raise_limits() {
   std::string status = os::read_file("/proc/self/status");
   auto at = status.find("CapEff:");
   if (at == std::string::npos) return false;
-  auto held = std::stoull(std::string(trim(std::string_view(status).substr(at + 7, 20))), nullptr, 16);
+  auto held =
+      std::stoull(std::string(trim(std::string_view(status).substr(at + 7, 20))), nullptr, 16);
   return (held >> 24U & 1U) != 0;
 }
 
 std::optional<__rlimit_resource> resource_of(const std::string& name) {
   static const std::map<std::string, __rlimit_resource> kResources = {
-      {"core", RLIMIT_CORE},       {"cpu", RLIMIT_CPU},           {"data", RLIMIT_DATA},   {"fsize", RLIMIT_FSIZE},
-      {"locks", RLIMIT_LOCKS},     {"memlock", RLIMIT_MEMLOCK},   {"nofile", RLIMIT_NOFILE}, {"msgqueue", RLIMIT_MSGQUEUE},
-      {"nice", RLIMIT_NICE},       {"nproc", RLIMIT_NPROC},       {"rss", RLIMIT_RSS},     {"rtprio", RLIMIT_RTPRIO},
-      {"rttime", RLIMIT_RTTIME},   {"sigpending", RLIMIT_SIGPENDING}, {"stack", RLIMIT_STACK}};
+      {"core", RLIMIT_CORE},     {"cpu", RLIMIT_CPU},
+      {"data", RLIMIT_DATA},     {"fsize", RLIMIT_FSIZE},
+      {"locks", RLIMIT_LOCKS},   {"memlock", RLIMIT_MEMLOCK},
+      {"nofile", RLIMIT_NOFILE}, {"msgqueue", RLIMIT_MSGQUEUE},
+      {"nice", RLIMIT_NICE},     {"nproc", RLIMIT_NPROC},
+      {"rss", RLIMIT_RSS},       {"rtprio", RLIMIT_RTPRIO},
+      {"rttime", RLIMIT_RTTIME}, {"sigpending", RLIMIT_SIGPENDING},
+      {"stack", RLIMIT_STACK}};
   auto found = kResources.find(name);
   return found == kResources.end() ? std::nullopt : std::optional(found->second);
 }
@@ -47,7 +52,8 @@ void clamp_ulimits(std::vector<Ulimit>& ulimits) {
 
 // "executable file `x` not found in $PATH: No such file or directory" and their like are the spec's fault, not the machine's.
 Fault fault_of(const std::string& message) {
-  for (const char* sign : {"not found in $PATH", "no such file or directory", "No such file or directory", "not a directory"}) {
+  for (const char* sign : {"not found in $PATH", "no such file or directory",
+                           "No such file or directory", "not a directory"}) {
     if (message.find(sign) != std::string::npos) return Fault::not_found;
   }
   for (const char* sign : {"ermission denied", "exec format error", "Exec format error"}) {
@@ -71,7 +77,8 @@ Places Places::of(const RuntimeOptions& options) {
 }
 
 std::string Places::attached_cgroup(const std::string& id) const {
-  return !is_crun || cgroup_layout() == CgroupLayout::v2 ? cgroup_path(short_id, id) : std::string();
+  return !is_crun || cgroup_layout() == CgroupLayout::v2 ? cgroup_path(short_id, id)
+                                                         : std::string();
 }
 
 void Places::prepare() const {
@@ -81,12 +88,15 @@ void Places::prepare() const {
 }
 
 std::vector<std::string> Places::command(const std::filesystem::path& log, bool has_cgroup) const {
-  std::vector<std::string> argv = {program, "--root", root.string(), "--log", log.string(), "--log-format", "json"};
-  if (is_crun) argv.emplace_back(has_cgroup ? "--cgroup-manager=cgroupfs" : "--cgroup-manager=disabled");
+  std::vector<std::string> argv = {program,      "--root",       root.string(), "--log",
+                                   log.string(), "--log-format", "json"};
+  if (is_crun)
+    argv.emplace_back(has_cgroup ? "--cgroup-manager=cgroupfs" : "--cgroup-manager=disabled");
   return argv;
 }
 
-ContainerSpec make_bundle(const ContainerSpec& spec, const std::filesystem::path& bundle, const std::string& cgroup_path) {
+ContainerSpec make_bundle(const ContainerSpec& spec, const std::filesystem::path& bundle,
+                          const std::string& cgroup_path) {
   auto root = bundle / "rootfs";
   os::make_dirs(root);
   mount_rootfs(spec.rootfs, root);
@@ -102,7 +112,8 @@ Error runtime_error(const std::filesystem::path& log, const std::string& otherwi
   for (auto line : lines_of(text)) {
     try {
       auto entry = formats::parse_json(line);
-      if (entry.get_string("level") == "error" || message.empty()) message = entry.get_string("msg");
+      if (entry.get_string("level") == "error" || message.empty())
+        message = entry.get_string("msg");
     } catch (const Error&) {
       message = std::string(trim(line));
     }
@@ -116,8 +127,10 @@ Error runtime_error(const std::filesystem::path& log, const std::string& otherwi
 Error reported_error(std::string_view said, const std::string& otherwise) {
   auto space = said.find(' ');
   auto fault = to_integer(said.substr(0, space));
-  bool is_known = fault && space != std::string_view::npos && *fault >= 0 && *fault <= static_cast<int>(Fault::unsupported);
-  return is_known ? Error(static_cast<Fault>(*fault), std::string(said.substr(space + 1))) : Error(Fault::unavailable, otherwise);
+  bool is_known = fault && space != std::string_view::npos && *fault >= 0 &&
+                  *fault <= static_cast<int>(Fault::unsupported);
+  return is_known ? Error(static_cast<Fault>(*fault), std::string(said.substr(space + 1)))
+                  : Error(Fault::unavailable, otherwise);
 }
 
 std::optional<pid_t> read_pid(const std::filesystem::path& file) {
@@ -140,7 +153,8 @@ bool is_owner_alive(const std::string& mark) {
   if (parts.size() != 2) return false;
   auto pid = to_integer(parts[0]);
   auto ticks = to_integer(parts[1]);
-  return pid && ticks && os::is_alive(static_cast<pid_t>(*pid), static_cast<unsigned long long>(*ticks));
+  return pid && ticks &&
+         os::is_alive(static_cast<pid_t>(*pid), static_cast<unsigned long long>(*ticks));
 }
 
 }  // namespace slipway::container

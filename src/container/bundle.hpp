@@ -22,6 +22,7 @@ struct Places {
   std::filesystem::path root;      ///< the runtime program's own state
   std::string short_id;
   std::string program;
+  std::string sealed;   ///< the program once more, see seal_program(); empty: there is none
   bool is_crun = true;  ///< understands --cgroup-manager=disabled
 
   /// The cgroup that an attached container gets: none where the state directory's own keeps it from devices (cgroup v1).
@@ -31,13 +32,15 @@ struct Places {
 
   static Places of(const RuntimeOptions& options);
   /// The runtime's command line up to and without its own verb; what it has to say against it goes to `log` as JSON.
-  [[nodiscard]] std::vector<std::string> command(const std::filesystem::path& log, bool has_cgroup) const;
+  [[nodiscard]] std::vector<std::string> command(const std::filesystem::path& log,
+                                                 bool has_cgroup) const;
 };
 
 /// Makes in `bundle` all that the runtime needs and mounts the root at bundle/rootfs; to be called with private mounts.
 ///   cgroup_path  empty for none
 ///   returns      the spec as it was written, mounts resolved
-ContainerSpec make_bundle(const ContainerSpec& spec, const std::filesystem::path& bundle, const std::string& cgroup_path);
+ContainerSpec make_bundle(const ContainerSpec& spec, const std::filesystem::path& bundle,
+                          const std::string& cgroup_path);
 
 /// What the runtime's log says went wrong, as an Error of the right kind.
 Error runtime_error(const std::filesystem::path& log, const std::string& otherwise);

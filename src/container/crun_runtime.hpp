@@ -10,8 +10,8 @@ namespace slipway::container {
 
 /// Where and with what containers run.
 struct RuntimeOptions {
-  std::filesystem::path state;          ///< slipway's state directory; containers live in state/containers
-  std::string program = "crun";         ///< any OCI runtime with crun's command line; runc works too
+  std::filesystem::path state;   ///< slipway's state directory; containers live in state/containers
+  std::string program = "crun";  ///< any OCI runtime with crun's command line; runc works too
   /// The program that supervises detached containers, started as `SUPERVISOR container-shim DIR`.
   std::filesystem::path supervisor = "/proc/self/exe";
 };
