@@ -128,7 +128,7 @@ Principal FrontDoor::authenticate(const net::ServerRequest& request, std::string
   return key->principal;
 }
 
-net::HttpResponse FrontDoor::answer(const net::ServerRequest& request, std::string_view body, const Routed& routed, Call& call) const {
+net::HttpResponse FrontDoor::answer(const net::ServerRequest& request, std::string_view body, const Routed& routed, Call& call) {
   const auto& about = routed.service->description();
   call.caller = authenticate(request, body, routed, call);
   call.account = call.caller.account.empty() ? options_.account : call.caller.account;
@@ -146,6 +146,7 @@ net::HttpResponse FrontDoor::answer(const net::ServerRequest& request, std::stri
   } else {
     call.input = decode_query(form_of(request, body));
   }
+  shapes_.check(call, !is_json(about.protocol));
   for (const auto& permission : routed.service->permissions(call)) authoriser_.require(permission, call, about.protocol);
   auto output = routed.service->call(call);
   net::HttpResponse response;

@@ -10,6 +10,7 @@
 #include "base/log.hpp"
 #include "cloud/iam/authoriser.hpp"
 #include "cloud/service.hpp"
+#include "cloud/shapes.hpp"
 #include "cloud/sigv4.hpp"
 #include "cloud/sts/sessions.hpp"
 #include "net/http_server.hpp"
@@ -36,13 +37,14 @@ class FrontDoor final {
   struct Routed;
   [[nodiscard]] std::optional<Routed> route(const net::ServerRequest& request, std::string_view body) const;
   [[nodiscard]] Principal authenticate(const net::ServerRequest& request, std::string_view body, const Routed& routed, Call& call) const;
-  [[nodiscard]] net::HttpResponse answer(const net::ServerRequest& request, std::string_view body, const Routed& routed, Call& call) const;
+  [[nodiscard]] net::HttpResponse answer(const net::ServerRequest& request, std::string_view body, const Routed& routed, Call& call);
 
   Options options_;
   sts::Sessions& sessions_;
   iam::Authoriser& authoriser_;
   Log& log_;
   std::vector<Service*> services_;
+  ShapeTables shapes_;
 };
 
 }  // namespace slipway::cloud

@@ -342,6 +342,55 @@ class Ec2 final : public Service {
     put(call, kGroup, id, group);
     return Json::object({{"return", true}, {"securityGroupRuleSet", Json::array({})}});
   }
+  // The list under `set` with what the filters leave, whose names are those of `members` with dashes.
+  static Json filtered(const Call& call, std::string_view set, const std::vector<Json>& items, const std::map<std::string, std::string>& members) {
+    Input in(call.input, kBad);
+    Json list = Json::array({});
+    for (const auto& item : items) {
+      bool passes = true;
+      for (const auto& filter : in.items("Filter")) {
+        auto member = members.find(filter.get_string("Name"));
+        if (member == members.end()) throw Refusal("InvalidParameterValue", fmt::format("The filter '{}' is invalid", filter.get_string("Name")));
+        const auto& wanted = filter.get_array("Value");
+        passes = passes && std::any_of(wanted.begin(), wanted.end(), [&](const Json& each) { return iam::matches_pattern(each.as_string(), item.get_string(member->second)); });
+      }
+      if (passes) list.push_back(item);
+    }
+    Json answer = Json::object({});
+    answer[set] = std::move(list);
+    return answer;
+  }
+  Json describe_tags(const Call& call) {
+    std::vector<Json> tags;
+    for (const auto& [kind, type] : {std::pair{kVpc, "vpc"}, {kSubnet, "subnet"}, {kGroup, "security-group"}}) {
+      for (const auto& each : state_.read([&, kind = kind](Tables& tables) { return tables.list(kind, scope(call)); })) {
+        for (const auto& tag : each.body.get_array("tagSet")) {
+          tags.push_back(Json::object({{"resourceId", each.id}, {"resourceType", type}, {"key", tag.get_string("key")}, {"value", tag.get_string("value")}}));
+        }
+      }
+    }
+    return filtered(call, "tagSet", tags, {{"resource-id", "resourceId"}, {"resource-type", "resourceType"}, {"key", "key"}, {"value", "value"}});
+  }
+  Json describe_security_group_rules(const Call& call) {
+    std::vector<Json> rules;
+    for (const auto& each : state_.read([&](Tables& tables) { return tables.list(kGroup, scope(call)); })) {
+      for (const auto* key : {"ipPermissions", "ipPermissionsEgress"}) {
+        for (const auto& permission : each.body.get_array(key)) {
+          for (const auto& range : permission.get_array("ipRanges")) {
+            std::string cidr = range.get_string("cidrIp");
+            auto id = "sgr-" + formats::sha256_hex(each.id + key + permission.dump() + cidr).substr(0, 17);
+            Json rule = Json::object({{"securityGroupRuleId", id}, {"groupId", each.id}, {"groupOwnerId", call.account}, {"isEgress", key != std::string_view("ipPermissions")},
+                                      {"ipProtocol", permission.get_string("ipProtocol")}, {"cidrIpv4", cidr}, {"tagSet", Json::array({})}});
+            rule["fromPort"] = permission.contains("fromPort") ? permission.at("fromPort") : Json(-1);
+            rule["toPort"] = permission.contains("toPort") ? permission.at("toPort") : Json(-1);
+            if (range.contains("description")) rule["description"] = range.at("description");
+            rules.push_back(std::move(rule));
+          }
+        }
+      }
+    }
+    return filtered(call, "securityGroupRuleSet", rules, {{"group-id", "groupId"}, {"security-group-rule-id", "securityGroupRuleId"}});
+  }
   Json revoke(const Call& call) {
     auto key = call.operation.ends_with("Egress") ? "ipPermissionsEgress" : "ipPermissions";
     auto id = Input(call.input, kBad).text("GroupId");
@@ -394,7 +443,9 @@ const Operations<Ec2>& Ec2::operations() {
       {"DescribeRegions", &Ec2::describe_regions},
       {"DescribeRouteTables", &Ec2::describe_nothing},
       {"DescribeSecurityGroups", &Ec2::describe_security_groups},
+      {"DescribeSecurityGroupRules", &Ec2::describe_security_group_rules},
       {"DescribeSubnets", &Ec2::describe_subnets},
+      {"DescribeTags", &Ec2::describe_tags},
       {"DescribeVpcAttribute", &Ec2::describe_vpc_attribute},
       {"DescribeVpcs", &Ec2::describe_vpcs},
       {"ModifySubnetAttribute", &Ec2::modify_subnet_attribute},

@@ -305,4 +305,17 @@ Json batch_check_layer_availability(oci::RegistryStore& store, const Call& call,
   return Json::object({{"layers", std::move(layers)}, {"failures", std::move(failures)}});
 }
 
+std::vector<LifecycleImage> lifecycle_images(const oci::RegistryStore& store, const std::string& repository) {
+  auto manifests = store.manifests(repository);
+  std::map<std::string, std::vector<std::string>> parents;
+  for (const auto& listed : manifests) {
+    auto stored = oci::is_index_type(listed.media_type) ? store.manifest(repository, listed.digest.str()) : std::nullopt;
+    if (!stored) continue;
+    for (const auto& child : oci::parse_index(*stored->bytes).manifests) parents[child.digest.str()].push_back(listed.digest.str());
+  }
+  std::vector<LifecycleImage> images;
+  for (const auto& listed : manifests) images.push_back({listed.digest.str(), listed.tags, listed.pushed, parents[listed.digest.str()]});
+  return images;
+}
+
 }  // namespace slipway::cloud::ecr

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include "cloud/ecr/lifecycle.hpp"
 #include "cloud/service.hpp"
 #include "cloud/state.hpp"
 #include "oci/registry_store.hpp"
@@ -17,6 +18,8 @@ Json put_image(oci::RegistryStore& store, const Call& call, const std::string& r
 Json initiate_layer_upload(oci::RegistryStore& store, const Call& call, const std::string& repository);
 Json upload_layer_part(oci::RegistryStore& store, const Call& call, const std::string& repository);
 Json complete_layer_upload(oci::RegistryStore& store, const Call& call, const std::string& repository);
+/// What a lifecycle policy looks at.
+std::vector<LifecycleImage> lifecycle_images(const oci::RegistryStore& store, const std::string& repository);
 Json batch_check_layer_availability(oci::RegistryStore& store, const Call& call, const std::string& repository);
 
 }  // namespace slipway::cloud::ecr

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "base/guarded.hpp"
 #include "base/text.hpp"
 #include "cloud/ecr/images.hpp"
 #include "cloud/ecr/repository.hpp"
@@ -35,6 +36,16 @@ class Ecr final : public Service {
     check_registry_id(call);
     require_permission(call);
     return dispatch(*this, operations(), call);
+  }
+  // Policies are looked at when one is put, and every minute: AWS takes up to a day.
+  void run(std::stop_token stop) override {
+    std::uint64_t seen = 0;
+    while (!stop.stop_requested()) {
+      policies_.wait(stop, Deadline::in(std::chrono::minutes(1)), [&](std::uint64_t version) { return version != seen; }, [](std::uint64_t&) {});
+      if (stop.stop_requested()) return;
+      seen = policies_.read([](std::uint64_t version) { return version; });
+      expire_images();
+    }
   }
 
  private:
@@ -82,7 +93,7 @@ class Ecr final : public Service {
   // What the API shows of a stored repository.
   static Json shown(const Json& stored) {
     Json repository = stored;
-    for (const auto* hidden : {"policyText", "lifecyclePolicyText", "lifecycleAt", "tags"}) repository.erase(hidden);
+    for (const auto* hidden : {"policyText", "lifecyclePolicyText", "lifecycleAt", "previewText", "tags"}) repository.erase(hidden);
     return repository;
   }
 
@@ -191,6 +202,7 @@ class Ecr final : public Service {
     return change(call, [&](Json& stored) {
       stored["lifecyclePolicyText"] = text;
       stored["lifecycleAt"] = formats::epoch_seconds(call.now);
+      policies_.with([](std::uint64_t& version) { ++version; });
       return Json::object({{"registryId", call.account}, {"repositoryName", stored.at("repositoryName")}, {"lifecyclePolicyText", text}});
     });
   }
@@ -233,6 +245,57 @@ class Ecr final : public Service {
       stored.erase("lifecyclePolicyText");
       return Json::object({{"registryId", call.account}, {"repositoryName", stored.at("repositoryName")}, {"lifecyclePolicyText", text}, {"lastEvaluatedAt", stored.get_number("lifecycleAt")}});
     });
+  }
+  Json start_lifecycle_policy_preview(const Call& call) {
+    auto text = Input(call.input, kBad).optional_text("lifecyclePolicyText");
+    if (text) check_lifecycle(*text);
+    return change(call, [&](Json& stored) {
+      auto looked_at = text.value_or(stored.get_string("lifecyclePolicyText"));
+      if (looked_at.empty()) throw no_lifecycle(call, stored);
+      stored["previewText"] = looked_at;
+      return Json::object({{"registryId", call.account}, {"repositoryName", stored.at("repositoryName")}, {"lifecyclePolicyText", looked_at}, {"status", "IN_PROGRESS"}});
+    });
+  }
+  Json get_lifecycle_policy_preview(const Call& call) {
+    auto stored = need(call);
+    auto name = stored.get_string("repositoryName");
+    auto text = stored.get_string("previewText");
+    if (text.empty()) {
+      throw Refusal("LifecyclePolicyPreviewNotFoundException", fmt::format("The lifecycle policy preview does not exist for the repository with name '{}' in the registry with id '{}'", name, call.account));
+    }
+    Json results = Json::array();
+    auto images = lifecycle_images(store(call), name);
+    for (const auto& expiry : expired(formats::parse_json(text), images, call.now)) {
+      auto image = std::find_if(images.begin(), images.end(), [&](const auto& each) { return each.digest == expiry.digest; });
+      Json tags = Json::array();
+      for (const auto& tag : image->tags) tags.push_back(tag);
+      results.push_back(Json::object({{"imageTags", tags}, {"imageDigest", expiry.digest}, {"imagePushedAt", formats::epoch_seconds(image->pushed)},
+                                      {"action", Json::object({{"type", "EXPIRE"}})}, {"appliedRulePriority", expiry.rule_priority}}));
+    }
+    Json summary = Json::object({{"expiringImageTotalCount", static_cast<std::int64_t>(results.size())}});
+    return Json::object({{"registryId", call.account}, {"repositoryName", name}, {"lifecyclePolicyText", text}, {"status", "COMPLETE"}, {"previewResults", results}, {"summary", summary}});
+  }
+  // Expires what the policies of all repositories let go.
+  void expire_images() {
+    auto repositories = state_.read([](Tables& tables) { return tables.list_everywhere(kRepositoryKind); });
+    for (const auto& [where, stored] : repositories) {
+      auto text = stored.body.get_string("lifecyclePolicyText");
+      if (text.empty()) continue;
+      auto& registry = registries_.of(where);
+      for (const auto& expiry : expired(formats::parse_json(text), lifecycle_images(registry, stored.id), formats::now())) {
+        if (auto digest = oci::Digest::try_parse(expiry.digest)) registry.delete_manifest(stored.id, *digest);
+      }
+    }
+  }
+  Json get_download_url_for_layer(const Call& call) {
+    auto name = need(call).get_string("repositoryName");
+    auto text = Input(call.input, kBad).text("layerDigest");
+    auto digest = oci::Digest::try_parse(text);
+    if (!digest || !store(call).blob_size(name, *digest)) {
+      throw Refusal("LayersNotFoundException", fmt::format("Layers with digests '[{}]' required for pushed image do not exist in the repository with name '{}' in the registry with id '{}'", text, name, call.account));
+    }
+    auto url = fmt::format("{}://AWS:{}@{}/v2/{}/blobs/{}", call.is_secure ? "https" : "http", tokens_.issue(call.caller, call.now), call.host, name, text);
+    return Json::object({{"downloadUrl", url}, {"layerDigest", text}});
   }
   static Refusal no_lifecycle(const Call& call, const Json& stored) {
     return {"LifecyclePolicyNotFoundException", fmt::format("Lifecycle policy does not exist for the repository with name '{}' in the registry with id '{}'", stored.get_string("repositoryName"), call.account)};
@@ -325,6 +388,7 @@ class Ecr final : public Service {
   Registries& registries_;
   Tokens& tokens_;
   const iam::Authoriser& authoriser_;
+  Guarded<std::uint64_t> policies_;  ///< how many lifecycle policies have been put
 };
 
 const Operations<Ecr>& Ecr::operations() {
@@ -342,7 +406,10 @@ const Operations<Ecr>& Ecr::operations() {
       {"DescribeRegistry", &Ecr::describe_registry},
       {"DescribeRepositories", &Ecr::describe_repositories},
       {"GetAuthorizationToken", &Ecr::get_authorization_token},
+      {"GetDownloadUrlForLayer", &Ecr::get_download_url_for_layer},
       {"GetLifecyclePolicy", &Ecr::get_lifecycle_policy},
+      {"GetLifecyclePolicyPreview", &Ecr::get_lifecycle_policy_preview},
+      {"StartLifecyclePolicyPreview", &Ecr::start_lifecycle_policy_preview},
       {"GetRepositoryPolicy", &Ecr::get_repository_policy},
       {"InitiateLayerUpload", &Ecr::on_images<initiate_layer_upload>},
       {"ListImages", &Ecr::on_images<list_images>},

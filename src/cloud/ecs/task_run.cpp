@@ -9,6 +9,7 @@
 #include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "cloud/ecs/container_plan.hpp"
+#include "cloud/ecs/task_endpoint.hpp"
 #include "cloud/iam/authoriser.hpp"
 #include "cloud/input.hpp"
 #include "cloud/logs/log_store.hpp"
@@ -107,7 +108,7 @@ class TaskRun final {
       os::make_dirs(directory / "upper");
       os::make_dirs(directory / "work");
       try {
-        plans_.push_back(plan_container({task_, item, definition_, images.at(name), secrets[name], agent_environment(), directory, endpoint_.netns}));
+        plans_.push_back(plan_container({task_, item, definition_, images.at(name), secrets[name], agent_environment(name), directory, endpoint_.netns}));
       } catch (const Error& error) {
         throw CannotStart{fmt::format("CannotCreateContainerError: {}", error.what())};
       }
@@ -172,11 +173,14 @@ class TaskRun final {
     return out;
   }
 
-  std::map<std::string, std::string> agent_environment() {
+  std::map<std::string, std::string> agent_environment(const std::string& container) {
     std::map<std::string, std::string> env = {{"AWS_EXECUTION_ENV", "AWS_ECS_FARGATE"}, {"AWS_REGION", task_.scope.region},
                                               {"AWS_DEFAULT_REGION", task_.scope.region}};
     const auto& gateway = engine_.around().options.gateway;
     if (!gateway.empty()) env["AWS_ENDPOINT_URL"] = "http://" + gateway;
+    for (const auto& one : task_.containers) {
+      if (one.name == container) env.merge(endpoint_environment(task_, one, definition_));
+    }
     return env;
   }
 
@@ -238,6 +242,9 @@ class TaskRun final {
 
   // Starts the containers, waits until the task has to end, and ends them.
   void live() {
+    TaskGroup agent{std::stop_token{}};
+    TaskEndpoint task_endpoint(engine_, key_, definition_, endpoint_.netns);
+    agent.start([&](const std::stop_token& stop) { task_endpoint.run(stop); });
     TaskGroup minders{std::stop_token{}};
     for (const auto& plan : plans_) progress_.with([&](Progress& p) { p.containers[plan.name]; });
     for (const auto& plan : plans_) {
@@ -251,6 +258,8 @@ class TaskRun final {
     update([](Task& task) { task.last_status = "STOPPING"; });
     end_containers();
     minders.join();
+    agent.stop();
+    agent.join();
   }
 
   [[nodiscard]] bool all_started(const Progress& p) const {
