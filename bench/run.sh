@@ -30,6 +30,7 @@ for i in $(seq "$times"); do
   start=$(ms); up >/dev/null 2>&1; warm+=($(($(ms) - start)))
   start=$(ms); (cd "$app" && "$slipway" rollback staging --yes >/dev/null 2>&1) & pid=$!
   former=$(git -C "$app" rev-parse HEAD~1); serves "$former"; back+=($(($(ms) - start))); wait $pid
+  "$slipway" resume staging >/dev/null  # the rollback has paused automatic deployments
 done
 printf 'warm up, nothing changed        %6s ms\n' "$(printf '%s\n' "${warm[@]}" | median)"
 printf 'one backend line until it serves %5s ms\n' "$(printf '%s\n' "${changed[@]}" | median)"

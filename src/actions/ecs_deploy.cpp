@@ -5,11 +5,13 @@
 #include "aws/client.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "deploy/candidate.hpp"
+#include "deploy/release_service.hpp"
 #include "deploy/rollout.hpp"
-#include "deploy/service.hpp"
 #include "deploy/task_definition.hpp"
 #include "formats/time.hpp"
 #include "ledger/ledger.hpp"
+#include "ledger/lock.hpp"
 #include "os/file.hpp"
 
 // aws-actions/amazon-ecs-deploy-task-definition: registers, runs a task if asked to, updates the service and watches the
@@ -20,7 +22,9 @@ namespace {
 using formats::Json;
 using workflow::ActionContext;
 
-bool is_true(ActionContext& context, std::string_view name) { return equals_ignoring_case(context.text(name), "true"); }
+bool is_true(ActionContext& context, std::string_view name) {
+  return equals_ignoring_case(context.text(name), "true");
+}
 
 std::optional<long long> number(ActionContext& context, std::string_view name) {
   auto text = std::string(trim(context.text(name)));
@@ -43,28 +47,54 @@ class EcsDeploy final : public workflow::Action {
   explicit EcsDeploy(const Dependencies& dependencies) : dependencies_(dependencies) {}
 
   [[nodiscard]] std::vector<workflow::ActionInput> inputs() const override {
-    std::vector<workflow::ActionInput> all = {{"task-definition", std::nullopt, true}, {"run-task-assign-public-IP", "DISABLED"},
-                                              {"run-task-launch-type", "FARGATE"}, {"run-task-started-by", "GitHub-Actions"},
-                                              {"run-task-container-overrides", "[]"}, {"run-task-tags", "[]"}, {"max-retries", "3"}};
-    for (const char* name : {"desired-count", "service", "cluster", "wait-for-service-stability", "wait-for-minutes", "wait-max-delay-seconds", "codedeploy-appspec",
-                             "codedeploy-application", "codedeploy-deployment-group", "codedeploy-deployment-description", "codedeploy-deployment-config",
-                             "force-new-deployment", "service-managed-ebs-volume-name", "service-managed-ebs-volume", "run-task", "run-task-security-groups",
-                             "run-task-subnets", "run-task-capacity-provider-strategy", "run-task-managed-ebs-volume-name", "run-task-managed-ebs-volume",
-                             "wait-for-task-stopped", "enable-ecs-managed-tags", "propagate-tags", "keep-null-value-keys"}) {
+    std::vector<workflow::ActionInput> all = {{"task-definition", std::nullopt, true},
+                                              {"run-task-assign-public-IP", "DISABLED"},
+                                              {"run-task-launch-type", "FARGATE"},
+                                              {"run-task-started-by", "GitHub-Actions"},
+                                              {"run-task-container-overrides", "[]"},
+                                              {"run-task-tags", "[]"},
+                                              {"max-retries", "3"}};
+    for (const char* name : {"desired-count",
+                             "service",
+                             "cluster",
+                             "wait-for-service-stability",
+                             "wait-for-minutes",
+                             "wait-max-delay-seconds",
+                             "codedeploy-appspec",
+                             "codedeploy-application",
+                             "codedeploy-deployment-group",
+                             "codedeploy-deployment-description",
+                             "codedeploy-deployment-config",
+                             "force-new-deployment",
+                             "service-managed-ebs-volume-name",
+                             "service-managed-ebs-volume",
+                             "run-task",
+                             "run-task-security-groups",
+                             "run-task-subnets",
+                             "run-task-capacity-provider-strategy",
+                             "run-task-managed-ebs-volume-name",
+                             "run-task-managed-ebs-volume",
+                             "wait-for-task-stopped",
+                             "enable-ecs-managed-tags",
+                             "propagate-tags",
+                             "keep-null-value-keys"}) {
       all.push_back({name, std::nullopt});
     }
     return all;
   }
 
   void run(ActionContext& context) override {
-    for (const char* name : {"service-managed-ebs-volume", "run-task-managed-ebs-volume", "codedeploy-deployment-config"}) {
-      if (!context.text(name).empty()) fail(Fault::unsupported, "the input {} is not supported yet", name);
+    for (const char* name : {"service-managed-ebs-volume", "run-task-managed-ebs-volume",
+                             "codedeploy-deployment-config"}) {
+      if (!context.text(name).empty())
+        fail(Fault::unsupported, "the input {} is not supported yet", name);
     }
     auto prepared = read(context);
     aws::Client client(aws_config(context));
     deploy::ClientCalls calls(client);
-    Json definition = while_doing("Failed to register task definition in ECS",
-                                  [&] { return deploy::register_task_definition(calls, prepared.input, context.stop()); });
+    Json definition = while_doing("Failed to register task definition in ECS", [&] {
+      return deploy::register_once(calls, prepared.input, context.stop());
+    });
     std::string arn = definition.at("taskDefinitionArn").as_string();
     context.set_output("task-definition-arn", arn);
     context.log("Registered " + deploy::brief_task_definition(arn));
@@ -83,26 +113,39 @@ class EcsDeploy final : public workflow::Action {
     }
     auto prepared = deploy::prepare(deploy::read_task_definition(*text, file), keep);
     for (const auto& attribute : prepared.ignored) {
-      context.warning(fmt::format("Ignoring property '{}' in the task definition file. This property is returned by the Amazon ECS DescribeTaskDefinition API and may be "
-                                  "shown in the ECS console, but it is not a valid field when registering a new task definition. This field can be safely removed from "
-                                  "your task definition file.", attribute));
+      context.warning(
+          fmt::format("Ignoring property '{}' in the task definition file. This property is "
+                      "returned by the Amazon ECS DescribeTaskDefinition API and may be "
+                      "shown in the ECS console, but it is not a valid field when registering a "
+                      "new task definition. This field can be safely removed from "
+                      "your task definition file.",
+                      attribute));
     }
     return prepared;
   }
 
   static deploy::RolloutRequest request_of(ActionContext& context, const std::string& arn) {
-    deploy::RolloutRequest request{.cluster = cluster_of(context), .service = context.text("service"), .task_definition = arn,
-                                   .force_new_deployment = is_true(context, "force-new-deployment")};
-    if (auto count = number(context, "desired-count")) request.desired_count = static_cast<int>(*count);
+    deploy::RolloutRequest request{
+        .cluster = cluster_of(context),
+        .service = context.text("service"),
+        .task_definition = arn,
+        .force_new_deployment = is_true(context, "force-new-deployment")};
+    if (auto count = number(context, "desired-count"))
+      request.desired_count = static_cast<int>(*count);
     request.more = Json::object({{"volumeConfigurations", Json::array()}});
-    if (auto tags = context.text("enable-ecs-managed-tags"); !tags.empty()) request.more["enableECSManagedTags"] = equals_ignoring_case(tags, "true");
-    if (auto tags = context.text("propagate-tags"); !tags.empty() && tags != "NONE") request.more["propagateTags"] = tags;
+    if (auto tags = context.text("enable-ecs-managed-tags"); !tags.empty())
+      request.more["enableECSManagedTags"] = equals_ignoring_case(tags, "true");
+    if (auto tags = context.text("propagate-tags"); !tags.empty() && tags != "NONE")
+      request.more["propagateTags"] = tags;
     return request;
   }
 
-  static std::string cluster_of(ActionContext& context) { return context.text("cluster").empty() ? "default" : context.text("cluster"); }
+  static std::string cluster_of(ActionContext& context) {
+    return context.text("cluster").empty() ? "default" : context.text("cluster");
+  }
 
-  ledger::Release release_of(ActionContext& context, const deploy::Calls& calls, const Json& definition, const std::string& previous) const {
+  ledger::Release release_of(ActionContext& context, const deploy::Calls& calls,
+                             const Json& definition) const {
     const Json& github = context.github();
     ledger::Release release{.environment = context.environment(),
                             .cluster = deploy::last_part(cluster_of(context)),
@@ -112,56 +155,72 @@ class EcsDeploy final : public workflow::Action {
                             .run_id = github.get_string("run_id"),
                             .images = images_of(definition),
                             .task_definition = definition.get_string("taskDefinitionArn"),
-                            .previous_task_definition = previous,
                             .who = github.get_string("actor")};
     if (release.environment.empty()) release.environment = release.cluster;
-    if (dependencies_.test_verdict) release.test_verdict = dependencies_.test_verdict(release.run_id);
+    if (dependencies_.test_verdict)
+      release.test_verdict = dependencies_.test_verdict(release.run_id);
     return release;
   }
 
-  void update(ActionContext& context, deploy::Calls& calls, const Json& definition) const {
-    auto request = request_of(context, definition.at("taskDefinitionArn").as_string());
-    std::string previous;
-    {
-      Json before = deploy::describe_service(calls, request.cluster, request.service, context.stop());
-      if (const Json* primary = deploy::primary_of(before)) previous = primary->get_string("taskDefinition");
-    }
-    auto* ledger = dependencies_.ledger;
-    auto id = ledger ? ledger->begin(release_of(context, calls, definition, previous)) : 0;
-    auto end = [&](ledger::Verdict verdict, const std::string& reason) {
-      if (ledger) ledger->end(id, verdict, reason);
-    };
-    deploy::Verdict verdict;
-    try {
-      auto rollout = deploy::start_rollout(calls, request, context.stop());
-      if (ledger) ledger->accepted(id, rollout.deployment);
-      context.log(fmt::format("Deployment {} of {} started. Watch this deployment's progress in the Amazon ECS console: "
-                              "https://{}.console.aws.amazon.com/ecs/v2/clusters/{}/services/{}/deployments?region={}",
-                              rollout.deployment, request.service, calls.region(), deploy::last_part(request.cluster), deploy::last_part(request.service), calls.region()));
-      if (!is_true(context, "wait-for-service-stability")) return end(ledger::Verdict::unknown, "nobody waited for its end: wait-for-service-stability is not set");
-      verdict = watch(context, calls, rollout);
-      if (verdict.ok() && ledger) ledger->accepted(id, rollout.deployment, deploy::running_images(calls, rollout, context.stop()));
-    } catch (const Error& error) {
-      end(ledger::Verdict::unknown, error.what());
-      throw;
-    } catch (const Cancelled&) {
-      end(ledger::Verdict::unknown, "the run was cancelled while it was under way");
-      throw;
-    }
-    std::string line = deploy::to_line(verdict);
-    end(verdict.outcome, verdict.ok() ? "" : line);
-    if (!verdict.ok()) fail(Fault::failed, "service '{}': {}", request.service, line);
-    context.log(fmt::format("Deployment verified: rolloutState=COMPLETED after {}", formats::print_duration(verdict.took)));
+  // After a rollback nothing is deployed automatically until somebody says so.
+  void check_pause(const std::string& environment) const {
+    auto pause = dependencies_.ledger ? dependencies_.ledger->paused(environment) : std::nullopt;
+    if (!pause) return;
+    fail(Fault::denied,
+         "automatic deployments to '{}' are paused since {} by {} ({}): slipway resume {}",
+         environment, pause->at, pause->who, pause->reason, environment);
   }
 
-  static deploy::Verdict watch(ActionContext& context, deploy::Calls& calls, const deploy::Rollout& rollout) {
+  void update(ActionContext& context, deploy::Calls& calls, const Json& definition) const {
+    deploy::ServiceRelease what;
+    what.update = request_of(context, definition.at("taskDefinitionArn").as_string());
+    what.intent = release_of(context, calls, definition);
+    check_pause(what.intent.environment);
+    what.intent.secrets = deploy::secret_versions(calls, definition, context.stop());
+    what.waits = is_true(context, "wait-for-service-stability");
+    what.watch = watch_options(context);
+    auto* ledger = dependencies_.ledger;
+    std::optional<ledger::EnvironmentLock> lock;
+    if (ledger) {
+      ledger::EnvironmentLock::Options options{.owner = "run " + what.intent.run_id};
+      options.waiting = [&](const std::string& holder) {
+        context.log(
+            fmt::format("{} is being changed by {}: waiting", what.intent.environment, holder));
+      };
+      lock.emplace(*ledger, what.intent.environment, options, context.stop());
+      check_pause(what.intent.environment);  // a rollback may be what was waited for
+      what.intent.epoch = lock->epoch();
+      deploy::settle_lost(
+          calls, *ledger, what.intent.environment, {},
+          [&](const std::string& line) { context.log(line); }, context.stop());
+    }
+    what.accepted = [&](const deploy::Rollout& rollout) {
+      context.log(fmt::format(
+          "Deployment {} of {} started. Watch this deployment's progress in the Amazon ECS "
+          "console: "
+          "https://{}.console.aws.amazon.com/ecs/v2/clusters/{}/services/{}/deployments?region={}",
+          rollout.deployment, what.update.service, calls.region(),
+          deploy::last_part(what.update.cluster), deploy::last_part(what.update.service),
+          calls.region()));
+    };
+    auto released = deploy::release_service(calls, ledger, what, context.stop());
+    bool is_refused = !what.waits && !released.verdict.causes.empty();
+    if (!what.waits && !is_refused) return;
+    if (!released.verdict.ok())
+      fail(Fault::failed, "service '{}': {}", what.update.service,
+           deploy::to_line(released.verdict));
+    context.log(fmt::format("Deployment verified: rolloutState=COMPLETED after {}",
+                            formats::print_duration(released.verdict.took)));
+  }
+
+  static deploy::WatchOptions watch_options(ActionContext& context) {
     auto minutes = std::min<long long>(number(context, "wait-for-minutes").value_or(30), 360);
     deploy::WatchOptions options{.deadline = Deadline::in(std::chrono::minutes(minutes))};
-    options.sink = [&](const deploy::RolloutEvent& event) {
+    options.sink = [&context](const deploy::RolloutEvent& event) {
       bool is_failure = event.kind == deploy::RolloutEvent::Kind::task_stopped;
       context.log(is_failure ? "a task stopped: " + event.text : event.text);
     };
-    return deploy::watch(calls, rollout, options, context.stop());
+    return options;
   }
 
   const Dependencies& dependencies_;
@@ -169,6 +228,8 @@ class EcsDeploy final : public workflow::Action {
 
 }  // namespace
 
-std::unique_ptr<workflow::Action> make_ecs_deploy(const Dependencies& dependencies) { return std::make_unique<EcsDeploy>(dependencies); }
+std::unique_ptr<workflow::Action> make_ecs_deploy(const Dependencies& dependencies) {
+  return std::make_unique<EcsDeploy>(dependencies);
+}
 
 }  // namespace slipway::actions

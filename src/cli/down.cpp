@@ -22,7 +22,7 @@ int down(const Invocation& given, Surroundings& around) {
     print_error("slipway: could not remove " + container::to_string(item) + "\n");
   }
   if (given.has("--purge")) {
-    for (const char* name : {"cloud", "oidc", "runs", "network", "containers", "groups", "cache", "images", "ledger.db", "ledger.db-wal", "ledger.db-shm"}) {
+    for (const char* name : {"cloud", "oidc", "runs", "network", "containers", "groups", "cache", "images", "ledger.db", "ledger.key", "attestations", "ledger.db-wal", "ledger.db-shm"}) {
       os::remove_tree(around.state / name);
     }
   }

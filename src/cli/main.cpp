@@ -24,8 +24,8 @@ namespace {
 
 // In the order in which they are listed.
 std::vector<Verb> all_verbs() {
-  return {up_verb(),       down_verb(),     run_verb(),      plan_verb(),     lint_verb(),     expr_verb(),     runs_verb(),  events_verb(), logs_verb(), build_verb(), image_verb(), registry_verb(), prune_verb(),   status_verb(),
-          history_verb(),  rollback_verb(), tail_verb(),     cloud_verb(), bootstrap_verb(), doctor_verb(), version_verb()};
+  return {up_verb(),       down_verb(),     run_verb(),      plan_verb(),     lint_verb(),     expr_verb(),     runs_verb(),  events_verb(), approve_verb(), shell_verb(), logs_verb(), build_verb(), image_verb(), registry_verb(), prune_verb(),   status_verb(),   deploy_verb(),   diff_verb(),     verify_verb(),
+          history_verb(),  rollback_verb(), promote_verb(),  resume_verb(),  tail_verb(),     exec_verb(),    task_verb(),     audit_verb(),     cloud_verb(), bootstrap_verb(), init_verb(), doctor_verb(), version_verb()};
 }
 
 int exit_code_of(Fault fault) {
@@ -122,6 +122,7 @@ class Interrupts final {
     thread_.join();
   }
   [[nodiscard]] std::stop_token token() const { return source_.get_token(); }
+  [[nodiscard]] std::stop_token second() const { return second_.get_token(); }
 
  private:
   // Until the write end of end_ is closed.
@@ -131,11 +132,12 @@ class Interrupts final {
       if (::poll(fds.data(), fds.size(), -1) < 0) continue;
       if (fds[1].revents != 0) return;
       signalfd_siginfo info{};
-      if (::read(fd_.get(), &info, sizeof info) > 0) source_.request_stop();
+      if (::read(fd_.get(), &info, sizeof info) > 0 && !source_.request_stop()) second_.request_stop();
     }
   }
 
   std::stop_source source_;
+  std::stop_source second_;
   os::Fd fd_;
   os::Pipe end_ = os::make_pipe();
   std::thread thread_;
@@ -156,7 +158,8 @@ int run(int argc, char** argv) {
                       .color = terminal && !command.globals.no_color && variable("NO_COLOR").empty(),
                       .terminal = terminal,
                       .log = log,
-                      .stop = interrupts.token()};
+                      .stop = interrupts.token(),
+                      .hurry = interrupts.second()};
   try {
     return command.verb->run(command.invocation, around);
   } catch (const Cancelled&) {

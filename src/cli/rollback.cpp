@@ -1,73 +1,100 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <unistd.h>
-
-#include <cstdlib>
-#include <iostream>
+#include "deploy/rollback.hpp"
 
 #include "aws/client.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/aws_access.hpp"
+#include "cli/environment_access.hpp"
 #include "cli/verbs.hpp"
-#include "deploy/rollback.hpp"
 #include "deploy/task_definition.hpp"
 #include "deploy/verdict.hpp"
 #include "ledger/ledger.hpp"
+#include "ledger/lock.hpp"
 
 namespace slipway::cli {
 namespace {
 
 using formats::Json;
 
-std::string user_name() {
-  for (const char* name : {"SUDO_USER", "USER", "LOGNAME"}) {
-    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets it while we run
-    if (value && *value) return value;
+std::string question_of(const std::vector<deploy::RollbackStep>& plan) {
+  std::string text;
+  for (const auto& step : plan) {
+    text += fmt::format("{}: {} → {} ({})\n", step.from.service,
+                        deploy::brief_task_definition(step.from.task_definition),
+                        deploy::brief_task_definition(step.to.task_definition),
+                        step.to.sha.substr(0, 12));
   }
-  return "unknown";
+  return text + "roll back?";
 }
 
-// Nobody to ask counts as yes only with --yes.
-bool is_confirmed(const Invocation& given, const std::vector<deploy::RollbackStep>& plan) {
-  if (given.has("--yes") || ::isatty(STDIN_FILENO) == 0) return true;
-  for (const auto& step : plan) {
-    print_error(fmt::format("{}: {} → {} ({})\n", step.from.service, deploy::brief_task_definition(step.from.task_definition),
-                            deploy::brief_task_definition(step.to.task_definition), step.to.sha.substr(0, 12)));
+// What the way back does not take back.
+void warn(const Surroundings& around, const ledger::Ledger& ledger, const std::string& environment,
+          const std::vector<deploy::RollbackStep>& plan) {
+  std::int64_t since = plan.front().to.id;
+  for (const auto& step : plan) since = std::min(since, step.to.id);
+  std::size_t migrations = 0;
+  for (const auto& entry : ledger.entries(since)) {
+    if (entry.kind == "migrations.begun" &&
+        formats::parse_json(entry.body, "ledger").get_string("environment") == environment)
+      ++migrations;
   }
-  print_error("roll back? [y/N] ");
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "yes";
+  if (migrations > 0 && !around.quiet) {
+    print_error(fmt::format(
+        "migrations have run {} time{} since that release: the database is not taken back\n",
+        migrations, migrations == 1 ? "" : "s"));
+  }
 }
 
 int rollback(const Invocation& given, Surroundings& around) {
   const std::string& environment = given.arguments[0];
   ledger::Ledger ledger(around.state / "ledger.db");
-  auto plan = deploy::plan_rollback(ledger, environment, given.arguments.size() > 1 ? given.arguments[1] : "");
+  auto plan = deploy::plan_rollback(ledger, environment,
+                                    given.arguments.size() > 1 ? given.arguments[1] : "");
   if (plan.empty()) {
     print(around.json ? "[]\n" : fmt::format("{} is there already\n", environment));
     return 0;
   }
-  if (!is_confirmed(given, plan)) return 130;
+  warn(around, ledger, environment, plan);
+  if (!is_confirmed(given, question_of(plan))) return 130;
   aws::Client client(aws_access(around.state));
   deploy::ClientCalls calls(client);
   auto sink = [&](const std::string& service, const deploy::RolloutEvent& event) {
     if (!around.quiet) print_error(fmt::format("{}: {}\n", service, event.text));
   };
-  auto results = deploy::roll_back(calls, ledger, plan, user_name(), {}, sink, around.stop);
+  // Whatever is under way there has lost the environment from here on.
+  ledger::EnvironmentLock lock(
+      ledger, environment,
+      {.owner = fmt::format("{}'s slipway rollback", user_name()), .take_over = true}, around.stop);
+  if (!given.has("--no-pause"))
+    ledger.pause(environment, user_name(),
+                 fmt::format("rolled back to {}",
+                             plan.front().to.sha.empty()
+                                 ? deploy::brief_task_definition(plan.front().to.task_definition)
+                                 : plan.front().to.sha.substr(0, 12)));
+  auto results =
+      deploy::roll_back(calls, ledger, plan, user_name(), {}, sink, around.stop, lock.epoch());
   bool ok = true;
   Json all = Json::array();
   std::string text;
   for (const auto& result : results) {
     ok = ok && result.verdict.ok();
-    all.push_back(Json::object({{"service", result.step.from.service}, {"sha", result.step.to.sha},
-                                {"taskDefinition", result.step.to.task_definition}, {"verdict", to_json(result.verdict)},
-                                {"acceptedAfterMs", result.accepted_after.count()}, {"tookMs", result.verdict.took.count()}}));
-    text += fmt::format("{}: {} ({}) {} in {:.1f} s, accepted after {} ms\n", result.step.from.service,
-                        deploy::brief_task_definition(result.step.to.task_definition), result.step.to.sha.substr(0, 12),
-                        result.verdict.ok() ? "runs again" : to_line(result.verdict),
-                        static_cast<double>(result.verdict.took.count()) / 1000.0, result.accepted_after.count());
+    all.push_back(Json::object({{"service", result.step.from.service},
+                                {"sha", result.step.to.sha},
+                                {"taskDefinition", result.step.to.task_definition},
+                                {"verdict", to_json(result.verdict)},
+                                {"acceptedAfterMs", result.accepted_after.count()},
+                                {"tookMs", result.verdict.took.count()}}));
+    text += fmt::format(
+        "{}: {} ({}) {} in {:.1f} s, accepted after {} ms\n", result.step.from.service,
+        deploy::brief_task_definition(result.step.to.task_definition),
+        result.step.to.sha.substr(0, 12),
+        result.verdict.ok() ? "runs again" : to_line(result.verdict),
+        static_cast<double>(result.verdict.took.count()) / 1000.0, result.accepted_after.count());
   }
+  if (!given.has("--no-pause"))
+    text += fmt::format("automatic deployments to {} are paused: slipway resume {}\n", environment,
+                        environment);
   print(around.json ? all.dump() + "\n" : text);
   return ok ? 0 : 1;
 }
@@ -76,9 +103,10 @@ int rollback(const Invocation& given, Surroundings& around) {
 
 Verb rollback_verb() {
   return {.name = "rollback",
-          .usage = "ENV [SHA|REVISION] [--yes]",
+          .usage = "ENV [SHA|REVISION] [--yes] [--no-pause]",
           .summary = "back to the last good release, or to a named one",
-          .options = {{"--yes", Option::Kind::flag, "", "do not ask"}},
+          .options = {{"--yes", Option::Kind::flag, "", "do not ask"},
+                      {"--no-pause", Option::Kind::flag, "", "let automatic deployments go on"}},
           .min_arguments = 1,
           .max_arguments = 2,
           .run = rollback};

@@ -183,31 +183,4 @@ Verb up_verb() {
           .run = up};
 }
 
-Verb bootstrap_verb() {
-  return {.name = "bootstrap",
-          .usage = "[--dry-run]",
-          .summary = "makes the AWS prerequisites that the workflow names",
-          .options = {{"--dry-run", Option::Kind::flag, "", "only say what is missing"},
-                      {"--terraform", Option::Kind::flag, "", "print as Terraform"}},
-          .max_arguments = 1,
-          .run = [](const Invocation& given, Surroundings& around) {
-            if (given.has("--terraform")) fail(Fault::unsupported, "'bootstrap --terraform' is not supported yet: without it the calls are made, with --dry-run they are listed");
-            Project project = read_project(around, {}, "");
-            if (!given.arguments.empty()) {
-              std::erase_if(project.needs.environments, [&](const auto& e) { return e.name != given.arguments[0]; });
-              if (project.needs.environments.empty()) fail(Fault::bad_input, "no workflow deploys to an environment '{}'", given.arguments[0]);
-            }
-            aws::Client client(aws_access(around.state));
-            deploy::ClientCalls calls(client);
-            Json list = Json::array();
-            auto steps = deploy::bootstrap(calls, project.needs, given.has("--dry-run"), {}, around.stop);
-            for (const auto& step : steps) {
-              list.push_back(Json::object({{"kind", step.kind}, {"name", step.name}, {"new", step.is_new}}));
-              if (!around.json) print(fmt::format("{} {:<28} {}\n", step.is_new ? "+" : "=", step.kind, step.name));
-            }
-            if (around.json) print(list.dump() + "\n");
-            return 0;
-          }};
-}
-
 }  // namespace slipway::cli

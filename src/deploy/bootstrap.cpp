@@ -17,8 +17,8 @@ std::string name_in(const std::string& arn) { return arn.substr(arn.find_last_of
 
 class Bootstrap final {
  public:
-  Bootstrap(Calls& calls, const Needs& needs, bool dry_run, const std::function<void(const BootstrapStep&)>& told,
-            const std::stop_token& stop)
+  Bootstrap(Calls& calls, const Needs& needs, bool dry_run,
+            const std::function<void(const BootstrapStep&)>& told, const std::stop_token& stop)
       : calls_(calls), needs_(needs), dry_run_(dry_run), told_(told), stop_(stop) {}
 
   std::vector<BootstrapStep> run() {
@@ -30,7 +30,8 @@ class Bootstrap final {
       for (const auto& service : environment.services) {
         task_roles(service);
         log_groups(service);
-        for (const auto& secret : secrets_of(service.task_definition)) this->secret(environment, secret);
+        for (const auto& secret : secrets_of(service.task_definition))
+          this->secret(environment, secret);
       }
       for (const auto& service : environment.services) {
         std::string group = service.port > 0 ? balancer(environment, service) : "";
@@ -42,19 +43,28 @@ class Bootstrap final {
 
  private:
   // Asks for something; nothing when it is not there.
-  std::optional<Json> look(const std::string& service, const std::string& operation, const Json& input) {
+  std::optional<Json> look(const std::string& service, const std::string& operation,
+                           const Json& input) {
     auto answer = calls_.call(service, operation, input, stop_);
     if (answer.ok()) return answer.value();
-    static const std::vector<std::string> kMissing = {"NoSuchEntity", "NotFound", "ResourceNotFoundException", "RepositoryNotFoundException",
-                                                      "ClusterNotFoundException", "DBInstanceNotFound", "ServiceNotFoundException"};
+    static const std::vector<std::string> kMissing = {"NoSuchEntity",
+                                                      "NotFound",
+                                                      "ResourceNotFoundException",
+                                                      "RepositoryNotFoundException",
+                                                      "ClusterNotFoundException",
+                                                      "DBInstanceNotFound",
+                                                      "ServiceNotFoundException"};
     const auto& code = answer.error()->code;
-    bool is_missing = std::any_of(kMissing.begin(), kMissing.end(), [&](const std::string& part) { return code.find(part) != std::string::npos; });
+    bool is_missing = std::any_of(kMissing.begin(), kMissing.end(), [&](const std::string& part) {
+      return code.find(part) != std::string::npos;
+    });
     if (!is_missing) (void)answer.value();  // throws with the service's words
     return std::nullopt;
   }
 
   Json make(const std::string& service, const std::string& operation, const Json& input) {
-    return while_doing(fmt::format("{}:{}", service, operation), [&] { return calls_.call(service, operation, input, stop_).value(); });
+    return while_doing(fmt::format("{}:{}", service, operation),
+                       [&] { return calls_.call(service, operation, input, stop_).value(); });
   }
 
   // Records the step; true when the thing has to be made now.
@@ -66,35 +76,52 @@ class Bootstrap final {
 
   void provider() {
     if (needs_.role_arn.empty()) return;
-    std::string arn = "arn:aws:iam::" + needs_.account + ":oidc-provider/token.actions.githubusercontent.com";
-    bool present = look("iam", "GetOpenIDConnectProvider", Json::object({{"OpenIDConnectProviderArn", arn}})).has_value();
+    std::string arn =
+        "arn:aws:iam::" + needs_.account + ":oidc-provider/token.actions.githubusercontent.com";
+    bool present =
+        look("iam", "GetOpenIDConnectProvider", Json::object({{"OpenIDConnectProviderArn", arn}}))
+            .has_value();
     if (!is_missing(present, "OIDC provider", "token.actions.githubusercontent.com")) return;
     make("iam", "CreateOpenIDConnectProvider",
-         Json::object({{"Url", "https://token.actions.githubusercontent.com"}, {"ClientIDList", Json::array({"sts.amazonaws.com"})}}));
+         Json::object({{"Url", "https://token.actions.githubusercontent.com"},
+                       {"ClientIDList", Json::array({"sts.amazonaws.com"})}}));
   }
 
-  void role(const std::string& arn, const Json& trust, const std::optional<Json>& policy, bool is_execution) {
+  void role(const std::string& arn, const Json& trust, const std::optional<Json>& policy,
+            bool is_execution) {
     std::string name = name_in(arn);
     if (!roles_.insert(name).second) return;
     bool present = look("iam", "GetRole", Json::object({{"RoleName", name}})).has_value();
     if (!is_missing(present, "role", name)) return;
-    make("iam", "CreateRole", Json::object({{"RoleName", name}, {"AssumeRolePolicyDocument", trust.dump()}}));
+    make("iam", "CreateRole",
+         Json::object({{"RoleName", name}, {"AssumeRolePolicyDocument", trust.dump()}}));
     if (is_execution) {
-      make("iam", "AttachRolePolicy", Json::object({{"RoleName", name}, {"PolicyArn", "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"}}));
+      make("iam", "AttachRolePolicy",
+           Json::object(
+               {{"RoleName", name},
+                {"PolicyArn",
+                 "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"}}));
     }
-    if (policy) make("iam", "PutRolePolicy", Json::object({{"RoleName", name}, {"PolicyName", "slipway"}, {"PolicyDocument", policy->dump()}}));
+    if (policy)
+      make(
+          "iam", "PutRolePolicy",
+          Json::object(
+              {{"RoleName", name}, {"PolicyName", "slipway"}, {"PolicyDocument", policy->dump()}}));
   }
 
   void deploy_role() {
     if (needs_.role_arn.empty()) return;
-    role(needs_.role_arn, trust_policy_for_github(needs_.account, needs_.subjects), deploy_policy(needs_), false);
+    role(needs_.role_arn, trust_policy_for_github(needs_.account, needs_.subjects),
+         deploy_policy(needs_), false);
   }
 
   void task_roles(const ServiceNeed& service) {
-    Json trust = Json::object({{"Version", "2012-10-17"},
-                               {"Statement", Json::array({Json::object({{"Effect", "Allow"},
-                                                                        {"Principal", Json::object({{"Service", "ecs-tasks.amazonaws.com"}})},
-                                                                        {"Action", "sts:AssumeRole"}})})}});
+    Json trust = Json::object(
+        {{"Version", "2012-10-17"},
+         {"Statement", Json::array({Json::object(
+                           {{"Effect", "Allow"},
+                            {"Principal", Json::object({{"Service", "ecs-tasks.amazonaws.com"}})},
+                            {"Action", "sts:AssumeRole"}})})}});
     std::string execution = service.task_definition.get_string("executionRoleArn");
     if (!execution.empty()) {
       std::optional<Json> policy;
@@ -106,25 +133,33 @@ class Bootstrap final {
         }
       }
       if (!secrets.empty()) {
-        policy = Json::object({{"Version", "2012-10-17"},
-                               {"Statement", Json::array({Json::object({{"Effect", "Allow"}, {"Action", "secretsmanager:GetSecretValue"}, {"Resource", secrets}})})}});
+        policy = Json::object(
+            {{"Version", "2012-10-17"},
+             {"Statement", Json::array({Json::object({{"Effect", "Allow"},
+                                                      {"Action", "secretsmanager:GetSecretValue"},
+                                                      {"Resource", secrets}})})}});
       }
       role(execution, trust, policy, true);
     }
-    if (auto own = service.task_definition.get_string("taskRoleArn"); !own.empty()) role(own, trust, std::nullopt, false);
+    if (auto own = service.task_definition.get_string("taskRoleArn"); !own.empty())
+      role(own, trust, std::nullopt, false);
   }
 
   void repository(const std::string& name) {
-    bool present = look("ecr", "DescribeRepositories", Json::object({{"repositoryNames", Json::array({name})}})).has_value();
+    bool present = look("ecr", "DescribeRepositories",
+                        Json::object({{"repositoryNames", Json::array({name})}}))
+                       .has_value();
     if (!is_missing(present, "ECR repository", name)) return;
-    make("ecr", "CreateRepository", Json::object({{"repositoryName", name}, {"imageTagMutability", "IMMUTABLE"}}));
+    make("ecr", "CreateRepository",
+         Json::object({{"repositoryName", name}, {"imageTagMutability", "IMMUTABLE"}}));
   }
 
   void cluster(const std::string& name) {
     Json found = make("ecs", "DescribeClusters", Json::object({{"clusters", Json::array({name})}}));
     const auto& clusters = found.get_array("clusters");
     bool present = !clusters.empty() && clusters.front().get_string("status") == "ACTIVE";
-    if (is_missing(present, "ECS cluster", name)) make("ecs", "CreateCluster", Json::object({{"clusterName", name}}));
+    if (is_missing(present, "ECS cluster", name))
+      make("ecs", "CreateCluster", Json::object({{"clusterName", name}}));
   }
 
   void log_groups(const ServiceNeed& service) {
@@ -135,10 +170,13 @@ class Bootstrap final {
       if (name.empty() || !groups_.insert(name).second) continue;
       Json found = make("logs", "DescribeLogGroups", Json::object({{"logGroupNamePrefix", name}}));
       const auto& list = found.get_array("logGroups");
-      bool present = std::any_of(list.begin(), list.end(), [&](const Json& group) { return group.get_string("logGroupName") == name; });
+      bool present = std::any_of(list.begin(), list.end(), [&](const Json& group) {
+        return group.get_string("logGroupName") == name;
+      });
       if (!is_missing(present, "log group", name)) continue;
       make("logs", "CreateLogGroup", Json::object({{"logGroupName", name}}));
-      make("logs", "PutRetentionPolicy", Json::object({{"logGroupName", name}, {"retentionInDays", 30}}));
+      make("logs", "PutRetentionPolicy",
+           Json::object({{"logGroupName", name}, {"retentionInDays", 30}}));
     }
   }
 
@@ -151,25 +189,41 @@ class Bootstrap final {
   void secret(const EnvironmentNeed& environment, const std::string& arn) {
     if (!secrets_.insert(arn).second) return;
     std::string name = arn.substr(arn.find(":secret:") + 8);
-    bool present = look("secretsmanager", "DescribeSecret", Json::object({{"SecretId", name}})).has_value();
+    bool present =
+        look("secretsmanager", "DescribeSecret", Json::object({{"SecretId", name}})).has_value();
     if (is_database_url(name)) {
       std::string database = environment.cluster;
-      bool has_database = look("rds", "DescribeDBInstances", Json::object({{"DBInstanceIdentifier", database}})).has_value();
+      bool has_database =
+          look("rds", "DescribeDBInstances", Json::object({{"DBInstanceIdentifier", database}}))
+              .has_value();
       std::string password = hex(random_bytes(16));
       if (is_missing(has_database, "RDS PostgreSQL instance", database)) {
-        make("rds", "CreateDBInstance", Json::object({{"DBInstanceIdentifier", database}, {"Engine", "postgres"}, {"DBInstanceClass", "db.t4g.micro"},
-                                                      {"AllocatedStorage", 20}, {"MasterUsername", "app"}, {"MasterUserPassword", password}, {"DBName", "app"}}));
+        make("rds", "CreateDBInstance",
+             Json::object({{"DBInstanceIdentifier", database},
+                           {"Engine", "postgres"},
+                           {"DBInstanceClass", "db.t4g.micro"},
+                           {"AllocatedStorage", 20},
+                           {"MasterUsername", "app"},
+                           {"MasterUserPassword", password},
+                           {"DBName", "app"}}));
       } else if (!present && !dry_run_) {
-        make("rds", "ModifyDBInstance", Json::object({{"DBInstanceIdentifier", database}, {"MasterUserPassword", password}, {"ApplyImmediately", true}}));
+        make("rds", "ModifyDBInstance",
+             Json::object({{"DBInstanceIdentifier", database},
+                           {"MasterUserPassword", password},
+                           {"ApplyImmediately", true}}));
       }
       if (is_missing(present, "secret", name)) {
         auto [host, port] = wait_for_database(database);
-        make("secretsmanager", "CreateSecret", Json::object({{"Name", name}, {"SecretString", fmt::format("postgresql://app:{}@{}:{}/app", password, host, port)}}));
+        make("secretsmanager", "CreateSecret",
+             Json::object({{"Name", name},
+                           {"SecretString",
+                            fmt::format("postgresql://app:{}@{}:{}/app", password, host, port)}}));
       }
       return;
     }
     if (is_missing(present, "secret (a random value: set the real one)", name)) {
-      make("secretsmanager", "CreateSecret", Json::object({{"Name", name}, {"SecretString", hex(random_bytes(24))}}));
+      make("secretsmanager", "CreateSecret",
+           Json::object({{"Name", name}, {"SecretString", hex(random_bytes(24))}}));
     }
   }
 
@@ -177,14 +231,17 @@ class Bootstrap final {
     auto deadline = Deadline::in(std::chrono::minutes(20));
     Guarded<int> nothing;
     while (!deadline.passed()) {
-      Json answer = make("rds", "DescribeDBInstances", Json::object({{"DBInstanceIdentifier", name}}));
+      Json answer =
+          make("rds", "DescribeDBInstances", Json::object({{"DBInstanceIdentifier", name}}));
       for (const auto& item : aws::items_of(answer, "DBInstances")) {
         const Json* endpoint = item.find("Endpoint");
         if (item.get_string("DBInstanceStatus") == "available" && endpoint) {
           return {endpoint->get_string("Address"), endpoint->get_string("Port")};
         }
       }
-      nothing.wait(stop_, Deadline::in(std::chrono::milliseconds(200)), [](int) { return false; }, [](int) {});
+      nothing.wait(
+          stop_, Deadline::in(std::chrono::milliseconds(200)), [](int) { return false; },
+          [](int) {});
       if (stop_.stop_requested()) throw Cancelled();
     }
     fail(Fault::unavailable, "the database '{}' did not become available within 20 minutes", name);
@@ -192,7 +249,8 @@ class Bootstrap final {
 
   const Json& vpc() {
     if (!vpc_.is_null()) return vpc_;
-    Json filter = Json::array({Json::object({{"Name", "default-for-az"}, {"Value", Json::array({"true"})}})});
+    Json filter =
+        Json::array({Json::object({{"Name", "default-for-az"}, {"Value", Json::array({"true"})}})});
     Json subnets = make("ec2", "DescribeSubnets", Json::object({{"Filter", filter}}));
     Json ids = Json::array();
     std::string id;
@@ -200,11 +258,15 @@ class Bootstrap final {
       ids.push_back(subnet.get_string("subnetId"));
       id = subnet.get_string("vpcId");
     }
-    if (ids.empty()) fail(Fault::not_found, "this account has no default VPC with subnets in {}", needs_.region);
-    Json by_vpc = Json::array({Json::object({{"Name", "vpc-id"}, {"Value", Json::array({id})}}), Json::object({{"Name", "group-name"}, {"Value", Json::array({"default"})}})});
+    if (ids.empty())
+      fail(Fault::not_found, "this account has no default VPC with subnets in {}", needs_.region);
+    Json by_vpc =
+        Json::array({Json::object({{"Name", "vpc-id"}, {"Value", Json::array({id})}}),
+                     Json::object({{"Name", "group-name"}, {"Value", Json::array({"default"})}})});
     Json groups = make("ec2", "DescribeSecurityGroups", Json::object({{"Filter", by_vpc}}));
     Json group_ids = Json::array();
-    for (const auto& group : aws::items_of(groups, "securityGroupInfo")) group_ids.push_back(group.get_string("groupId"));
+    for (const auto& group : aws::items_of(groups, "securityGroupInfo"))
+      group_ids.push_back(group.get_string("groupId"));
     vpc_ = Json::object({{"id", id}, {"subnets", ids}, {"groups", group_ids}});
     return vpc_;
   }
@@ -212,58 +274,107 @@ class Bootstrap final {
   // A load balancer of its own for a service: internal with a private name, or facing outside. Returns the target group's ARN.
   std::string balancer(const EnvironmentNeed& environment, const ServiceNeed& service) {
     std::string name = short_name(environment.cluster + "-" + service.name);
-    auto group = look("elasticloadbalancing", "DescribeTargetGroups", Json::object({{"Names", Json::array({name})}}));
+    auto group = look("elasticloadbalancing", "DescribeTargetGroups",
+                      Json::object({{"Names", Json::array({name})}}));
     if (is_missing(group.has_value(), "target group", name)) {
       group = make("elasticloadbalancing", "CreateTargetGroup",
-                   Json::object({{"Name", name}, {"Protocol", "HTTP"}, {"Port", service.port}, {"VpcId", vpc().at("id")}, {"TargetType", "ip"},
-                                 {"HealthCheckPath", service.health_path}, {"HealthCheckIntervalSeconds", 5}, {"HealthCheckTimeoutSeconds", 3},
-                                 {"HealthyThresholdCount", 2}, {"UnhealthyThresholdCount", 3}, {"Matcher", Json::object({{"HttpCode", "200-299"}})}}));
+                   Json::object({{"Name", name},
+                                 {"Protocol", "HTTP"},
+                                 {"Port", service.port},
+                                 {"VpcId", vpc().at("id")},
+                                 {"TargetType", "ip"},
+                                 {"HealthCheckPath", service.health_path},
+                                 {"HealthCheckIntervalSeconds", 5},
+                                 {"HealthCheckTimeoutSeconds", 3},
+                                 {"HealthyThresholdCount", 2},
+                                 {"UnhealthyThresholdCount", 3},
+                                 {"Matcher", Json::object({{"HttpCode", "200-299"}})}}));
       std::string arn = aws::items_of(*group, "TargetGroups").front().get_string("TargetGroupArn");
-      make("elasticloadbalancing", "ModifyTargetGroupAttributes",
-           Json::object({{"TargetGroupArn", arn}, {"Attributes", Json::array({Json::object({{"Key", "deregistration_delay.timeout_seconds"}, {"Value", "30"}})})}}));
+      make(
+          "elasticloadbalancing", "ModifyTargetGroupAttributes",
+          Json::object({{"TargetGroupArn", arn},
+                        {"Attributes",
+                         Json::array({Json::object({{"Key", "deregistration_delay.timeout_seconds"},
+                                                    {"Value", "30"}})})}}));
     }
-    auto found = look("elasticloadbalancing", "DescribeLoadBalancers", Json::object({{"Names", Json::array({name})}}));
+    auto found = look("elasticloadbalancing", "DescribeLoadBalancers",
+                      Json::object({{"Names", Json::array({name})}}));
     bool has_balancer = found.has_value();
     bool is_internal = !service.private_name.empty();
-    if (is_missing(has_balancer, is_internal ? "internal load balancer (" + service.private_name + ")" : "load balancer", name)) {
-      Json input = Json::object({{"Name", name}, {"Scheme", is_internal ? "internal" : "internet-facing"}, {"Type", "application"},
-                                 {"Subnets", vpc().at("subnets")}, {"SecurityGroups", vpc().at("groups")}});
-      if (is_internal) input["Tags"] = Json::array({Json::object({{"Key", "slipway:dns-name"}, {"Value", service.private_name}})});
+    if (is_missing(
+            has_balancer,
+            is_internal ? "internal load balancer (" + service.private_name + ")" : "load balancer",
+            name)) {
+      Json input = Json::object({{"Name", name},
+                                 {"Scheme", is_internal ? "internal" : "internet-facing"},
+                                 {"Type", "application"},
+                                 {"Subnets", vpc().at("subnets")},
+                                 {"SecurityGroups", vpc().at("groups")}});
+      if (is_internal)
+        input["Tags"] = Json::array(
+            {Json::object({{"Key", "slipway:dns-name"}, {"Value", service.private_name}})});
       found = make("elasticloadbalancing", "CreateLoadBalancer", input);
     }
     if (!group || !found) return "";  // a dry run
-    std::string group_arn = aws::items_of(*group, "TargetGroups").front().get_string("TargetGroupArn");
+    std::string group_arn =
+        aws::items_of(*group, "TargetGroups").front().get_string("TargetGroupArn");
     std::string arn = aws::items_of(*found, "LoadBalancers").front().get_string("LoadBalancerArn");
     int port = is_internal ? service.private_port : 80;
-    Json listeners = make("elasticloadbalancing", "DescribeListeners", Json::object({{"LoadBalancerArn", arn}}));
-    if (is_missing(!aws::items_of(listeners, "Listeners").empty(), "listener", fmt::format("{}:{}", name, port))) {
+    Json listeners =
+        make("elasticloadbalancing", "DescribeListeners", Json::object({{"LoadBalancerArn", arn}}));
+    if (is_missing(!aws::items_of(listeners, "Listeners").empty(), "listener",
+                   fmt::format("{}:{}", name, port))) {
       make("elasticloadbalancing", "CreateListener",
-           Json::object({{"LoadBalancerArn", arn}, {"Protocol", "HTTP"}, {"Port", port},
-                         {"DefaultActions", Json::array({Json::object({{"Type", "forward"}, {"TargetGroupArn", group_arn}})})}}));
+           Json::object(
+               {{"LoadBalancerArn", arn},
+                {"Protocol", "HTTP"},
+                {"Port", port},
+                {"DefaultActions", Json::array({Json::object(
+                                       {{"Type", "forward"}, {"TargetGroupArn", group_arn}})})}}));
     }
     return group_arn;
   }
 
   // Names of load balancers and target groups have at most 32 characters.
-  static std::string short_name(const std::string& name) { return name.size() <= 32 ? name : name.substr(0, 25) + "-" + hex(name).substr(hex(name).size() - 6); }
+  static std::string short_name(const std::string& name) {
+    return name.size() <= 32 ? name
+                             : name.substr(0, 25) + "-" + hex(name).substr(hex(name).size() - 6);
+  }
 
-  void ecs_service(const EnvironmentNeed& environment, const ServiceNeed& service, const std::string& group) {
+  void ecs_service(const EnvironmentNeed& environment, const ServiceNeed& service,
+                   const std::string& group) {
     bool present = false;
-    if (auto found = look("ecs", "DescribeServices", Json::object({{"cluster", environment.cluster}, {"services", Json::array({service.name})}}))) {
+    if (auto found = look("ecs", "DescribeServices",
+                          Json::object({{"cluster", environment.cluster},
+                                        {"services", Json::array({service.name})}}))) {
       const auto& list = found->get_array("services");
       present = !list.empty() && list.front().get_string("status") == "ACTIVE";
     }
     if (!is_missing(present, "ECS service", environment.cluster + "/" + service.name)) return;
     std::string family = service.task_definition.get_string("family");
-    auto known = calls_.call("ecs", "DescribeTaskDefinition", Json::object({{"taskDefinition", family}}), stop_);
+    auto known = calls_.call("ecs", "DescribeTaskDefinition",
+                             Json::object({{"taskDefinition", family}}), stop_);
     if (!known.ok()) make("ecs", "RegisterTaskDefinition", service.task_definition);
-    Json input = Json::object({{"cluster", environment.cluster}, {"serviceName", service.name}, {"taskDefinition", family}, {"desiredCount", 1},
-                               {"launchType", "FARGATE"},
-                               {"networkConfiguration", Json::object({{"awsvpcConfiguration", Json::object({{"subnets", vpc().at("subnets")}, {"securityGroups", vpc().at("groups")}, {"assignPublicIp", "ENABLED"}})}})},
-                               {"deploymentConfiguration", Json::object({{"minimumHealthyPercent", 100}, {"maximumPercent", 200},
-                                                                         {"deploymentCircuitBreaker", Json::object({{"enable", true}, {"rollback", true}})}})}});
+    Json input =
+        Json::object({{"cluster", environment.cluster},
+                      {"serviceName", service.name},
+                      {"taskDefinition", family},
+                      {"desiredCount", 1},
+                      {"launchType", "FARGATE"},
+                      {"networkConfiguration",
+                       Json::object({{"awsvpcConfiguration",
+                                      Json::object({{"subnets", vpc().at("subnets")},
+                                                    {"securityGroups", vpc().at("groups")},
+                                                    {"assignPublicIp", "ENABLED"}})}})},
+                      {"deploymentConfiguration",
+                       Json::object({{"minimumHealthyPercent", 100},
+                                     {"maximumPercent", 200},
+                                     {"deploymentCircuitBreaker",
+                                      Json::object({{"enable", true}, {"rollback", true}})}})}});
     if (!group.empty()) {
-      input["loadBalancers"] = Json::array({Json::object({{"targetGroupArn", group}, {"containerName", service.container}, {"containerPort", service.port}})});
+      input["loadBalancers"] = Json::array({Json::object({{"targetGroupArn", group},
+                                                          {"containerName", service.container},
+                                                          {"containerPort", service.port}})});
     }
     make("ecs", "CreateService", input);
   }
@@ -283,7 +394,8 @@ class Bootstrap final {
 }  // namespace
 
 std::vector<BootstrapStep> bootstrap(Calls& calls, const Needs& needs, bool dry_run,
-                                     const std::function<void(const BootstrapStep&)>& told, const std::stop_token& stop) {
+                                     const std::function<void(const BootstrapStep&)>& told,
+                                     const std::stop_token& stop) {
   return Bootstrap(calls, needs, dry_run, told, stop).run();
 }
 

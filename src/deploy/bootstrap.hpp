@@ -14,17 +14,19 @@ namespace slipway::deploy {
 /// A service that an environment needs, as its task definition describes it.
 struct ServiceNeed {
   std::string name;
-  std::string container;      ///< the container that takes requests; empty: none does
-  int port = 0;               ///< of that container
-  std::string health_path;    ///< what the load balancer asks; "/" when the container's own check tells nothing
-  std::string private_name;   ///< "backend.myapp-staging.internal": reached by that name inside; empty: reached from outside
-  int private_port = 0;       ///< the port that goes with private_name
+  std::string container;  ///< the container that takes requests; empty: none does
+  int port = 0;           ///< of that container
+  std::string
+      health_path;  ///< what the load balancer asks; "/" when the container's own check tells nothing
+  std::string
+      private_name;  ///< "backend.myapp-staging.internal": reached by that name inside; empty: reached from outside
+  int private_port = 0;           ///< the port that goes with private_name
   formats::Json task_definition;  ///< the file's content
 };
 
 /// An environment as the workflow's deploy steps name it.
 struct EnvironmentNeed {
-  std::string name;     ///< "staging"
+  std::string name;  ///< "staging"
   std::string cluster;
   std::vector<ServiceNeed> services;
 };
@@ -51,10 +53,12 @@ struct BootstrapStep {
 ///   told     called for each step as it is done
 ///   throws   Error{failed, denied, unavailable} naming the call that was refused
 std::vector<BootstrapStep> bootstrap(Calls& calls, const Needs& needs, bool dry_run,
-                                     const std::function<void(const BootstrapStep&)>& told, const std::stop_token& stop);
+                                     const std::function<void(const BootstrapStep&)>& told,
+                                     const std::stop_token& stop);
 
 // The documents that bootstrap writes, as values.
-formats::Json trust_policy_for_github(const std::string& account, const std::vector<std::string>& subjects);
+formats::Json trust_policy_for_github(const std::string& account,
+                                      const std::vector<std::string>& subjects);
 formats::Json deploy_policy(const Needs& needs);
 /// All secrets' ARNs that task definitions name in `valueFrom`, without a key's suffix.
 std::set<std::string> secrets_of(const formats::Json& task_definition);

@@ -8,10 +8,13 @@ namespace {
 using formats::Json;
 
 Json statement(Json actions, Json resources) {
-  return Json::object({{"Effect", "Allow"}, {"Action", std::move(actions)}, {"Resource", std::move(resources)}});
+  return Json::object(
+      {{"Effect", "Allow"}, {"Action", std::move(actions)}, {"Resource", std::move(resources)}});
 }
 
-Json document(Json statements) { return Json::object({{"Version", "2012-10-17"}, {"Statement", std::move(statements)}}); }
+Json document(Json statements) {
+  return Json::object({{"Version", "2012-10-17"}, {"Statement", std::move(statements)}});
+}
 
 }  // namespace
 
@@ -20,24 +23,31 @@ Json trust_policy_for_github(const std::string& account, const std::vector<std::
   for (const auto& subject : subjects) subs.push_back(subject);
   return document(Json::array({Json::object(
       {{"Effect", "Allow"},
-       {"Principal", Json::object({{"Federated", "arn:aws:iam::" + account + ":oidc-provider/token.actions.githubusercontent.com"}})},
+       {"Principal",
+        Json::object({{"Federated", "arn:aws:iam::" + account +
+                                        ":oidc-provider/token.actions.githubusercontent.com"}})},
        {"Action", "sts:AssumeRoleWithWebIdentity"},
-       {"Condition", Json::object({{"StringEquals", Json::object({{"token.actions.githubusercontent.com:aud", "sts.amazonaws.com"},
-                                                                  {"token.actions.githubusercontent.com:sub", subs}})}})}})}));
+       {"Condition",
+        Json::object(
+            {{"StringEquals",
+              Json::object({{"token.actions.githubusercontent.com:aud", "sts.amazonaws.com"},
+                            {"token.actions.githubusercontent.com:sub", subs}})}})}})}));
 }
 
 // No more than the workflow's steps call.
 Json deploy_policy(const Needs& needs) {
   Json repositories = Json::array();
   for (const auto& name : needs.repositories) {
-    repositories.push_back(fmt::format("arn:aws:ecr:{}:{}:repository/{}", needs.region, needs.account, name));
+    repositories.push_back(
+        fmt::format("arn:aws:ecr:{}:{}:repository/{}", needs.region, needs.account, name));
   }
   Json services = Json::array();
   std::set<std::string> roles;
   Json groups = Json::array();
   for (const auto& environment : needs.environments) {
     for (const auto& service : environment.services) {
-      services.push_back(fmt::format("arn:aws:ecs:{}:{}:service/{}/{}", needs.region, needs.account, environment.cluster, service.name));
+      services.push_back(fmt::format("arn:aws:ecs:{}:{}:service/{}/{}", needs.region, needs.account,
+                                     environment.cluster, service.name));
       for (const char* key : {"executionRoleArn", "taskRoleArn"}) {
         if (auto role = service.task_definition.get_string(key); !role.empty()) roles.insert(role);
       }
@@ -45,7 +55,8 @@ Json deploy_policy(const Needs& needs) {
         const Json* log = container.find("logConfiguration");
         const Json* options = log ? log->find("options") : nullptr;
         if (options && !options->get_string("awslogs-group").empty()) {
-          groups.push_back(fmt::format("arn:aws:logs:{}:{}:log-group:{}:*", needs.region, needs.account, options->get_string("awslogs-group")));
+          groups.push_back(fmt::format("arn:aws:logs:{}:{}:log-group:{}:*", needs.region,
+                                       needs.account, options->get_string("awslogs-group")));
         }
       }
     }
@@ -54,20 +65,40 @@ Json deploy_policy(const Needs& needs) {
   for (const auto& role : roles) pass.push_back(role);
   Json statements = Json::array({
       statement("ecr:GetAuthorizationToken", "*"),
-      statement(Json::array({"ecs:RegisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:ListTasks", "ecs:DescribeTasks"}), "*"),
+      statement(Json::array({"ecs:RegisterTaskDefinition", "ecs:DescribeTaskDefinition",
+                             "ecs:ListTasks", "ecs:DescribeTasks"}),
+                "*"),
   });
   if (!repositories.empty()) {
-    statements.push_back(statement(Json::array({"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload",
-                                                "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload",
-                                                "ecr:ListImages", "ecr:PutImage", "ecr:UploadLayerPart"}), repositories));
+    statements.push_back(
+        statement(Json::array({"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage",
+                               "ecr:CompleteLayerUpload", "ecr:DescribeImages",
+                               "ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload",
+                               "ecr:ListImages", "ecr:PutImage", "ecr:UploadLayerPart"}),
+                  repositories));
   }
   if (!services.empty()) {
-    statements.push_back(statement(Json::array({"ecs:DescribeServices", "ecs:UpdateService", "ecs:ListServiceDeployments", "ecs:DescribeServiceDeployments"}), services));
+    statements.push_back(
+        statement(Json::array({"ecs:DescribeServices", "ecs:UpdateService",
+                               "ecs:ListServiceDeployments", "ecs:DescribeServiceDeployments"}),
+                  services));
   }
-  if (!groups.empty()) statements.push_back(statement(Json::array({"logs:GetLogEvents", "logs:FilterLogEvents"}), groups));
+  if (!groups.empty())
+    statements.push_back(
+        statement(Json::array({"logs:GetLogEvents", "logs:FilterLogEvents"}), groups));
+  Json secrets = Json::array();
+  for (const auto& environment : needs.environments) {
+    for (const auto& service : environment.services) {
+      for (const auto& arn : secrets_of(service.task_definition)) secrets.push_back(arn + "*");
+    }
+  }
+  if (!secrets.empty())
+    statements.push_back(
+        statement("secretsmanager:DescribeSecret", secrets));  // which version a release runs
   if (!pass.empty()) {
     Json allow = statement("iam:PassRole", pass);
-    allow["Condition"] = Json::object({{"StringEquals", Json::object({{"iam:PassedToService", "ecs-tasks.amazonaws.com"}})}});
+    allow["Condition"] = Json::object(
+        {{"StringEquals", Json::object({{"iam:PassedToService", "ecs-tasks.amazonaws.com"}})}});
     statements.push_back(std::move(allow));
   }
   return document(std::move(statements));

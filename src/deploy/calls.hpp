@@ -16,8 +16,8 @@ class Calls {
   Calls& operator=(const Calls&) = delete;
   virtual ~Calls() = default;
   /// As aws::Client::call().
-  virtual aws::Answer call(const std::string& service, const std::string& operation, const formats::Json& input,
-                           const std::stop_token& stop) = 0;
+  virtual aws::Answer call(const std::string& service, const std::string& operation,
+                           const formats::Json& input, const std::stop_token& stop) = 0;
   [[nodiscard]] virtual std::string region() const = 0;
 };
 
@@ -25,8 +25,8 @@ class Calls {
 class ClientCalls final : public Calls {
  public:
   explicit ClientCalls(aws::Client& client) : client_(client) {}
-  aws::Answer call(const std::string& service, const std::string& operation, const formats::Json& input,
-                   const std::stop_token& stop) override {
+  aws::Answer call(const std::string& service, const std::string& operation,
+                   const formats::Json& input, const std::stop_token& stop) override {
     return client_.call(service, operation, input, stop);
   }
   [[nodiscard]] std::string region() const override { return client_.config().region; }

@@ -10,12 +10,16 @@ namespace {
 
 using formats::Json;
 
-bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool has(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 // SIGTERM and SIGKILL are what ECS itself ends the other containers of a dying task with.
 bool was_stopped(int code) { return code == 143 || code == 137; }
 
-bool is_out_of_memory(const Json& container) { return has(container.get_string("reason"), "OutOfMemory"); }
+bool is_out_of_memory(const Json& container) {
+  return has(container.get_string("reason"), "OutOfMemory");
+}
 
 // The container whose end took the task down: the one out of memory, else the one that failed by itself, else the one
 // ECS has words about, else one that ended well before the others were stopped, else the first.
@@ -27,9 +31,13 @@ const Json* culprit(const Json::Array& containers) {
   auto code = [](const Json& container) { return container.get_int("exitCode", 0); };
   auto ended = [](const Json& container) { return container.contains("exitCode"); };
   if (const auto* found = pick(is_out_of_memory)) return found;
-  if (const auto* found = pick([&](const Json& c) { return code(c) != 0 && !was_stopped(static_cast<int>(code(c))); })) return found;
-  if (const auto* found = pick([&](const Json& c) { return !c.get_string("reason").empty(); })) return found;
-  if (const auto* found = pick([&](const Json& c) { return ended(c) && code(c) == 0; })) return found;
+  if (const auto* found = pick(
+          [&](const Json& c) { return code(c) != 0 && !was_stopped(static_cast<int>(code(c))); }))
+    return found;
+  if (const auto* found = pick([&](const Json& c) { return !c.get_string("reason").empty(); }))
+    return found;
+  if (const auto* found = pick([&](const Json& c) { return ended(c) && code(c) == 0; }))
+    return found;
   if (const auto* found = pick(ended)) return found;
   return containers.empty() ? nullptr : &containers.front();
 }
@@ -47,7 +55,8 @@ Cause::Kind kind_of_start_failure(std::string_view reason) {
   if (has(reason, "CannotPull") || has(reason, "pull image")) return Cause::Kind::cannot_pull;
   if (has(reason, "ResourceInitializationError")) return Cause::Kind::resource;
   if (has(reason, "dependency")) return Cause::Kind::dependency;
-  if (has(reason, "Cannot") || has(reason, "ContainerRuntime") || has(reason, "OCI runtime")) return Cause::Kind::cannot_start;
+  if (has(reason, "Cannot") || has(reason, "ContainerRuntime") || has(reason, "OCI runtime"))
+    return Cause::Kind::cannot_start;
   return Cause::Kind::unknown;
 }
 
@@ -65,7 +74,8 @@ Cause failed_to_start(Cause cause, const Json::Array& containers) {
   }
   const Json* first = culprit(containers);
   // What failed may be what another container waited for.
-  if ((cause.kind == Cause::Kind::dependency || cause.kind == Cause::Kind::unknown) && first && first->get_int("exitCode", 0) != 0) {
+  if ((cause.kind == Cause::Kind::dependency || cause.kind == Cause::Kind::unknown) && first &&
+      first->get_int("exitCode", 0) != 0) {
     tell_exit(cause, *first);
     cause.kind = is_out_of_memory(*first) ? Cause::Kind::out_of_memory : Cause::Kind::exited;
   }
@@ -73,11 +83,15 @@ Cause failed_to_start(Cause cause, const Json::Array& containers) {
 }
 
 Cause unhealthy(Cause cause, const Json::Array& containers) {
-  cause.kind = has(cause.detail, "ELB") || has(cause.detail, "target-group") ? Cause::Kind::target_unhealthy : Cause::Kind::unhealthy;
+  cause.kind = has(cause.detail, "ELB") || has(cause.detail, "target-group")
+                   ? Cause::Kind::target_unhealthy
+                   : Cause::Kind::unhealthy;
   for (const auto& container : containers) {
-    if (container.get_string("healthStatus") == "UNHEALTHY") cause.container = container.get_string("name");
+    if (container.get_string("healthStatus") == "UNHEALTHY")
+      cause.container = container.get_string("name");
   }
-  if (cause.container.empty() && containers.size() == 1) cause.container = containers.front().get_string("name");
+  if (cause.container.empty() && containers.size() == 1)
+    cause.container = containers.front().get_string("name");
   return cause;
 }
 
@@ -86,28 +100,33 @@ struct LogStream {
   std::string stream;
 };
 
-std::optional<LogStream> log_stream(const Json& definition, const std::string& container, const std::string& task) {
+std::optional<LogStream> log_stream(const Json& definition, const std::string& container,
+                                    const std::string& task) {
   for (const auto& item : definition.get_array("containerDefinitions")) {
     if (item.get_string("name") != container) continue;
     const Json* logging = item.find("logConfiguration");
     if (!logging || logging->get_string("logDriver") != "awslogs") return std::nullopt;
     const Json* options = logging->find("options");
     if (!options) return std::nullopt;
-    return LogStream{options->get_string("awslogs-group"),
-                     fmt::format("{}/{}/{}", options->get_string("awslogs-stream-prefix"), container, task)};
+    return LogStream{
+        options->get_string("awslogs-group"),
+        fmt::format("{}/{}/{}", options->get_string("awslogs-stream-prefix"), container, task)};
   }
   return std::nullopt;
 }
 
 // Lines that a runtime prints below the one that tells: stack frames, Node's version, carets.
 bool is_trailer(std::string_view line) {
-  return line.empty() || line.front() == ' ' || line.front() == '\t' || line.starts_with("Node.js v") || line == "}" || line == "^";
+  return line.empty() || line.front() == ' ' || line.front() == '\t' ||
+         line.starts_with("Node.js v") || line == "}" || line == "^";
 }
 
 bool tells_error(std::string_view line) {
-  static constexpr std::array<std::string_view, 7> kWords = {"error", "exception", "fatal", "panic", "cannot", "failed", "denied"};
+  static constexpr std::array<std::string_view, 7> kWords = {
+      "error", "exception", "fatal", "panic", "cannot", "failed", "denied"};
   std::string lower = to_lower(line);
-  return std::any_of(kWords.begin(), kWords.end(), [&](std::string_view word) { return has(lower, word); });
+  return std::any_of(kWords.begin(), kWords.end(),
+                     [&](std::string_view word) { return has(lower, word); });
 }
 
 // The last line; when that is only a runtime's trailer, the last above it that tells an error.
@@ -126,8 +145,10 @@ std::string telling_line(const std::vector<std::string>& lines) {
 }
 
 std::string last_log_line(Calls& calls, const LogStream& where, const std::stop_token& stop) {
-  auto answer = calls.call("logs", "GetLogEvents",
-                           Json::object({{"logGroupName", where.group}, {"logStreamName", where.stream}, {"limit", 50}}), stop);
+  auto answer = calls.call(
+      "logs", "GetLogEvents",
+      Json::object({{"logGroupName", where.group}, {"logStreamName", where.stream}, {"limit", 50}}),
+      stop);
   if (!answer.ok()) return "";  // no log group, no permission: the cause stands without it
   std::vector<std::string> lines;
   for (const auto& event : answer.value().get_array("events")) {
@@ -137,16 +158,21 @@ std::string last_log_line(Calls& calls, const LogStream& where, const std::stop_
   return telling_line(lines);
 }
 
-std::vector<Json> stopped_tasks(Calls& calls, const std::string& cluster, const std::string& service, const std::stop_token& stop) {
-  auto listed = calls.call("ecs", "ListTasks",
-                           Json::object({{"cluster", cluster}, {"serviceName", service}, {"desiredStatus", "STOPPED"}}), stop);
+std::vector<Json> stopped_tasks(Calls& calls, const std::string& cluster,
+                                const std::string& service, const std::stop_token& stop) {
+  auto listed = calls.call(
+      "ecs", "ListTasks",
+      Json::object({{"cluster", cluster}, {"serviceName", service}, {"desiredStatus", "STOPPED"}}),
+      stop);
   if (!listed.ok()) return {};
   Json arns = Json::array();
   for (const auto& arn : listed.value().get_array("taskArns")) {
     if (arns.size() < 100) arns.push_back(arn);
   }
   if (arns.empty()) return {};
-  auto described = calls.call("ecs", "DescribeTasks", Json::object({{"cluster", cluster}, {"tasks", std::move(arns)}}), stop);
+  auto described =
+      calls.call("ecs", "DescribeTasks",
+                 Json::object({{"cluster", cluster}, {"tasks", std::move(arns)}}), stop);
   return described.ok() ? described.value().get_array("tasks") : Json::Array{};
 }
 
@@ -168,7 +194,8 @@ std::optional<Cause> cause_of(const Json& task) {
     return unhealthy(cause, containers);
   }
   if (cause.stop_code == "TaskFailedToStart") return failed_to_start(cause, containers);
-  if (cause.stop_code != "EssentialContainerExited") return cause.stop_code.empty() ? std::nullopt : std::optional(cause);
+  if (cause.stop_code != "EssentialContainerExited")
+    return cause.stop_code.empty() ? std::nullopt : std::optional(cause);
   const Json* container = culprit(containers);
   if (!container) return cause;
   cause.detail.clear();
@@ -177,19 +204,39 @@ std::optional<Cause> cause_of(const Json& task) {
   return cause;
 }
 
-std::vector<Cause> find_causes(Calls& calls, const std::string& cluster, const std::string& service, const std::string& deployment,
-                               const std::string& task_definition, const std::stop_token& stop) {
+std::optional<Cause> cause_of_event(const std::string& message) {
+  Cause cause{.detail = message, .tasks = 0};
+  if (has(message, "unable to place a task") || has(message, "RESOURCE:") ||
+      has(message, "Capacity is unavailable") || has(message, "capacity")) {
+    cause.kind = Cause::Kind::placement;
+  } else if (has(message, "unable to assume") || has(message, "failed to register targets") ||
+             has(message, "failed to launch a task")) {
+    cause.kind = Cause::Kind::resource;
+  } else if (has(message, "is unhealthy in (target-group")) {
+    cause.kind = Cause::Kind::target_unhealthy;
+  } else {
+    return std::nullopt;
+  }
+  return cause;
+}
+
+std::vector<Cause> find_causes(Calls& calls, const std::string& cluster, const std::string& service,
+                               const std::string& deployment, const std::string& task_definition,
+                               const std::stop_token& stop) {
   std::vector<Json> tasks = stopped_tasks(calls, cluster, service, stop);
-  std::stable_sort(tasks.begin(), tasks.end(),
-                   [](const Json& a, const Json& b) { return a.get_number("stoppedAt") > b.get_number("stoppedAt"); });
+  std::stable_sort(tasks.begin(), tasks.end(), [](const Json& a, const Json& b) {
+    return a.get_number("stoppedAt") > b.get_number("stoppedAt");
+  });
   std::vector<Cause> causes;
   std::string definition_arn;
   for (const auto& task : tasks) {
     if (!deployment.empty() && task.get_string("startedBy") != deployment) continue;
-    if (!task_definition.empty() && task.get_string("taskDefinitionArn") != task_definition) continue;
+    if (!task_definition.empty() && task.get_string("taskDefinitionArn") != task_definition)
+      continue;
     auto cause = cause_of(task);
     if (!cause) continue;
-    auto same = std::find_if(causes.begin(), causes.end(), [&](const Cause& known) { return is_same(known, *cause); });
+    auto same = std::find_if(causes.begin(), causes.end(),
+                             [&](const Cause& known) { return is_same(known, *cause); });
     if (same != causes.end()) {
       ++same->tasks;
       continue;
@@ -203,11 +250,13 @@ std::vector<Cause> find_causes(Calls& calls, const std::string& cluster, const s
     return a_known != b_known ? a_known : a.tasks > b.tasks;
   });
   if (definition_arn.empty()) return causes;
-  auto described = calls.call("ecs", "DescribeTaskDefinition", Json::object({{"taskDefinition", definition_arn}}), stop);
+  auto described = calls.call("ecs", "DescribeTaskDefinition",
+                              Json::object({{"taskDefinition", definition_arn}}), stop);
   const Json* definition = described.ok() ? described.value().find("taskDefinition") : nullptr;
   for (auto& cause : causes) {
     if (cause.container.empty() || !definition) continue;
-    if (auto where = log_stream(*definition, cause.container, cause.task)) cause.last_line = last_log_line(calls, *where, stop);
+    if (auto where = log_stream(*definition, cause.container, cause.task))
+      cause.last_line = last_log_line(calls, *where, stop);
   }
   return causes;
 }

@@ -22,15 +22,20 @@ class FakeCalls final : public Calls {
     on(operation, [value = std::move(value)](const formats::Json&) { return aws::Answer(value); });
   }
   void refuse(const std::string& operation, const std::string& code, const std::string& message) {
-    on(operation, [=](const formats::Json&) { return aws::Answer(aws::ServiceError{code, message, 400, "r"}); });
+    on(operation, [=](const formats::Json&) {
+      return aws::Answer(aws::ServiceError{code, message, 400, "r"});
+    });
   }
 
-  aws::Answer call(const std::string& service, const std::string& operation, const formats::Json& input, const std::stop_token&) override {
+  aws::Answer call(const std::string& service, const std::string& operation,
+                   const formats::Json& input, const std::stop_token&) override {
     std::lock_guard lock(mutex_);
     std::string name = service + ":" + operation;
     called_.emplace_back(name, input);
     auto reply = replies_.find(name);
-    if (reply == replies_.end()) return aws::Answer(aws::ServiceError{"UnknownOperationException", "no " + name + " here", 400, "r"});
+    if (reply == replies_.end())
+      return aws::Answer(
+          aws::ServiceError{"UnknownOperationException", "no " + name + " here", 400, "r"});
     return reply->second(input);
   }
   [[nodiscard]] std::string region() const override { return "us-east-1"; }

@@ -12,13 +12,14 @@ namespace slipway::deploy {
 struct RenderRequest {
   std::vector<std::string> containers;  ///< names; all get the same
   std::string image;
-  std::vector<std::string> environment;   ///< "NAME=value": replaces the variable of that name, else is added
-  std::vector<std::string> secrets;       ///< "NAME=valueFrom"
-  std::vector<std::string> env_files;     ///< S3 ARNs; not empty: replace the container's list
-  std::vector<std::string> docker_labels; ///< "key=value"
-  std::string log_driver;                 ///< empty: as it is
-  std::vector<std::string> log_options;   ///< "key=value"
-  std::string command;                    ///< split at each space; empty: as it is
+  std::vector<std::string>
+      environment;  ///< "NAME=value": replaces the variable of that name, else is added
+  std::vector<std::string> secrets;        ///< "NAME=valueFrom"
+  std::vector<std::string> env_files;      ///< S3 ARNs; not empty: replace the container's list
+  std::vector<std::string> docker_labels;  ///< "key=value"
+  std::string log_driver;                  ///< empty: as it is
+  std::vector<std::string> log_options;    ///< "key=value"
+  std::string command;                     ///< split at each space; empty: as it is
   std::string task_role_arn;
   std::string execution_role_arn;
 };

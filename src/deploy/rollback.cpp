@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/task_group.hpp"
+#include "deploy/release_service.hpp"
 #include "deploy/task_definition.hpp"
 
 namespace slipway::deploy {
@@ -13,7 +14,8 @@ namespace {
 using ledger::Release;
 
 // Newest first, of one service, only those that succeeded.
-std::vector<Release> good_ones(const ledger::Ledger& ledger, const std::string& environment, const std::string& service) {
+std::vector<Release> good_ones(const ledger::Ledger& ledger, const std::string& environment,
+                               const std::string& service) {
   std::vector<Release> good;
   for (auto& release : ledger.history(environment, service, 10'000)) {
     if (release.verdict == ledger::Verdict::succeeded) good.push_back(std::move(release));
@@ -25,28 +27,36 @@ std::vector<Release> good_ones(const ledger::Ledger& ledger, const std::string& 
 const Release& origin_of(const Release& release, const std::vector<Release>& good) {
   if (release.cause != "rollback") return release;
   for (const auto& candidate : good) {
-    if (candidate.id < release.id && candidate.cause != "rollback" && candidate.task_definition == release.task_definition) return candidate;
+    if (candidate.id < release.id && candidate.cause != "rollback" &&
+        candidate.task_definition == release.task_definition)
+      return candidate;
   }
   return release;
 }
 
 bool is_commit(std::string_view text) {
-  return text.size() >= 4 && text.size() <= 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  return text.size() >= 4 && text.size() <= 64 &&
+         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 bool is_target(const Release& release, const std::string& target) {
   if (is_commit(target)) return release.sha.starts_with(target);
-  return release.task_definition == target || brief_task_definition(release.task_definition) == target;
+  return release.task_definition == target ||
+         brief_task_definition(release.task_definition) == target;
 }
 
 std::string known(const ledger::Ledger& ledger, const std::string& environment) {
   std::vector<std::string> names;
   for (const auto& release : ledger.history(environment, "", 1000)) {
-    std::string name = release.sha.empty() ? brief_task_definition(release.task_definition) : release.sha.substr(0, 12);
-    if (release.verdict == ledger::Verdict::succeeded && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    std::string name = release.sha.empty() ? brief_task_definition(release.task_definition)
+                                           : release.sha.substr(0, 12);
+    if (release.verdict == ledger::Verdict::succeeded &&
+        std::find(names.begin(), names.end(), name) == names.end())
+      names.push_back(name);
     if (names.size() == 8) break;
   }
-  return names.empty() ? "none has succeeded yet" : fmt::format("it has {}", fmt::join(names, ", "));
+  return names.empty() ? "none has succeeded yet"
+                       : fmt::format("it has {}", fmt::join(names, ", "));
 }
 
 struct Track {
@@ -76,7 +86,8 @@ std::optional<Release> last_good_before(const std::vector<Track>& tracks) {
   }
   if (!newest) return std::nullopt;
   auto differs = [&](const Release& release) {
-    return newest->sha.empty() ? release.task_definition != newest->task_definition : release.sha != newest->sha;
+    return newest->sha.empty() ? release.task_definition != newest->task_definition
+                               : release.sha != newest->sha;
   };
   std::optional<Release> best;
   for (const auto& track : tracks) {
@@ -96,7 +107,8 @@ std::string spoken(const std::string& environment, const std::string& target) {
 
 }  // namespace
 
-std::vector<RollbackStep> plan_rollback(const ledger::Ledger& ledger, const std::string& environment, const std::string& target) {
+std::vector<RollbackStep> plan_rollback(const ledger::Ledger& ledger,
+                                        const std::string& environment, const std::string& target) {
   auto tracks = tracks_of(ledger, environment);
   std::vector<RollbackStep> plan;
   bool found = false;
@@ -105,22 +117,26 @@ std::vector<RollbackStep> plan_rollback(const ledger::Ledger& ledger, const std:
     auto fits = [&](const Release& release) {
       if (!target.empty()) return is_target(release, target);
       // With the goal's commit, or what the service ran when the goal was made.
-      return goal && release.cause != "rollback" && (release.id <= goal->id || (!goal->sha.empty() && release.sha == goal->sha)) &&
+      return goal && release.cause != "rollback" &&
+             (release.id <= goal->id || (!goal->sha.empty() && release.sha == goal->sha)) &&
              release.id <= track->origin.id;
     };
     auto release = std::find_if(track->good.begin(), track->good.end(), fits);
     if (release == track->good.end()) continue;
     found = true;
-    if (release->task_definition != track->current.task_definition) plan.push_back({track->current, *release});
+    if (release->task_definition != track->current.task_definition)
+      plan.push_back({track->current, *release});
   }
-  if (!found) fail(Fault::not_found, "{}: {}", spoken(environment, target), known(ledger, environment));
+  if (!found)
+    fail(Fault::not_found, "{}: {}", spoken(environment, target), known(ledger, environment));
   return plan;
 }
 
-std::vector<RollbackResult> roll_back(Calls& calls, ledger::Ledger& ledger, const std::vector<RollbackStep>& plan, const std::string& who,
-                                      const WatchOptions& options,
-                                      const std::function<void(const std::string& service, const RolloutEvent&)>& sink,
-                                      const std::stop_token& stop) {
+std::vector<RollbackResult> roll_back(
+    Calls& calls, ledger::Ledger& ledger, const std::vector<RollbackStep>& plan,
+    const std::string& who, const WatchOptions& options,
+    const std::function<void(const std::string& service, const RolloutEvent&)>& sink,
+    const std::stop_token& stop, std::int64_t epoch) {
   auto began = std::chrono::steady_clock::now();
   std::mutex mutex;  // guards sink
   std::vector<RollbackResult> results(plan.size());
@@ -129,33 +145,28 @@ std::vector<RollbackResult> roll_back(Calls& calls, ledger::Ledger& ledger, cons
     const auto& step = plan[index];
     RollbackResult& result = results[index];
     result.step = step;
-    Release release = step.to;
-    release.id = 0;
-    release.cause = "rollback";
-    release.who = who;
-    release.run_id.clear();
-    release.deployment.clear();
-    release.previous_task_definition = step.from.task_definition;
-    release.started = formats::now();
-    result.release = ledger.begin(release);
-    try {
-      Rollout rollout = start_rollout(calls, {.cluster = step.to.cluster, .service = step.to.service, .task_definition = step.to.task_definition}, stop_one);
-      result.accepted_after = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
-      ledger.accepted(result.release, rollout.deployment);
-      WatchOptions own = options;
-      own.sink = [&](const RolloutEvent& event) {
-        std::lock_guard lock(mutex);
-        if (sink) sink(step.to.service, event);
-      };
-      result.verdict = watch(calls, rollout, own, stop_one);
-      ledger.end(result.release, result.verdict.outcome, result.verdict.ok() ? "" : to_line(result.verdict));
-    } catch (const Error& error) {
-      ledger.end(result.release, ledger::Verdict::unknown, error.what());
-      throw;
-    } catch (const Cancelled&) {
-      ledger.end(result.release, ledger::Verdict::unknown, "the watch was cancelled");
-      throw;
-    }
+    ServiceRelease what;
+    what.intent = step.to;
+    what.intent.id = 0;
+    what.intent.cause = "rollback";
+    what.intent.who = who;
+    what.intent.run_id.clear();
+    what.intent.deployment.clear();
+    what.intent.previous_task_definition = step.from.task_definition;
+    what.intent.started = formats::now();
+    what.intent.epoch = epoch;
+    what.update = {.cluster = step.to.cluster, .service = step.to.service};
+    what.watch = options;
+    what.watch.sink = [&](const RolloutEvent& event) {
+      std::lock_guard lock(mutex);
+      if (sink) sink(step.to.service, event);
+    };
+    auto before = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - began);
+    Released released = release_service(calls, &ledger, what, stop_one);
+    result.release = released.id;
+    result.accepted_after = before + released.accepted_after;
+    result.verdict = released.verdict;
   };
   TaskGroup group(stop);
   for (std::size_t index = 0; index < plan.size(); ++index) {

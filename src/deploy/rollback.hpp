@@ -23,22 +23,26 @@ struct RollbackStep {
 ///            a revision ("family:7") or task definition ARN
 ///   returns  the services that have to move, in the reverse of the order in which they were released; empty: all are there already
 ///   throws   Error{not_found} when the environment has no such release, with what it has
-std::vector<RollbackStep> plan_rollback(const ledger::Ledger& ledger, const std::string& environment, const std::string& target);
+std::vector<RollbackStep> plan_rollback(const ledger::Ledger& ledger,
+                                        const std::string& environment, const std::string& target);
 
 struct RollbackResult {
   RollbackStep step;
   std::int64_t release = 0;  ///< its id in the ledger
   Verdict verdict;
-  std::chrono::milliseconds accepted_after{0};  ///< from the call of roll_back() to the accepted UpdateService
+  std::chrono::milliseconds accepted_after{
+      0};  ///< from the call of roll_back() to the accepted UpdateService
 };
 
 /// Carries a plan out: UpdateService for every service at once (to the task definition revision as it was registered), each
 /// journaled before; then watches all to their verdicts.
+///   epoch   of the environment's lock; 0: under none
 ///   sink    called from several threads, never two calls at once; may be empty
 ///   throws  Error when a service cannot be updated; what was accepted before is watched to its end first
-std::vector<RollbackResult> roll_back(Calls& calls, ledger::Ledger& ledger, const std::vector<RollbackStep>& plan,
-                                      const std::string& who, const WatchOptions& options,
-                                      const std::function<void(const std::string& service, const RolloutEvent&)>& sink,
-                                      const std::stop_token& stop);
+std::vector<RollbackResult> roll_back(
+    Calls& calls, ledger::Ledger& ledger, const std::vector<RollbackStep>& plan,
+    const std::string& who, const WatchOptions& options,
+    const std::function<void(const std::string& service, const RolloutEvent&)>& sink,
+    const std::stop_token& stop, std::int64_t epoch = 0);
 
 }  // namespace slipway::deploy

@@ -32,9 +32,14 @@ class Past {
     ledger.reset();
     std::filesystem::remove_all(directory_);
   }
-  void add(const std::string& service, const std::string& sha, int revision, ledger::Verdict verdict = ledger::Verdict::succeeded,
+  void add(const std::string& service, const std::string& sha, int revision,
+           ledger::Verdict verdict = ledger::Verdict::succeeded,
            const std::string& cause = "deploy") {
-    auto id = ledger->begin({.environment = "staging", .cluster = "c", .service = service, .cause = cause, .sha = sha,
+    auto id = ledger->begin({.environment = "staging",
+                             .cluster = "c",
+                             .service = service,
+                             .cause = cause,
+                             .sha = sha,
                              .task_definition = arn(service, revision)});
     ledger->end(id, verdict, "");
   }
@@ -43,7 +48,8 @@ class Past {
     std::string text;
     for (const auto& step : plan_rollback(*ledger, "staging", target)) {
       auto revision = [](const std::string& name) { return name.substr(name.rfind(':') + 1); };
-      text += fmt::format("{}{}:{}>{}", text.empty() ? "" : " ", step.to.service, revision(step.from.task_definition), revision(step.to.task_definition));
+      text += fmt::format("{}{}:{}>{}", text.empty() ? "" : " ", step.to.service,
+                          revision(step.from.task_definition), revision(step.to.task_definition));
     }
     return text;
   }
@@ -56,7 +62,9 @@ class Past {
 
 }  // namespace
 
-TEST_CASE("going back takes every service of the environment to the release before, last deployed first") {
+TEST_CASE(
+    "going back takes every service of the environment to the release before, last deployed "
+    "first") {
   Past past;
   past.add("api", "aaaa1111", 1);
   past.add("web", "aaaa1111", 1);
@@ -108,10 +116,13 @@ TEST_CASE("a commit, a part of one and a revision name the release to go to") {
 
 TEST_CASE("without such a release it says what there is") {
   Past past;
-  CHECK_THROWS_WITH_AS(past.plan(), "'staging' has no earlier good release: none has succeeded yet", Error);
+  CHECK_THROWS_WITH_AS(past.plan(), "'staging' has no earlier good release: none has succeeded yet",
+                       Error);
   past.add("api", "aaaa1111", 1);
-  CHECK_THROWS_WITH_AS(past.plan(), "'staging' has no earlier good release: it has aaaa1111", Error);
-  CHECK_THROWS_WITH_AS(past.plan("ffff"), "'staging' has no good release 'ffff': it has aaaa1111", Error);
+  CHECK_THROWS_WITH_AS(past.plan(), "'staging' has no earlier good release: it has aaaa1111",
+                       Error);
+  CHECK_THROWS_WITH_AS(past.plan("ffff"), "'staging' has no good release 'ffff': it has aaaa1111",
+                       Error);
 }
 
 TEST_CASE("a plan is carried out by the recorded task definition, watched and written down") {
@@ -121,16 +132,24 @@ TEST_CASE("a plan is carried out by the recorded task definition, watched and wr
   FakeCalls calls;
   std::string running = arn("api", 2);
   auto service = [&] {
-    return Json::object({{"status", "ACTIVE"}, {"taskDefinition", running},
-                         {"deployments", Json::array({Json::object({{"id", "ecs-svc/" + running.substr(running.size() - 1)}, {"status", "PRIMARY"},
-                                                                     {"taskDefinition", running}, {"rolloutState", "COMPLETED"}})})}});
+    return Json::object(
+        {{"status", "ACTIVE"},
+         {"taskDefinition", running},
+         {"deployments",
+          Json::array({Json::object({{"id", "ecs-svc/" + running.substr(running.size() - 1)},
+                                     {"status", "PRIMARY"},
+                                     {"taskDefinition", running},
+                                     {"rolloutState", "COMPLETED"}})})}});
   };
-  calls.on("ecs:DescribeServices", [&](const Json&) { return aws::Answer(Json::object({{"services", Json::array({service()})}})); });
+  calls.on("ecs:DescribeServices", [&](const Json&) {
+    return aws::Answer(Json::object({{"services", Json::array({service()})}}));
+  });
   calls.on("ecs:UpdateService", [&](const Json& input) {
     running = input.get_string("taskDefinition");
     return aws::Answer(Json::object({{"service", service()}}));
   });
-  auto results = roll_back(calls, *past.ledger, plan_rollback(*past.ledger, "staging", ""), "ann", {}, {}, {});
+  auto results =
+      roll_back(calls, *past.ledger, plan_rollback(*past.ledger, "staging", ""), "ann", {}, {}, {});
   REQUIRE(results.size() == 1);
   CHECK(results.front().verdict.ok());
   CHECK(running == arn("api", 1));
@@ -142,12 +161,14 @@ TEST_CASE("a plan is carried out by the recorded task definition, watched and wr
   CHECK(written->previous_task_definition == arn("api", 2));
 }
 
-TEST_CASE("an update that is refused is an error, and written down as one whose end is not known") {
+TEST_CASE("an update that is refused has failed, and is written down as that") {
   Past past;
   past.add("api", "aaaa1111", 1);
   past.add("api", "bbbb2222", 2);
   FakeCalls calls;
   calls.answer("ecs:DescribeServices", Json::object({{"services", Json::array()}}));
-  CHECK_THROWS_AS(roll_back(calls, *past.ledger, plan_rollback(*past.ledger, "staging", ""), "ann", {}, {}, {}), Error);
-  CHECK(past.ledger->latest("staging", "api")->verdict == ledger::Verdict::unknown);
+  auto results =
+      roll_back(calls, *past.ledger, plan_rollback(*past.ledger, "staging", ""), "ann", {}, {}, {});
+  CHECK(results.front().verdict.causes.front().kind == Cause::Kind::refused);
+  CHECK(past.ledger->latest("staging", "api")->verdict == ledger::Verdict::failed);
 }

@@ -16,7 +16,9 @@ void check(const Json& service, const std::string& name) {
   if (status != "ACTIVE") fail(Fault::failed, "service '{}' is {}", name, status);
   const Json* controller = service.find("deploymentController");
   std::string type = controller ? controller->get_string("type", "ECS") : "ECS";
-  if (type != "ECS") fail(Fault::unsupported, "service '{}' has the deployment controller {}: only ECS is supported", name, type);
+  if (type != "ECS")
+    fail(Fault::unsupported, "service '{}' has the deployment controller {}: only ECS is supported",
+         name, type);
 }
 
 Json update_input(const RolloutRequest& request) {
@@ -33,14 +35,17 @@ Json update_input(const RolloutRequest& request) {
 
 }  // namespace
 
-Json describe_service(Calls& calls, const std::string& cluster, const std::string& service, const std::stop_token& stop) {
-  auto answer = calls.call("ecs", "DescribeServices",
-                           Json::object({{"cluster", cluster}, {"services", Json::array({service})}}), stop);
+Json describe_service(Calls& calls, const std::string& cluster, const std::string& service,
+                      const std::stop_token& stop) {
+  auto answer =
+      calls.call("ecs", "DescribeServices",
+                 Json::object({{"cluster", cluster}, {"services", Json::array({service})}}), stop);
   const Json& value = answer.value();
   const auto& services = value.get_array("services");
   if (!services.empty()) return services.front();
   const auto& failures = value.get_array("failures");
-  std::string reason = failures.empty() ? "MISSING" : failures.front().get_string("reason", "MISSING");
+  std::string reason =
+      failures.empty() ? "MISSING" : failures.front().get_string("reason", "MISSING");
   fail(Fault::not_found, "service '{}' is {} in cluster '{}'", service, reason, cluster);
 }
 
@@ -61,14 +66,19 @@ const Json* deployment_of(const Json& service, const std::string& id) {
 Rollout start_rollout(Calls& calls, const RolloutRequest& request, const std::stop_token& stop) {
   Json before = describe_service(calls, request.cluster, request.service, stop);
   check(before, request.service);
+  Json service =
+      calls.call("ecs", "UpdateService", update_input(request), stop).value().at("service");
+  return rollout_of(request, service, before);
+}
+
+Rollout rollout_of(const RolloutRequest& request, const Json& service, const Json& before) {
   Rollout rollout{.cluster = request.cluster, .service = request.service};
   if (const Json* primary = primary_of(before)) {
     rollout.previous_deployment = primary->get_string("id");
     rollout.previous_task_definition = primary->get_string("taskDefinition");
   }
-  if (const auto& events = before.get_array("events"); !events.empty()) rollout.last_event = events.front().get_string("id");
-
-  Json service = calls.call("ecs", "UpdateService", update_input(request), stop).value().at("service");
+  if (const auto& events = before.get_array("events"); !events.empty())
+    rollout.last_event = events.front().get_string("id");
   rollout.accepted_at = std::chrono::steady_clock::now();
   rollout.desired = static_cast<int>(service.get_int("desiredCount"));
   rollout.task_definition = service.get_string("taskDefinition", request.task_definition);
@@ -84,18 +94,24 @@ Rollout start_rollout(Calls& calls, const RolloutRequest& request, const std::st
   return rollout;
 }
 
-std::vector<ledger::ReleasedImage> running_images(Calls& calls, const Rollout& rollout, const std::stop_token& stop) {
+std::vector<ledger::ReleasedImage> running_images(Calls& calls, const Rollout& rollout,
+                                                  const std::stop_token& stop) {
   auto listed = calls.call("ecs", "ListTasks",
-                           Json::object({{"cluster", rollout.cluster}, {"serviceName", rollout.service}, {"desiredStatus", "RUNNING"}}), stop);
+                           Json::object({{"cluster", rollout.cluster},
+                                         {"serviceName", rollout.service},
+                                         {"desiredStatus", "RUNNING"}}),
+                           stop);
   if (!listed.ok() || listed.value().get_array("taskArns").empty()) return {};
-  auto described = calls.call("ecs", "DescribeTasks",
-                              Json::object({{"cluster", rollout.cluster}, {"tasks", listed.value().at("taskArns")}}), stop);
+  auto described = calls.call(
+      "ecs", "DescribeTasks",
+      Json::object({{"cluster", rollout.cluster}, {"tasks", listed.value().at("taskArns")}}), stop);
   if (!described.ok()) return {};
   std::vector<ledger::ReleasedImage> images;
   for (const auto& task : described.value().get_array("tasks")) {
     if (task.get_string("taskDefinitionArn") != rollout.task_definition) continue;
     for (const auto& container : task.get_array("containers")) {
-      images.push_back({container.get_string("name"), container.get_string("image"), container.get_string("imageDigest")});
+      images.push_back({container.get_string("name"), container.get_string("image"),
+                        container.get_string("imageDigest")});
     }
     break;
   }

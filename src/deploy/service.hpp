@@ -10,7 +10,8 @@
 namespace slipway::deploy {
 
 /// DescribeServices of one service. throws Error{not_found} "service 'x' is MISSING in cluster 'c'"
-formats::Json describe_service(Calls& calls, const std::string& cluster, const std::string& service, const std::stop_token& stop);
+formats::Json describe_service(Calls& calls, const std::string& cluster, const std::string& service,
+                               const std::stop_token& stop);
 /// The service's deployment with status PRIMARY, or nullptr.
 const formats::Json* primary_of(const formats::Json& service);
 /// The service's deployment of that id, or nullptr.

@@ -13,10 +13,12 @@ using formats::Json;
 bool is_empty(const Json& value) {
   if (value.is_null()) return true;
   if (value.is_string()) return value.as_string().empty();
-  if (value.is_array()) return std::all_of(value.as_array().begin(), value.as_array().end(), is_empty);
+  if (value.is_array())
+    return std::all_of(value.as_array().begin(), value.as_array().end(), is_empty);
   if (value.is_object()) {
     const auto& members = value.as_object();
-    return std::all_of(members.begin(), members.end(), [](const auto& member) { return is_empty(member.second); });
+    return std::all_of(members.begin(), members.end(),
+                       [](const auto& member) { return is_empty(member.second); });
   }
   return false;
 }
@@ -52,7 +54,8 @@ void fill(Json& list, std::initializer_list<std::string_view> keys) {
 
 // An empty value is a value for a variable and for App Mesh's settings.
 void restore_values(Json& definition) {
-  if (Json* containers = definition.find("containerDefinitions"); containers && containers->is_array()) {
+  if (Json* containers = definition.find("containerDefinitions");
+      containers && containers->is_array()) {
     for (auto& container : containers->as_array()) {
       if (Json* variables = container.find("environment")) fill(*variables, {"value"});
     }
@@ -75,17 +78,22 @@ Json read_task_definition(std::string_view text, const std::string& file) {
     definition = formats::yaml_to_json(document.root, file);
   }
   if (!definition.is_object()) {
-    fail(Fault::bad_input, "{}: a task definition is an object, found {}", file, definition.kind_name());
+    fail(Fault::bad_input, "{}: a task definition is an object, found {}", file,
+         definition.kind_name());
   }
   if (definition.contains("taskDefinition") && !definition.contains("containerDefinitions")) {
-    fail(Fault::bad_input, "{}: this is the answer of describe-task-definition: put what is inside its 'taskDefinition' into the file", file);
+    fail(Fault::bad_input,
+         "{}: this is the answer of describe-task-definition: put what is inside its "
+         "'taskDefinition' into the file",
+         file);
   }
   return definition;
 }
 
 Prepared prepare(const Json& task_definition, const std::set<std::string>& keep_null_values) {
-  static constexpr std::array kOnlyAnswered = {"compatibilities", "taskDefinitionArn", "requiresAttributes", "revision",
-                                               "status",          "registeredAt",      "deregisteredAt",     "registeredBy"};
+  static constexpr std::array kOnlyAnswered = {
+      "compatibilities", "taskDefinitionArn", "requiresAttributes", "revision",
+      "status",          "registeredAt",      "deregisteredAt",     "registeredBy"};
   Prepared prepared{without_empty(task_definition, keep_null_values), {}};
   restore_values(prepared.input);
   for (std::string_view attribute : kOnlyAnswered) {
@@ -94,14 +102,18 @@ Prepared prepare(const Json& task_definition, const std::set<std::string>& keep_
   return prepared;
 }
 
-std::optional<Json> describe_task_definition(Calls& calls, const std::string& name, const std::stop_token& stop) {
-  auto answer = calls.call("ecs", "DescribeTaskDefinition",
-                           Json::object({{"taskDefinition", name}, {"include", Json::array({"TAGS"})}}), stop);
-  if (const auto* error = answer.error(); error && error->message.find("Unable to describe task definition") != std::string::npos) {
+std::optional<Json> describe_task_definition(Calls& calls, const std::string& name,
+                                             const std::stop_token& stop) {
+  auto answer = calls.call(
+      "ecs", "DescribeTaskDefinition",
+      Json::object({{"taskDefinition", name}, {"include", Json::array({"TAGS"})}}), stop);
+  if (const auto* error = answer.error();
+      error && error->message.find("Unable to describe task definition") != std::string::npos) {
     return std::nullopt;
   }
   Json definition = answer.value().at("taskDefinition");
-  if (const Json* tags = answer.value().find("tags"); tags && !tags->empty()) definition["tags"] = *tags;
+  if (const Json* tags = answer.value().find("tags"); tags && !tags->empty())
+    definition["tags"] = *tags;
   return definition;
 }
 

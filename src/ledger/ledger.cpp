@@ -277,6 +277,11 @@ std::string Ledger::public_key() const {
   return state_->signer.public_key();
 }
 
+std::string Ledger::sign(const std::string& message) {
+  std::lock_guard lock(state_->mutex);
+  return state_->signer.key(false).sign(message);
+}
+
 Json Ledger::checkpoint() {
   std::lock_guard lock(state_->mutex);
   Transaction transaction(

@@ -169,6 +169,9 @@ class Ledger final {
   /// What was exported then still holds: {"entries", "head", "at", "signature"}. Makes the key if there is none.
   formats::Json checkpoint();
 
+  /// 64 bytes: Ed25519 with the ledger's key, which must have been made.
+  std::string sign(const std::string& message);
+
   // Automatic deployments of an environment.
   void pause(const std::string& environment, const std::string& who, const std::string& reason);
   /// False when it was not paused.

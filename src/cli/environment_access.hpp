@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+
+#include "aws/client.hpp"
+#include "cli/repository.hpp"
+#include "cli/verb.hpp"
+#include "deploy/candidate.hpp"
+#include "deploy/environment_release.hpp"
+#include "deploy/rollout.hpp"
+#include "deploy/settings.hpp"
+
+namespace slipway::cli {
+
+/// Who runs this program: $SUDO_USER, $GITHUB_ACTOR, $USER, …
+std::string user_name();
+/// True where nobody watches: in a CI job.
+bool is_automatic();
+
+/// An environment as the repository around us describes it.
+struct EnvironmentView {
+  Project project;
+  deploy::Settings settings;
+  deploy::EnvironmentNeed need;
+  std::string sha;  ///< full, of --sha or HEAD
+};
+/// Reads workflows, task definitions and slipway.yml.
+///   sha     --sha; empty: HEAD
+///   throws  Error{bad_input} when neither workflow nor slipway.yml deploys to it, naming those that they do deploy to
+EnvironmentView read_environment(const Surroundings& around, const std::string& environment,
+                                 const std::string& sha);
+
+/// The candidates for a release of it. `given` may have --service, --image NAME=REF, --task-definition.
+std::vector<deploy::Candidate> read_candidates(const Surroundings& around, deploy::Calls& calls,
+                                               EnvironmentView& view, const Invocation& given);
+
+/// What a release would change, as text.
+std::string print_differences(const std::vector<deploy::Difference>& differences);
+formats::Json to_json(const std::vector<deploy::Difference>& differences);
+
+/// Prints events on stderr, unless --quiet.
+std::function<void(const std::string&, const deploy::RolloutEvent&)> event_printer(
+    const Surroundings& around);
+
+/// What came of a release, on stdout. returns  the exit code
+int print_outcomes(const Surroundings& around, const std::string& environment,
+                   const std::vector<deploy::ServiceOutcome>& outcomes, bool has_waited);
+
+/// "go on? [y/N]" on the terminal; true when there is none, or with --yes.
+bool is_confirmed(const Invocation& given, const std::string& question);
+/// Asks on the terminal what is to become of an interrupted deployment.
+deploy::Interrupted ask_interrupted();
+
+/// Enqueues what has happened for the environment's notifications and delivers what is due; a trouble is a warning.
+void notify(const Surroundings& around, ledger::Ledger& ledger, const deploy::Settings& settings,
+            const std::string& environment, const formats::Json& what);
+
+/// Sends the releases as spans to $OTEL_EXPORTER_OTLP_ENDPOINT (OTLP over HTTP, JSON), when it is set; a trouble is a warning.
+void trace(const Surroundings& around, const ledger::Ledger& ledger, const std::string& name,
+           const std::vector<deploy::ServiceOutcome>& outcomes);
+
+}  // namespace slipway::cli

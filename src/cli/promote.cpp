@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aws/client.hpp"
+#include "base/error.hpp"
+#include "cli/aws_access.hpp"
+#include "cli/environment_access.hpp"
+#include "cli/verbs.hpp"
+#include "deploy/notify.hpp"
+#include "deploy/proof.hpp"
+#include "ledger/ledger.hpp"
+#include "ledger/lock.hpp"
+#include "os/file.hpp"
+
+namespace slipway::cli {
+namespace {
+
+using formats::Json;
+
+// What is promoted was tested and runs well where it comes from, whatever slipway.yml asks for beside that.
+deploy::Protection protection_of(const deploy::EnvironmentSettings& settings,
+                                 const std::string& from) {
+  deploy::Protection protection = settings.protection;
+  if (!protection.promote_from.empty() && protection.promote_from != from) {
+    fail(Fault::denied,
+         "this environment takes releases from '{}' only (slipway.yml), not from '{}'",
+         protection.promote_from, from);
+  }
+  protection.promote_from = from;
+  protection.require_tests = true;
+  return protection;
+}
+
+[[noreturn]] void refuse(ledger::Ledger& ledger, const std::string& from, const std::string& to,
+                         const std::string& sha, const std::vector<std::string>& troubles) {
+  deploy::record_refusal(ledger, to, user_name(), sha, troubles);
+  std::string text;
+  for (const auto& trouble : troubles) text += "\n  " + trouble;
+  fail(Fault::denied, "what runs in '{}' is not promoted to '{}':{}", from, to, text);
+}
+
+void attest(const Surroundings& around, ledger::Ledger& ledger, const std::string& to,
+            const std::vector<deploy::Candidate>& candidates, const deploy::Proof& proof) {
+  for (const auto& candidate : candidates) {
+    Json envelope = deploy::attestation(ledger, to, candidate, proof);
+    ledger.append("attestation", Json::object({{"environment", to},
+                                               {"service", candidate.service},
+                                               {"sha", proof.sha},
+                                               {"envelope", envelope}}));
+    auto file = around.state / "attestations" /
+                fmt::format("{}-{}-{}.dsse.json", to, candidate.service, proof.sha.substr(0, 12));
+    os::make_dirs(file.parent_path());
+    os::write_file(file, envelope.dump() + "\n");
+  }
+}
+
+int promote(const Invocation& given, Surroundings& around) {
+  const std::string& from = given.arguments[0];
+  const std::string& to = given.arguments[1];
+  auto view = read_environment(around, to, "");
+  aws::Client client(aws_access(around.state));
+  deploy::ClientCalls calls(client);
+  ledger::Ledger ledger(around.state / "ledger.db");
+  Invocation plain;
+  plain.given = given.given;
+  EnvironmentView untagged = view;
+  untagged.sha.clear();
+  auto candidates = read_candidates(around, calls, untagged, plain);
+  const auto& settings = view.settings.of(to);
+  deploy::Protection protection;
+  try {
+    protection = protection_of(settings, from);
+    deploy::take_digests_from(ledger, from, candidates);
+  } catch (const Error& error) {
+    if (error.fault() != Fault::denied && error.fault() != Fault::not_found) throw;
+    refuse(ledger, from, to, "", {error.what()});
+  }
+  auto proof =
+      deploy::prove(calls, ledger, to, candidates, protection, "", user_name(), around.stop);
+  if (!proof.troubles.empty()) refuse(ledger, from, to, proof.sha, proof.troubles);
+  auto differences = deploy::differences(calls, candidates, around.stop);
+  if (!around.quiet) print_error(print_differences(differences));
+  if (!is_confirmed(given,
+                    fmt::format("promote {} from {} to {}?", proof.sha.substr(0, 12), from, to)))
+    return 130;
+
+  deploy::EnvironmentRelease what{.candidates = candidates,
+                                  .settings = settings,
+                                  .cause = "promote",
+                                  .sha = proof.sha,
+                                  .test_verdict = proof.test_verdict,
+                                  .who = user_name()};
+  what.interrupted = ask_interrupted;
+  what.sink = event_printer(around);
+  ledger::EnvironmentLock lock(
+      ledger, to, {.owner = fmt::format("{}'s slipway promote", user_name())}, around.stop);
+  what.epoch = lock.epoch();
+  deploy::settle_lost(calls, ledger, to, what.watch, {}, around.stop);
+  attest(around, ledger, to, candidates, proof);
+  auto outcomes = deploy::release_environment(calls, ledger, what, around.stop);
+  int code = print_outcomes(around, to, outcomes, true);
+  trace(around, ledger, "promote " + to, outcomes);
+  notify(around, ledger, view.settings, to,
+         deploy::outcome_message("promote", to, proof.sha, user_name(), outcomes));
+  return code;
+}
+
+}  // namespace
+
+Verb promote_verb() {
+  return {.name = "promote",
+          .usage = "FROM TO [--service NAME]… [--yes]",
+          .summary = "the same digests onward, if they were tested and are healthy",
+          .options = {{"--service", Option::Kind::list, "NAME", "only this service"},
+                      {"--yes", Option::Kind::flag, "", "do not ask"}},
+          .min_arguments = 2,
+          .max_arguments = 2,
+          .run = promote};
+}
+
+}  // namespace slipway::cli

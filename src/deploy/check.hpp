@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "deploy/bootstrap.hpp"
+#include "deploy/calls.hpp"
+#include "deploy/candidate.hpp"
+
+namespace slipway::deploy {
+
+/// One thing that a deployment needs.
+struct Finding {
+  enum class State { ok, missing, skipped };  ///< skipped: it could not be looked at
+  State state = State::ok;
+  std::string what;     ///< "backend: secret DATABASE_URL"
+  std::string message;  ///< what is wrong; empty when it is ok
+  std::string mend;     ///< what to do about it; may be empty
+};
+
+/// Looks at all that releasing the candidates needs: who we are, the workflow's role and its trust, cluster and services, task
+/// definitions (unknown attributes, sizes, ports, dependencies), roles and their trust, images, secrets and the keys in them, log
+/// groups, subnets, security groups, target groups and their health checks. Nothing is changed.
+std::vector<Finding> check_environment(Calls& calls, const Needs& needs,
+                                       const std::vector<Candidate>& candidates,
+                                       const std::stop_token& stop);
+
+/// What is wrong with a task definition by itself; needs no cloud.
+std::vector<Finding> check_definition(const std::string& service, const formats::Json& definition);
+
+}  // namespace slipway::deploy

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "deploy/environment_release.hpp"
+
+#include <map>
+#include <mutex>
+
+#include "base/error.hpp"
+#include "base/task_group.hpp"
+#include "deploy/one_off.hpp"
+#include "deploy/service.hpp"
+#include "deploy/task_definition.hpp"
+
+namespace slipway::deploy {
+namespace {
+
+using formats::Json;
+
+class Environment final {
+ public:
+  Environment(Calls& calls, ledger::Ledger& ledger, const EnvironmentRelease& what,
+              const std::stop_token& stop)
+      : calls_(calls),
+        ledger_(ledger),
+        what_(what),
+        stop_(stop),
+        differences_(deploy::differences(calls, what.candidates, stop)) {}
+
+  std::vector<ServiceOutcome> run() {
+    if (std::any_of(differences_.begin(), differences_.end(),
+                    [&](const auto& d) { return has_work(d); }))
+      migrate();
+    bool has_failed = false;
+    for (const auto& group : in_order(what_.candidates, what_.settings)) {
+      auto outcomes = release(group, has_failed);
+      for (auto& outcome : outcomes) {
+        has_failed =
+            has_failed || (!outcome.is_skipped && what_.waits && !outcome.released.verdict.ok());
+        out_.push_back(std::move(outcome));
+      }
+    }
+    return std::move(out_);
+  }
+
+ private:
+  [[nodiscard]] bool has_work(const Difference& difference) const {
+    return what_.forces || !difference.is_steady || !difference.changes.empty();
+  }
+
+  const Difference& difference_of(const std::string& service) const {
+    return *std::find_if(differences_.begin(), differences_.end(),
+                         [&](const auto& d) { return d.service == service; });
+  }
+
+  void tell(const std::string& service, RolloutEvent::Kind kind, const std::string& text) {
+    std::lock_guard lock(mutex_);
+    if (what_.sink) what_.sink(service, {kind, text});
+  }
+
+  void migrate() {
+    const auto& migration = what_.settings.migration;
+    if (!migration) return;
+    auto it = std::find_if(what_.candidates.begin(), what_.candidates.end(),
+                           [&](const auto& c) { return c.service == migration->service; });
+    if (it == what_.candidates.end()) return;
+    const Candidate& candidate = *it;
+    std::string arn =
+        register_once(calls_, candidate.definition, stop_).at("taskDefinitionArn").as_string();
+    registered_[candidate.service] = arn;
+    tell(candidate.service, RolloutEvent::Kind::progress, "migrations run first");
+    OneOff task{.cluster = candidate.cluster,
+                .service = candidate.service,
+                .task_definition = arn,
+                .container = migration->container,
+                .command = migration->command,
+                .started_by = "slipway-migrations"};
+    auto number =
+        ledger_.append("migrations.begun", Json::object({{"environment", candidate.environment},
+                                                         {"service", candidate.service},
+                                                         {"taskDefinition", arn},
+                                                         {"sha", what_.sha},
+                                                         {"who", what_.who}}));
+    auto end = [&](bool is_good, const std::string& reason) {
+      ledger_.append("migrations.ended",
+                     Json::object({{"migrations", number},
+                                   {"verdict", is_good ? "succeeded" : "failed"},
+                                   {"reason", reason}}));
+    };
+    OneOffResult result;
+    try {
+      result = run_one_off(
+          calls_, task, Deadline::in(migration->timeout),
+          [&](const std::string& line) { tell("migrations", RolloutEvent::Kind::progress, line); },
+          stop_);
+    } catch (const Error& error) {
+      end(false, error.what());
+      throw;
+    }
+    end(result.ok(), result.reason);
+    if (!result.ok())
+      fail(Fault::failed, "the migrations failed, no service was touched: {}", result.reason);
+  }
+
+  std::vector<ServiceOutcome> release(const std::vector<const Candidate*>& group, bool has_failed) {
+    std::vector<ServiceOutcome> outcomes(group.size());
+    std::vector<std::exception_ptr> troubles(group.size());
+    TaskGroup threads(stop_);
+    for (std::size_t at = 0; at < group.size(); ++at) {
+      const Candidate& candidate = *group[at];
+      const Difference& difference = difference_of(candidate.service);
+      outcomes[at].service = candidate.service;
+      if (has_failed || !has_work(difference)) {
+        outcomes[at].is_skipped = true;
+        outcomes[at].why = has_failed ? "not touched: one before it failed"
+                                      : fmt::format("runs it already ({})",
+                                                    brief_task_definition(difference.running));
+        continue;
+      }
+      threads.start(
+          [this, at, &candidate, &difference, &outcomes, &troubles](const std::stop_token&) {
+            try {
+              outcomes[at].released = release_one(candidate, difference);
+            } catch (...) {
+              troubles[at] = std::current_exception();
+            }
+          });
+    }
+    threads.join();
+    for (const auto& trouble : troubles) {
+      if (trouble) std::rethrow_exception(trouble);
+    }
+    return outcomes;
+  }
+
+  Released release_one(const Candidate& candidate, const Difference& difference) {
+    ServiceRelease one;
+    one.intent = {.environment = candidate.environment,
+                  .cluster = candidate.cluster,
+                  .service = candidate.service,
+                  .region = calls_.region(),
+                  .cause = what_.cause,
+                  .sha = what_.sha,
+                  .run_id = what_.run_id,
+                  .test_verdict = what_.test_verdict,
+                  .images = candidate.images,
+                  .secrets = secret_versions(calls_, candidate.definition, stop_),
+                  .previous_task_definition = difference.running,
+                  .who = what_.who};
+    one.intent.epoch = what_.epoch;
+    one.definition = candidate.definition;
+    if (auto known = registered_.find(candidate.service); known != registered_.end()) {
+      one.intent.task_definition = known->second;
+      one.definition = nullptr;
+    } else if (difference.changes.empty() && !difference.running.empty()) {
+      one.intent.task_definition = difference.running;  // forced, or not steady: the same again
+      one.definition = nullptr;
+    }
+    one.update = {.cluster = candidate.cluster, .service = candidate.service};
+    one.update.force_new_deployment = what_.forces;
+    one.waits = what_.waits;
+    one.watch = what_.watch;
+    one.watch.sink = [this, &candidate](const RolloutEvent& event) {
+      tell(candidate.service, event.kind, event.text);
+    };
+    one.interrupted = what_.interrupted;
+    return release_service(calls_, &ledger_, one, stop_);
+  }
+
+  Calls& calls_;
+  ledger::Ledger& ledger_;
+  const EnvironmentRelease& what_;
+  const std::stop_token& stop_;
+  std::vector<Difference> differences_;
+  std::map<std::string, std::string> registered_;  // by service; written before the threads start
+  std::mutex mutex_;                               // guards what_.sink
+  std::vector<ServiceOutcome> out_;
+};
+
+}  // namespace
+
+std::vector<Difference> differences(Calls& calls, const std::vector<Candidate>& candidates,
+                                    const std::stop_token& stop) {
+  std::vector<Difference> all;
+  for (const auto& candidate : candidates) {
+    Difference difference{
+        .service = candidate.service, .running = "", .changes = {}, .is_steady = false};
+    auto answer = calls.call("ecs", "DescribeServices",
+                             Json::object({{"cluster", candidate.cluster},
+                                           {"services", Json::array({candidate.service})}}),
+                             stop);
+    Json definition;
+    if (answer.ok() && !answer.value().get_array("services").empty()) {
+      const Json& service = answer.value().get_array("services").front();
+      difference.running = service.get_string("taskDefinition");
+      const auto& deployments = service.get_array("deployments");
+      difference.is_steady = deployments.size() == 1 &&
+                             deployments.front().get_string("rolloutState") == "COMPLETED" &&
+                             service.get_int("runningCount") == service.get_int("desiredCount");
+      if (!difference.running.empty())
+        definition = describe_task_definition(calls, difference.running, stop).value_or(Json());
+    }
+    difference.changes = compare(definition, candidate.definition);
+    all.push_back(std::move(difference));
+  }
+  return all;
+}
+
+std::vector<ServiceOutcome> release_environment(Calls& calls, ledger::Ledger& ledger,
+                                                const EnvironmentRelease& what,
+                                                const std::stop_token& stop) {
+  return Environment(calls, ledger, what, stop).run();
+}
+
+}  // namespace slipway::deploy

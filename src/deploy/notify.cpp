@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "deploy/notify.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "deploy/task_definition.hpp"
+#include "formats/sha256.hpp"
+
+namespace slipway::deploy {
+namespace {
+
+using formats::Json;
+
+constexpr int kAttempts = 10;
+
+std::string resolved(const std::string& value,
+                     const std::map<std::string, std::string>& environment) {
+  if (!value.starts_with('$')) return value;
+  auto it = environment.find(value.substr(1));
+  if (it == environment.end())
+    fail(Fault::bad_input, "the environment variable {} is not set", value.substr(1));
+  return it->second;
+}
+
+std::string escaped(const std::string& text) {
+  return replace_all(replace_all(replace_all(text, "&", "&amp;"), "<", "&lt;"), ">", "&gt;");
+}
+
+std::string headline(const Json& message) {
+  return fmt::format("{} {} {} of {}", message.get_bool("ok") ? "✅" : "❌",
+                     message.get_string("environment"), message.get_string("cause"),
+                     message.get_string("sha").substr(0, 12));
+}
+
+Json section(const std::string& text) {
+  return Json::object(
+      {{"type", "section"}, {"text", Json::object({{"type", "mrkdwn"}, {"text", text}})}});
+}
+
+class Delivery final {
+ public:
+  Delivery(const Notification& to, const std::map<std::string, std::string>& environment,
+           const Poster& post)
+      : to_(to),
+        url_(resolved(to.url, environment)),
+        secret_(resolved(to.secret, environment)),
+        post_(post) {}
+
+  void send(const ledger::Outgoing& out) const {
+    if (to_.kind == "slack") {
+      expect(post_({url_, json_headers(), slack_message(out.body).dump()}));
+    } else if (to_.kind == "slack-bot") {
+      slack_bot(out.body);
+    } else if (to_.kind == "github") {
+      github(out.body);
+    } else {
+      webhook(out);
+    }
+  }
+
+ private:
+  static std::vector<std::pair<std::string, std::string>> json_headers() {
+    return {{"content-type", "application/json; charset=utf-8"}};
+  }
+
+  static std::string expect(const std::pair<int, std::string>& answer) {
+    if (answer.first < 200 || answer.first > 299)
+      fail(Fault::failed, "HTTP {}: {}", answer.first, answer.second.substr(0, 200));
+    return answer.second;
+  }
+
+  void slack_bot(const Json& message) const {
+    Json body = slack_message(message);
+    body["channel"] = to_.channel;
+    auto headers = json_headers();
+    headers.emplace_back("authorization", "Bearer " + secret_);
+    Json answer = formats::parse_json(
+        expect(post_({url_.empty() ? "https://slack.com/api/chat.postMessage" : url_, headers,
+                      body.dump()})),
+        "slack");
+    if (!answer.get_bool("ok")) fail(Fault::failed, "slack: {}", answer.get_string("error"));
+  }
+
+  // source  GitHub REST, "Create a deployment", "Create a deployment status"
+  void github(const Json& message) const {
+    std::string base = (url_.empty() ? "https://api.github.com" : url_) + "/repos/" +
+                       to_.repository + "/deployments";
+    auto headers = json_headers();
+    headers.emplace_back("authorization", "Bearer " + secret_);
+    headers.emplace_back("accept", "application/vnd.github+json");
+    Json made = formats::parse_json(
+        expect(post_({base, headers,
+                      Json::object({{"ref", message.get_string("sha")},
+                                    {"environment", message.get_string("environment")},
+                                    {"auto_merge", false},
+                                    {"required_contexts", Json::array()},
+                                    {"description", message.get_string("cause")}})
+                          .dump()})),
+        "github");
+    std::string line = message.get_array("services").empty()
+                           ? ""
+                           : message.get_array("services").front().get_string("reason");
+    expect(post_({fmt::format("{}/{}/statuses", base, made.get_int("id")), headers,
+                  Json::object({{"state", message.get_bool("ok") ? "success" : "failure"},
+                                {"description", line.substr(0, 140)}})
+                      .dump()}));
+  }
+
+  void webhook(const ledger::Outgoing& out) const {
+    std::string body = out.body.dump();
+    auto headers = json_headers();
+    headers.emplace_back("x-slipway-delivery", std::to_string(out.id));
+    if (!secret_.empty())
+      headers.emplace_back("x-slipway-signature-256",
+                           "sha256=" + hex(formats::hmac_sha256(secret_, body)));
+    expect(post_({url_, headers, body}));
+  }
+
+  const Notification& to_;
+  std::string url_;
+  std::string secret_;
+  const Poster& post_;
+};
+
+}  // namespace
+
+Json outcome_message(const std::string& cause, const std::string& environment,
+                     const std::string& sha, const std::string& who,
+                     const std::vector<ServiceOutcome>& outcomes) {
+  bool ok = true;
+  Json services = Json::array();
+  for (const auto& outcome : outcomes) {
+    Json item = Json::object({{"service", outcome.service}});
+    if (outcome.is_skipped) {
+      item["skipped"] = outcome.why;
+    } else {
+      ok = ok && outcome.released.verdict.ok();
+      item["taskDefinition"] = brief_task_definition(outcome.released.rollout.task_definition);
+      Json verdict = to_json(outcome.released.verdict);
+      for (auto& [key, value] : verdict.as_object()) item[key] = std::move(value);
+    }
+    services.push_back(std::move(item));
+  }
+  return Json::object({{"event", "release"},
+                       {"cause", cause},
+                       {"environment", environment},
+                       {"sha", sha},
+                       {"who", who},
+                       {"ok", ok},
+                       {"at", formats::iso8601(formats::now())},
+                       {"services", services}});
+}
+
+Json slack_message(const Json& message) {
+  std::string line = headline(message);
+  Json blocks = Json::array({Json::object(
+      {{"type", "header"},
+       {"text", Json::object({{"type", "plain_text"}, {"text", line}, {"emoji", true}})}})});
+  for (const auto& service : message.get_array("services")) {
+    std::string reason = service.get_string("reason", service.get_string("skipped"));
+    blocks.push_back(section(fmt::format("*{}* `{}` {}", escaped(service.get_string("service")),
+                                         escaped(service.get_string("taskDefinition")),
+                                         escaped(reason.substr(0, 2500)))));
+  }
+  Json context = Json::array(
+      {Json::object({{"type", "mrkdwn"},
+                     {"text", escaped(fmt::format("by {} at {}", message.get_string("who"),
+                                                  message.get_string("at")))}})});
+  blocks.push_back(Json::object({{"type", "context"}, {"elements", context}}));
+  return Json::object({{"text", line}, {"blocks", blocks}});
+}
+
+void put_out(ledger::Ledger& ledger, const Settings& settings, const std::string& environment,
+             const Json& message) {
+  for (const auto& name : settings.of(environment).notifications) ledger.put_out(name, message);
+}
+
+void deliver(ledger::Ledger& ledger, const Settings& settings,
+             const std::map<std::string, std::string>& environment, const Poster& post,
+             const std::function<void(const std::string&)>& told) {
+  for (const auto& out : ledger.outgoing()) {
+    auto to = std::find_if(settings.notifications.begin(), settings.notifications.end(),
+                           [&](const auto& n) { return n.name == out.sink; });
+    if (to == settings.notifications.end()) continue;  // of another repository's settings
+    try {
+      Delivery(*to, environment, post).send(out);
+      ledger.delivered(out.id);
+    } catch (const Error& error) {
+      bool is_kept = ledger.not_delivered(
+          out.id, std::chrono::seconds(5LL << std::min(out.attempts, 12)), kAttempts);
+      told(fmt::format("notification '{}' was not delivered{}: {}", out.sink,
+                       is_kept ? ", it is tried again" : " and is given up", error.what()));
+    }
+  }
+}
+
+}  // namespace slipway::deploy

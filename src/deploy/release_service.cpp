@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "deploy/release_service.hpp"
+
+#include "base/error.hpp"
+#include "deploy/service.hpp"
+#include "deploy/task_definition.hpp"
+
+// One release, from its intent in the ledger to its verdict.
+//
+// Neither RegisterTaskDefinition nor UpdateService has a client token. When the answer of either is lost, what was asked for is
+// looked for first: the newest revision with the same content that was not there before, the PRIMARY deployment that is not the
+// one before. Only when the cloud shows that nothing happened is the call made again.
+namespace slipway::deploy {
+namespace {
+
+using formats::Json;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+std::int64_t revision_of(const std::optional<Json>& definition) {
+  return definition ? definition->get_int("revision") : 0;
+}
+
+// Everything that was given is there with the same value; the cloud adds defaults.
+bool holds(const Json& whole, const Json& part) {
+  if (part.is_object()) {
+    return std::all_of(part.as_object().begin(), part.as_object().end(), [&](const auto& member) {
+      const Json* other = whole.find(member.first);
+      return other && holds(*other, member.second);
+    });
+  }
+  if (part.is_array()) {
+    if (!whole.is_array() || whole.size() != part.size()) return false;
+    for (std::size_t at = 0; at < part.size(); ++at) {
+      if (!holds(whole.at(at), part.at(at))) return false;
+    }
+    return true;
+  }
+  return whole == part;
+}
+
+template <typename Call, typename Look>
+auto once(Call&& call, Look&& look) {
+  try {
+    return call();
+  } catch (const Error& error) {
+    if (error.fault() != Fault::unavailable) throw;
+    if (auto found = look()) return *found;
+  }
+  return call();
+}
+
+bool is_refusal(const Error& error) {
+  return error.fault() != Fault::unavailable && error.fault() != Fault::unsupported;
+}
+
+Verdict refused(const Error& error) {
+  return {.outcome = ledger::Verdict::failed,
+          .causes = {Cause{.kind = Cause::Kind::refused, .detail = error.what(), .tasks = 0}}};
+}
+
+class OneRelease final {
+ public:
+  OneRelease(Calls& calls, ledger::Ledger* ledger, const ServiceRelease& what,
+             const std::stop_token& stop)
+      : calls_(calls), ledger_(ledger), what_(what), stop_(stop) {}
+
+  Released run() {
+    begin();
+    try {
+      issue();
+      if (!out_.verdict.causes.empty()) return end();
+      if (!what_.waits) {
+        out_.verdict.note = "nobody waited for its end";
+        return end();
+      }
+      out_.verdict = watch(calls_, out_.rollout, watch_options(), stop_);
+      if (out_.verdict.ok() && ledger_)
+        ledger_->accepted(out_.id, out_.rollout.deployment,
+                          running_images(calls_, out_.rollout, stop_));
+    } catch (const Cancelled&) {
+      cancelled();
+      throw;
+    } catch (const Error& error) {
+      out_.verdict = {.outcome = ledger::Verdict::unknown, .note = error.what()};
+      end();
+      throw;
+    }
+    return end();
+  }
+
+ private:
+  void begin() {
+    if (!ledger_) return;
+    ledger::Release intent = what_.intent;
+    if (!what_.definition.is_null()) intent.task_definition.clear();
+    if (intent.previous_task_definition.empty()) {
+      Json before = describe_service(calls_, what_.update.cluster, what_.update.service, stop_);
+      if (const Json* primary = primary_of(before))
+        intent.previous_task_definition = primary->get_string("taskDefinition");
+    }
+    out_.id = ledger_->begin(intent);
+  }
+
+  // Up to the accepted UpdateService; a refusal becomes the verdict.
+  void issue() {
+    try {
+      RolloutRequest request = what_.update;
+      request.task_definition = what_.intent.task_definition;
+      if (!what_.definition.is_null()) {
+        request.task_definition =
+            register_once(calls_, what_.definition, stop_).at("taskDefinitionArn").as_string();
+        if (ledger_) ledger_->registered(out_.id, request.task_definition);
+      }
+      if (ledger_) ledger_->issuing(out_.id);
+      out_.rollout = start_rollout_once(calls_, request, stop_);
+      out_.accepted_after = std::chrono::duration_cast<milliseconds>(steady_clock::now() - began_);
+      if (ledger_) ledger_->accepted(out_.id, out_.rollout.deployment);
+      if (what_.accepted) what_.accepted(out_.rollout);
+    } catch (const Error& error) {
+      if (!is_refusal(error)) throw;
+      out_.verdict = refused(error);
+    }
+  }
+
+  // A roll back is issued only while the environment is still ours.
+  WatchOptions watch_options() {
+    WatchOptions options = what_.watch;
+    if (ledger_ && !options.may_act) {
+      options.may_act = [this] {
+        try {
+          ledger_->issuing(out_.id);
+          return true;
+        } catch (const Error&) {
+          return false;
+        }
+      };
+    }
+    return options;
+  }
+
+  Released end() {
+    if (ledger_) {
+      std::string reason = out_.verdict.ok() ? "" : to_line(out_.verdict);
+      Json whole = to_json(out_.verdict);
+      const Json* causes = whole.find("causes");
+      ledger_->end(out_.id, out_.verdict.outcome, reason, causes ? *causes : Json());
+    }
+    return out_;
+  }
+
+  // The stop is asked for already: what is done now has a short time of its own.
+  void cancelled() {
+    bool is_accepted = !out_.rollout.deployment.empty();
+    out_.verdict = {.outcome = ledger::Verdict::unknown,
+                    .note = is_accepted
+                                ? "its watch was cancelled: the deployment goes on in the cloud"
+                                : "it was cancelled before the cloud was asked"};
+    const auto& previous = out_.rollout.previous_task_definition;
+    if (is_accepted && !previous.empty() && what_.interrupted &&
+        what_.interrupted() == Interrupted::roll_back) {
+      auto answer = calls_.call("ecs", "UpdateService",
+                                Json::object({{"cluster", what_.update.cluster},
+                                              {"service", what_.update.service},
+                                              {"taskDefinition", previous}}),
+                                {});
+      out_.verdict.outcome = answer.ok() ? ledger::Verdict::rolled_back : ledger::Verdict::failed;
+      out_.verdict.note = answer.ok() ? "it was cancelled"
+                                      : "it was cancelled, and rolling back was refused: " +
+                                            answer.error()->message;
+      if (answer.ok()) out_.verdict.rolled_back_to = previous;
+    }
+    end();
+  }
+
+  Calls& calls_;
+  ledger::Ledger* ledger_;
+  const ServiceRelease& what_;
+  const std::stop_token& stop_;
+  steady_clock::time_point began_ = steady_clock::now();
+  Released out_;
+};
+
+}  // namespace
+
+Json register_once(Calls& calls, const Json& input, const std::stop_token& stop) {
+  std::string family = input.get_string("family");
+  std::optional<std::int64_t> before;
+  try {
+    before = revision_of(describe_task_definition(calls, family, stop));
+  } catch (
+      const Error&) {  // NOLINT(bugprone-empty-catch): no right to look; then a lost answer stays lost
+  }
+  return once([&] { return register_task_definition(calls, input, stop); },
+              [&]() -> std::optional<Json> {
+                if (!before)
+                  fail(Fault::unavailable,
+                       "the answer of RegisterTaskDefinition was lost, and the cloud cannot be "
+                       "asked what happened");
+                auto now = describe_task_definition(calls, family, stop);
+                return revision_of(now) > *before && holds(*now, input) ? now : std::nullopt;
+              });
+}
+
+Rollout start_rollout_once(Calls& calls, const RolloutRequest& request,
+                           const std::stop_token& stop) {
+  Json before = describe_service(calls, request.cluster, request.service, stop);
+  const Json* primary = primary_of(before);
+  std::string previous = primary ? primary->get_string("id") : "";
+  return once([&] { return start_rollout(calls, request, stop); },
+              [&]() -> std::optional<Rollout> {
+                Json now = describe_service(calls, request.cluster, request.service, stop);
+                const Json* made = primary_of(now);
+                if (!made || made->get_string("id") == previous ||
+                    made->get_string("taskDefinition") != request.task_definition)
+                  return std::nullopt;
+                Rollout rollout = rollout_of(request, now, before);
+                return rollout;
+              });
+}
+
+Released release_service(Calls& calls, ledger::Ledger* ledger, const ServiceRelease& what,
+                         const std::stop_token& stop) {
+  return OneRelease(calls, ledger, what, stop).run();
+}
+
+namespace {
+
+// What the cloud says of a lost release.
+Verdict look_for(Calls& calls, ledger::Ledger& ledger, const ledger::Release& release,
+                 const WatchOptions& options, const std::stop_token& stop) {
+  Json service = describe_service(calls, release.cluster, release.service, stop);
+  const Json* mine =
+      release.deployment.empty() ? nullptr : deployment_of(service, release.deployment);
+  const Json* primary = primary_of(service);
+  if (!mine && release.deployment.empty() && release.is_issued && primary &&
+      primary->get_string("taskDefinition") == release.task_definition) {
+    mine = primary;  // its answer was never written down
+    ledger.accepted(release.id, mine->get_string("id"));
+  }
+  if (mine) {
+    RolloutRequest request{.cluster = release.cluster,
+                           .service = release.service,
+                           .task_definition = release.task_definition};
+    Rollout rollout = rollout_of(request, service, service);
+    rollout.deployment = mine->get_string("id");
+    rollout.previous_deployment.clear();
+    rollout.previous_task_definition = release.previous_task_definition;
+    return watch(calls, rollout, options, stop);
+  }
+  if (release.deployment.empty())
+    return {.outcome = ledger::Verdict::lost,
+            .note = "its process died before the cloud was asked: nothing was changed"};
+  Verdict verdict{.outcome = ledger::Verdict::failed,
+                  .causes = find_causes(calls, release.cluster, release.service, release.deployment,
+                                        release.task_definition, stop)};
+  bool is_back =
+      primary && primary->get_string("taskDefinition") == release.previous_task_definition;
+  if (is_back) {
+    verdict.outcome = ledger::Verdict::rolled_back;
+    verdict.rolled_back_to = release.previous_task_definition;
+  } else if (verdict.causes.empty()) {
+    verdict.note = fmt::format("deployment {} is gone", release.deployment);
+  }
+  return verdict;
+}
+
+}  // namespace
+
+void settle_lost(Calls& calls, ledger::Ledger& ledger, const std::string& environment,
+                 const WatchOptions& options, const std::function<void(const std::string&)>& told,
+                 const std::stop_token& stop) {
+  for (const auto& release : ledger.lost(environment)) {
+    Verdict verdict;
+    try {
+      verdict = look_for(calls, ledger, release, options, stop);
+    } catch (const Error& error) {
+      if (error.fault() == Fault::unavailable) throw;
+      verdict = {
+          .outcome = ledger::Verdict::lost,
+          .note = fmt::format("its process died, and the cloud does not tell: {}", error.what())};
+    }
+    Json whole = to_json(verdict);
+    const Json* causes = whole.find("causes");
+    std::string reason =
+        verdict.ok() ? "its process died; it was found in the cloud" : to_line(verdict);
+    ledger.end(release.id, verdict.outcome, reason, causes ? *causes : Json());
+    if (told) {
+      told(fmt::format("release {} of '{}' ({}) had lost its process: {}{}", release.id,
+                       release.service, brief_task_definition(release.task_definition),
+                       ledger::name_of(verdict.outcome), verdict.ok() ? "" : ", " + reason));
+    }
+  }
+}
+
+}  // namespace slipway::deploy
