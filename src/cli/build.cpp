@@ -13,6 +13,7 @@
 #include "container/crun_runtime.hpp"
 #include "formats/json.hpp"
 #include "image/build_options.hpp"
+#include "image/context_source.hpp"
 #include "oci/blob_store.hpp"
 #include "oci/unpack.hpp"
 #include "os/file.hpp"
@@ -24,7 +25,8 @@ namespace fs = std::filesystem;
 using formats::Json;
 
 std::optional<std::string> environment_variable(const std::string& name) {
-  const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): nobody sets it while we run
+  const char* value =
+      std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): nobody sets it while we run
   return value ? std::optional<std::string>(value) : std::nullopt;
 }
 
@@ -34,7 +36,6 @@ fs::path absolute(const Surroundings& around, const fs::path& path) {
 
 image::BuildRequest request_of(const Invocation& call, const Surroundings& around) {
   image::BuildRequest request;
-  request.context = absolute(around, call.arguments[0]).lexically_normal();
   if (auto file = call.value("--file"); file == "-") {
     request.dockerfile_text = os::read_all(STDIN_FILENO);
   } else if (file) {
@@ -44,14 +45,25 @@ image::BuildRequest request_of(const Invocation& call, const Surroundings& aroun
   request.tags = call.values("--tag");
   for (const auto& text : call.values("--build-arg")) image::add_build_arg(request, text, flags);
   for (const auto& text : call.values("--label")) image::add_pair(request.labels, "--label", text);
-  for (const auto& text : call.values("--annotation")) image::add_pair(request.annotations, "--annotation", text);
-  for (const auto& text : call.values("--build-context")) image::add_build_context(request, text, flags);
+  for (const auto& text : call.values("--annotation"))
+    image::add_pair(request.annotations, "--annotation", text);
+  for (const auto& text : call.values("--build-context"))
+    image::add_build_context(request, text, flags);
   for (const auto& text : call.values("--secret")) image::add_secret(request, text, flags);
   for (const auto& text : call.values("--ssh")) image::add_ssh(request, text, flags);
   for (const auto& text : call.values("--output")) image::add_output(request, text, flags);
+  for (const auto& text : call.values("--cache-from")) image::add_cache_from(request, text, flags);
+  for (const auto& text : call.values("--cache-to")) image::add_cache_to(request, text, flags);
+  for (const auto& text : call.values("--attest")) image::add_attestation(request, text);
+  if (auto text = call.value("--sbom")) image::set_sbom(request, *text);
+  if (auto text = call.value("--provenance")) image::set_provenance(request, *text);
+  for (const auto& text : call.values("--ulimit")) image::add_ulimit(request, text);
   for (const auto& text : call.values("--allow")) {
-    if (text == "security.insecure") request.allow_insecure = true;
-    else if (text != "network.host") fail(Fault::bad_input, "--allow '{}' is not known: it is security.insecure or network.host", text);
+    if (text == "security.insecure")
+      request.allow_insecure = true;
+    else if (text != "network.host")
+      fail(Fault::bad_input, "--allow '{}' is not known: it is security.insecure or network.host",
+           text);
   }
   request.target = call.value_or("--target", "");
   request.platform = call.value_or("--platform", "");
@@ -59,8 +71,11 @@ image::BuildRequest request_of(const Invocation& call, const Surroundings& aroun
   request.add_hosts = call.values("--add-host");
   request.no_cache = call.has("--no-cache");
   request.pull = call.has("--pull");
+  request.check_only = call.has("--check");
+  request.explain = call.has("--explain");
   if (call.has("--push")) request.outputs.push_back({.kind = image::Output::Kind::registry});
-  if (auto epoch = environment_variable("SOURCE_DATE_EPOCH"); epoch && !request.build_args.contains("SOURCE_DATE_EPOCH")) {
+  if (auto epoch = environment_variable("SOURCE_DATE_EPOCH");
+      epoch && !request.build_args.contains("SOURCE_DATE_EPOCH")) {
     request.build_args["SOURCE_DATE_EPOCH"] = *epoch;
   }
   return request;
@@ -79,25 +94,50 @@ Json result_json(const image::BuildResult& result) {
                        {"cached", result.cached}});
 }
 
-void write_files(const Invocation& call, const Surroundings& around, const image::BuildResult& result) {
-  if (auto file = call.value("--iidfile")) os::write_file(absolute(around, *file), result.config_digest);
+int print_findings(const image::BuildResult& result, const Surroundings& around) {
+  if (around.json) {
+    Json warnings = Json::array();
+    for (const auto& finding : result.findings) {
+      warnings.push_back(Json::object({{"ruleName", finding.rule},
+                                       {"detail", finding.message},
+                                       {"url", finding.address},
+                                       {"file", finding.file},
+                                       {"line", static_cast<std::int64_t>(finding.line)}}));
+    }
+    print(Json::object({{"warnings", warnings}}).dump() + "\n");
+    return result.findings.empty() ? 0 : 1;
+  }
+  auto count = result.findings.size();
+  if (count == 0) {
+    print("Check complete, no warnings found.\n");
+    return 0;
+  }
+  print(fmt::format("Check complete, {} warning{} been found!\n", count,
+                    count == 1 ? " has" : "s have"));
+  for (const auto& finding : result.findings) {
+    print(fmt::format("\nWARNING: {} - {}\n{}\n{}:{}\n{}\n", finding.rule, finding.address,
+                      finding.message, finding.file, finding.line, finding.source));
+  }
+  return 1;
+}
+
+void write_files(const Invocation& call, const Surroundings& around,
+                 const image::BuildResult& result) {
+  if (auto file = call.value("--iidfile"))
+    os::write_file(absolute(around, *file), result.config_digest);
   auto file = call.value("--metadata-file");
   if (!file) return;
-  Json metadata = Json::object({{"containerimage.config.digest", result.config_digest},
-                                {"containerimage.descriptor", Json::object({{"mediaType", result.media_type},
-                                                                            {"digest", result.manifest_digest},
-                                                                            {"size", result.manifest_size}})},
-                                {"containerimage.digest", result.manifest_digest}});
+  Json metadata =
+      Json::object({{"containerimage.config.digest", result.config_digest},
+                    {"containerimage.descriptor", Json::object({{"mediaType", result.media_type},
+                                                                {"digest", result.manifest_digest},
+                                                                {"size", result.manifest_size}})},
+                    {"containerimage.digest", result.manifest_digest}});
   if (!result.names.empty()) metadata["image.name"] = join(result.names, ",");
   os::write_file(absolute(around, *file), metadata.pretty() + "\n");
 }
 
 int run(const Invocation& call, Surroundings& around) {
-  for (const char* later : {"--cache-from", "--cache-to", "--sbom", "--provenance", "--ulimit"}) {
-    if (call.has(later) && call.value(later) != "false") {
-      fail(Fault::unsupported, "'{}' is not supported yet: slipway build leaves it out", later);
-    }
-  }
   auto request = request_of(call, around);
   fs::path images = around.state / "images";
   oci::BlobStore store(images);
@@ -107,8 +147,20 @@ int run(const Invocation& call, Surroundings& around) {
   image::BuildEnvironment environment{images, store, layers, *registry, *runtime, around.log};
   std::string style = call.value_or("--progress", around.quiet ? "quiet" : "auto");
   auto progress = make_build_progress(style);
-  auto result = image::build(request, environment, [&](const image::Progress& event) { progress->show(event); }, around.stop);
+  image::FetchedContexts contexts;
+  formats::FdReader input(STDIN_FILENO);
+  contexts.set_context(request, call.arguments[0], around.cwd, environment, input, around.stop);
+  contexts.fetch_named(request, environment, around.stop);
+  auto result = image::build(
+      request, environment, [&](const image::Progress& event) { progress->show(event); },
+      around.stop);
+  if (request.check_only) return print_findings(result, around);
   progress->finish(result);
+  for (const auto& finding : result.findings) {
+    if (!around.quiet && !around.json)
+      print_error(fmt::format("warning: {}: {} ({}:{})\n", finding.rule, finding.message,
+                              finding.file, finding.line));
+  }
   write_files(call, around, result);
   if (around.json) {
     print(result_json(result).dump() + "\n");
@@ -122,38 +174,45 @@ int run(const Invocation& call, Surroundings& around) {
 
 Verb build_verb() {
   using Kind = Option::Kind;
-  return {.name = "build",
-          .usage = "CONTEXT [-f FILE] [-t NAME]… [options]",
-          .summary = "builds an image from a Dockerfile",
-          .options = {{"-f,--file", Kind::value, "FILE", "the Dockerfile"},
-                      {"-t,--tag", Kind::list, "NAME[:TAG]", "a name for the image"},
-                      {"--build-arg", Kind::list, "K=V", "a value for an ARG"},
-                      {"--target", Kind::value, "STAGE", "the stage to build"},
-                      {"--secret", Kind::list, "id=N,src=FILE", "a secret for RUN --mount=type=secret"},
-                      {"--ssh", Kind::list, "default[=SOCKET]", "an ssh agent for RUN --mount=type=ssh"},
-                      {"--build-context", Kind::list, "N=PATH", "another context"},
-                      {"--cache-from", Kind::list, "SPEC", "not supported yet"},
-                      {"--cache-to", Kind::list, "SPEC", "not supported yet"},
-                      {"--no-cache", Kind::flag, "", "run every step"},
-                      {"--pull", Kind::flag, "", "ask for newer base images"},
-                      {"--platform", Kind::value, "OS/ARCH", "what to build for"},
-                      {"--label", Kind::list, "K=V", "a label of the image"},
-                      {"--annotation", Kind::list, "K=V", "an annotation of the manifest"},
-                      {"--push", Kind::flag, "", "push to the registry of each name"},
-                      {"--load", Kind::flag, "", "into the local image store (always done)"},
-                      {"-o,--output", Kind::list, "SPEC", "type=…,dest=…"},
-                      {"--sbom", Kind::value, "BOOL", "not supported yet"},
-                      {"--provenance", Kind::value, "BOOL", "not supported yet"},
-                      {"--progress", Kind::value, "STYLE", "auto, plain, json or quiet"},
-                      {"--iidfile", Kind::value, "FILE", "gets the image's id"},
-                      {"--metadata-file", Kind::value, "FILE", "gets digests as JSON"},
-                      {"--add-host", Kind::list, "NAME:ADDRESS", "a line for /etc/hosts of RUN steps"},
-                      {"--network", Kind::value, "MODE", "for RUN steps: host or none"},
-                      {"--allow", Kind::list, "WHAT", "security.insecure"},
-                      {"--ulimit", Kind::list, "SPEC", "not supported yet"}},
-          .min_arguments = 1,
-          .max_arguments = 1,
-          .run = run};
+  return {
+      .name = "build",
+      .usage = "CONTEXT [-f FILE] [-t NAME]… [options]",
+      .summary = "builds an image from a Dockerfile",
+      .options = {{"-f,--file", Kind::value, "FILE", "the Dockerfile"},
+                  {"-t,--tag", Kind::list, "NAME[:TAG]", "a name for the image"},
+                  {"--build-arg", Kind::list, "K=V", "a value for an ARG"},
+                  {"--target", Kind::value, "STAGE", "the stage to build"},
+                  {"--secret", Kind::list, "id=N,src=FILE", "a secret for RUN --mount=type=secret"},
+                  {"--ssh", Kind::list, "default[=SOCKET]",
+                   "an ssh agent for RUN --mount=type=ssh"},
+                  {"--build-context", Kind::list, "N=PATH", "another context"},
+                  {"--cache-from", Kind::list, "SPEC",
+                   "steps of other machines: REF, type=local,src=DIR"},
+                  {"--cache-to", Kind::list, "SPEC",
+                   "type=registry,ref=REF[,mode=max], type=inline, type=local,dest=DIR"},
+                  {"--check", Kind::flag, "", "check the Dockerfile, build nothing"},
+                  {"--explain", Kind::flag, "", "say for each step why it is run or not"},
+                  {"--no-cache", Kind::flag, "", "run every step"},
+                  {"--pull", Kind::flag, "", "ask for newer base images"},
+                  {"--platform", Kind::value, "OS/ARCH", "what to build for"},
+                  {"--label", Kind::list, "K=V", "a label of the image"},
+                  {"--annotation", Kind::list, "K=V", "an annotation of the manifest"},
+                  {"--push", Kind::flag, "", "push to the registry of each name"},
+                  {"--load", Kind::flag, "", "into the local image store (always done)"},
+                  {"-o,--output", Kind::list, "SPEC", "type=…,dest=…"},
+                  {"--sbom", Kind::choice, "[=BOOL]", "attest the packages in the image (SPDX)"},
+                  {"--provenance", Kind::choice, "[=mode=max]", "attest how it was made (SLSA)"},
+                  {"--attest", Kind::list, "type=…", "sbom or provenance"},
+                  {"--progress", Kind::value, "STYLE", "auto, plain, json or quiet"},
+                  {"--iidfile", Kind::value, "FILE", "gets the image's id"},
+                  {"--metadata-file", Kind::value, "FILE", "gets digests as JSON"},
+                  {"--add-host", Kind::list, "NAME:ADDRESS", "a line for /etc/hosts of RUN steps"},
+                  {"--network", Kind::value, "MODE", "for RUN steps: host or none"},
+                  {"--allow", Kind::list, "WHAT", "security.insecure"},
+                  {"--ulimit", Kind::list, "NAME=SOFT[:HARD]", "a limit of RUN steps"}},
+      .min_arguments = 1,
+      .max_arguments = 1,
+      .run = run};
 }
 
 }  // namespace slipway::cli

@@ -30,38 +30,51 @@ std::string long_name(const std::string& names) {
 void add_option(CLI::App& app, const Option& option, Invocation& invocation) {
   std::string name = long_name(option.name);
   if (option.kind == Option::Kind::flag) {
-    app.add_flag_function(option.name, [&invocation, name](std::int64_t) { invocation.given[name]; }, option.help);
+    app.add_flag_function(
+        option.name, [&invocation, name](std::int64_t) { invocation.given[name]; }, option.help);
     return;
   }
   bool is_list = option.kind == Option::Kind::list;
   app.add_option_function<std::vector<std::string>>(
-         option.name, [&invocation, name](const std::vector<std::string>& values) { invocation.given[name] = values; },
+         option.name,
+         [&invocation, name](const std::vector<std::string>& values) {
+           invocation.given[name] = values;
+         },
          option.help)
       ->type_name(option.placeholder)
       ->expected(1)
       ->allow_extra_args(false)
-      ->multi_option_policy(is_list ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
+      ->multi_option_policy(is_list ? CLI::MultiOptionPolicy::TakeAll
+                                    : CLI::MultiOptionPolicy::TakeLast);
 }
 
-void parse_verb(const Verb& verb, std::vector<std::string> words, Globals& globals, Invocation& invocation) {
+void parse_verb(const Verb& verb, std::vector<std::string> words, Globals& globals,
+                Invocation& invocation) {
   CLI::App app(verb.summary, "slipway " + verb.name);
   app.set_help_flag();
   app.allow_extras(false);
   add_globals(app, globals);
   for (const auto& option : verb.options) add_option(app, option, invocation);
   app.add_option("arguments", invocation.arguments)->expected(0, -1);
+  for (auto& word : words) {
+    if (word == "--") break;
+    for (const auto& option : verb.options) {
+      if (option.kind == Option::Kind::choice && word == long_name(option.name)) word += "=true";
+    }
+  }
   std::reverse(words.begin(), words.end());  // CLI11 takes its words from the back
   try {
     app.parse(words);
   } catch (const CLI::ParseError& error) {
-    fail(Fault::bad_input, "{}\nusage: slipway {} {}\nsee: slipway {} --help", error.what(), verb.name, verb.usage,
-         verb.name);
+    fail(Fault::bad_input, "{}\nusage: slipway {} {}\nsee: slipway {} --help", error.what(),
+         verb.name, verb.usage, verb.name);
   }
   auto count = static_cast<int>(invocation.arguments.size());
   if (count < verb.min_arguments || (verb.max_arguments >= 0 && count > verb.max_arguments)) {
     fail(Fault::bad_input, "{}\nusage: slipway {} {}",
-         count < verb.min_arguments ? "an argument is missing"
-                                    : fmt::format("too many arguments: '{}'", invocation.arguments.back()),
+         count < verb.min_arguments
+             ? "an argument is missing"
+             : fmt::format("too many arguments: '{}'", invocation.arguments.back()),
          verb.name, verb.usage);
   }
 }
@@ -100,7 +113,8 @@ std::vector<std::string> Invocation::values(const std::string& name) const {
   return it == given.end() ? std::vector<std::string>{} : it->second;
 }
 
-std::variant<Parsed, ShowHelp> parse(int argc, const char* const* argv, std::span<const Verb> verbs) {
+std::variant<Parsed, ShowHelp> parse(int argc, const char* const* argv,
+                                     std::span<const Verb> verbs) {
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   Parsed parsed;
   std::size_t at = parse_leading(words, parsed.globals);
@@ -123,11 +137,14 @@ std::variant<Parsed, ShowHelp> parse(int argc, const char* const* argv, std::spa
   }
   // The verbs of the command line's contract that no room carries yet.
   static constexpr std::array kPlanned = {
-      "lint", "events", "logs", "runs", "image", "prune", "registry", "bootstrap", "deploy", "diff", "verify", "promote",
-      "resume", "exec", "task", "audit", "init", "serve", "approve", "shell", "completion", "expr", "plan", "run", "build",
-      "up", "down", "cloud", "status", "history", "rollback", "tail", "doctor"};
+      "lint",      "events",  "logs",     "runs",   "image",   "prune",  "registry",
+      "bootstrap", "deploy",  "diff",     "verify", "promote", "resume", "exec",
+      "task",      "audit",   "init",     "serve",  "approve", "shell",  "completion",
+      "expr",      "plan",    "run",      "build",  "up",      "down",   "cloud",
+      "status",    "history", "rollback", "tail",   "doctor"};
   if (std::find(kPlanned.begin(), kPlanned.end(), name) != kPlanned.end()) {
-    fail(Fault::unsupported, "'{}' is not supported yet: this version of slipway has no such verb", name);
+    fail(Fault::unsupported, "'{}' is not supported yet: this version of slipway has no such verb",
+         name);
   }
   fail(Fault::bad_input, "no verb '{}'; see: slipway --help", name);
 }

@@ -1,80 +1,143 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <condition_variable>
-#include <fstream>
+#include <mutex>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/task_group.hpp"
 #include "base/text.hpp"
+#include "cli/registry_access.hpp"
 #include "cli/verbs.hpp"
-#include "formats/sha256.hpp"
 #include "net/http_server.hpp"
 #include "net/stream.hpp"
+#include "net/tls.hpp"
+#include "oci/htpasswd.hpp"
+#include "oci/pull_through.hpp"
 #include "oci/registry_server.hpp"
 #include "os/file.hpp"
-#include "os/process.hpp"
 
 namespace slipway::cli {
 namespace {
 
-// Users of a file of lines "user:{PLAIN}password" or "user:{SHA256}hex"; nobody else gets in.
-class FilePolicy final : public oci::RegistryPolicy {
+constexpr auto kGarbageSpan = std::chrono::hours(1);    // between collections
+constexpr auto kGarbageGrace = std::chrono::hours(24);  // for blobs that no manifest names
+
+// Asks `inner` who may do what, and the mirrored registry for what is missing.
+class MirrorPolicy final : public oci::RegistryPolicy {
  public:
-  explicit FilePolicy(const std::filesystem::path& file) {
-    const std::string text = os::read_file(file);
-    int number = 0;
-    for (std::string_view line : lines_of(text)) {
-      ++number;
-      if (trim(line).empty() || line.starts_with('#')) continue;
-      std::size_t colon = line.find(':');
-      std::string_view secret = colon == std::string_view::npos ? "" : line.substr(colon + 1);
-      constexpr std::string_view kHash = "{SHA256}";
-      if (!secret.starts_with(kHash) || secret.size() != kHash.size() + 64) {
-        fail(Fault::bad_input, "{}:{}: 'user:{{SHA256}}HEX' is expected, HEX being the password's SHA-256 (printf %s PASSWORD | sha256sum)",
-             file.string(), number);
-      }
-      users_[std::string(line.substr(0, colon))] = secret.substr(kHash.size());
-    }
+  MirrorPolicy(oci::RegistryPolicy& inner, oci::PullThrough& mirror)
+      : inner_(inner), mirror_(mirror) {}
+  std::optional<net::HttpResponse> authorise(const net::ServerRequest& request,
+                                             oci::RegistryAction action,
+                                             std::string_view repository) override {
+    return inner_.authorise(request, action, repository);
   }
-  std::optional<net::HttpResponse> authorise(const net::ServerRequest& request, oci::RegistryAction, std::string_view) override {
-    const char* challenge = "Basic realm=\"slipway registry\"";
-    auto who = oci::basic_credentials(request);
-    if (!who) return oci::unauthorized(challenge);
-    auto user = users_.find(who->user);
-    // Hashed also for users that do not exist, so that the time does not tell.
-    bool fits = formats::equals_in_constant_time(formats::sha256_hex(who->password), user == users_.end() ? "" : user->second);
-    if (user == users_.end() || !fits) return oci::unauthorized(challenge, "wrong user or password");
-    return std::nullopt;
+  void wants_manifest(std::string_view repository, std::string_view tag_or_digest,
+                      const std::stop_token& stop) override {
+    mirror_.bring_manifest(repository, tag_or_digest, stop);
+  }
+  void wants_blob(std::string_view repository, const oci::Digest& digest,
+                  const std::stop_token& stop) override {
+    mirror_.bring_blob(repository, digest, stop);
   }
 
  private:
-  std::map<std::string, std::string> users_;
+  oci::RegistryPolicy& inner_;
+  oci::PullThrough& mirror_;
 };
 
-int run(const Invocation& call, Surroundings& around) {
-  if (call.arguments.empty() || call.arguments[0] != "serve") fail(Fault::bad_input, "'slipway registry serve' is what there is");
-  for (const char* later : {"--tls-cert", "--tls-key"}) {
-    if (call.has(later)) fail(Fault::unsupported, "'registry serve {}' is not supported yet: put a TLS proxy before it", later);
+std::uint64_t size_of(std::string_view text) {
+  auto digits = text.find_first_not_of("0123456789");
+  auto count = to_integer(text.substr(0, digits));
+  std::string unit = to_lower(digits == std::string_view::npos ? "" : trim(text.substr(digits)));
+  if (unit.ends_with('b')) unit.pop_back();
+  auto power = std::string_view("kmgt").find(unit);
+  if (!count || *count < 0 || unit.size() > 1 ||
+      (!unit.empty() && power == std::string_view::npos)) {
+    fail(Fault::bad_input, "'{}' is not a size such as 500MB or 10GB", text);
   }
-  std::filesystem::path root = call.value_or("--root", (around.state / "registry").string());
-  if (root.is_relative()) root = around.cwd / root;
-  std::unique_ptr<oci::RegistryPolicy> policy = std::make_unique<oci::OpenPolicy>();
-  if (auto file = call.value("--htpasswd")) policy = std::make_unique<FilePolicy>(*file);
+  auto size = static_cast<std::uint64_t>(*count);
+  for (std::size_t i = 0; !unit.empty() && i <= power; ++i) size *= 1000;
+  return size;
+}
+
+std::filesystem::path absolute(const Surroundings& around, const std::filesystem::path& path) {
+  return path.is_absolute() ? path : around.cwd / path;
+}
+
+void collect_now_and_then(oci::RegistryStore& store, Log& log, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  while (!wake.wait_for(lock, stop, kGarbageSpan, [] { return false; }) && !stop.stop_requested()) {
+    auto gone = store.collect_garbage(kGarbageGrace);
+    if (gone.blobs > 0)
+      log.info("registry: {} blobs that no manifest names are gone, {} bytes", gone.blobs,
+               gone.bytes);
+  }
+}
+
+int serve(const Invocation& call, Surroundings& around) {
+  auto root = absolute(around, call.value_or("--root", (around.state / "registry").string()));
+  std::unique_ptr<oci::RegistryPolicy> users = std::make_unique<oci::OpenPolicy>();
+  if (auto file = call.value("--htpasswd"))
+    users = std::make_unique<oci::HtpasswdPolicy>(os::read_file(absolute(around, *file)), *file);
+  std::optional<net::TlsServer> tls;
+  if (call.has("--tls-cert") != call.has("--tls-key"))
+    fail(Fault::bad_input, "--tls-cert and --tls-key belong together");
+  if (auto certificate = call.value("--tls-cert")) {
+    tls.emplace(absolute(around, *certificate).string(),
+                absolute(around, *call.value("--tls-key")).string());
+  }
   os::make_dirs(root);
   oci::RegistryStore store(root);
-  oci::RegistryServer registry(store, *policy, around.log, {.read_only = call.has("--read-only"), .allows_delete = true});
+  auto client = make_registry_client(around);
+  oci::PullThrough mirror(call.value_or("--proxy", ""), *client, store, around.log);
+  MirrorPolicy mirrored(*users, mirror);
+  bool is_mirror = call.has("--proxy");
+  oci::RegistryServerOptions options{.read_only = call.has("--read-only") || is_mirror,
+                                     .allows_delete = true};
+  if (auto quota = call.value("--quota")) options.most_total_bytes = size_of(*quota);
+  oci::RegistryPolicy& policy = is_mirror ? static_cast<oci::RegistryPolicy&>(mirrored) : *users;
+  oci::RegistryServer registry(store, policy, around.log, options);
   std::vector<net::Listener> listeners;
-  listeners.push_back({.socket = net::listen_tcp(call.value_or("--listen", "127.0.0.1:5000"))});
+  listeners.push_back({.socket = net::listen_tcp(call.value_or("--listen", "127.0.0.1:5000")),
+                       .tls = tls ? &*tls : nullptr});
   const std::string address = net::local_address(listeners[0].socket);
   net::HttpServer server(
       std::move(listeners),
       [&](net::ServerRequest& request, net::ResponseWriter& response) {
-        if (oci::RegistryServer::is_registry_path(request.path)) return registry.handle(request, response);
+        if (oci::RegistryServer::is_registry_path(request.path))
+          return registry.handle(request, response);
         response.send(net::text_response(404, "this is a registry: /v2/\n"));
       },
       around.log);
-  print(fmt::format("registry on {}, data in {}\n", address, root.string()));
-  server.run(around.stop);
+  print(
+      fmt::format("registry on {}{}, data in {}\n", tls ? "https://" : "", address, root.string()));
+  TaskGroup group(around.stop);
+  group.start([&](const std::stop_token& stop) { collect_now_and_then(store, around.log, stop); });
+  group.start([&](const std::stop_token& stop) { server.run(stop); });
+  try {
+    group.join();
+  } catch (const Cancelled&) {  // NOLINT(bugprone-empty-catch): how it ends
+  }
   return 0;
+}
+
+int collect(const Invocation& call, Surroundings& around) {
+  auto root = absolute(around, call.value_or("--root", (around.state / "registry").string()));
+  oci::RegistryStore store(root);
+  auto gone = store.collect_garbage(std::chrono::seconds(0));
+  print(fmt::format("{} blobs, {} bytes, {} unfinished uploads removed\n", gone.blobs, gone.bytes,
+                    gone.uploads));
+  return 0;
+}
+
+int run(const Invocation& call, Surroundings& around) {
+  std::string what = call.arguments.empty() ? "" : call.arguments[0];
+  if (what == "serve") return serve(call, around);
+  if (what == "gc") return collect(call, around);
+  fail(Fault::bad_input, "it is 'slipway registry serve' or 'slipway registry gc'");
 }
 
 }  // namespace
@@ -82,14 +145,20 @@ int run(const Invocation& call, Surroundings& around) {
 Verb registry_verb() {
   using Kind = Option::Kind;
   return {.name = "registry",
-          .usage = "serve [--listen ADDRESS] [--root DIR] [options]",
+          .usage = "serve|gc [--listen ADDRESS] [--root DIR] [options]",
           .summary = "a plain OCI registry on its own",
-          .options = {{"--listen", Kind::value, "ADDRESS", "where to listen (127.0.0.1:5000; port 0: any)"},
+          .options = {{"--listen", Kind::value, "ADDRESS",
+                       "where to listen (127.0.0.1:5000; port 0: any)"},
                       {"--root", Kind::value, "DIR", "where the data is (STATE/registry)"},
-                      {"--htpasswd", Kind::value, "FILE", "users and hashed passwords; without it everybody may do everything"},
+                      {"--htpasswd", Kind::value, "FILE",
+                       "users and hashed passwords; without it everybody may do everything"},
                       {"--read-only", Kind::flag, "", "refuse pushes and deletes"},
-                      {"--tls-cert", Kind::value, "FILE", "not supported yet"},
-                      {"--tls-key", Kind::value, "FILE", "not supported yet"}},
+                      {"--proxy", Kind::value, "HOST",
+                       "be a mirror of this registry: fetch what is missing"},
+                      {"--quota", Kind::value, "SIZE", "refuse pushes past this many bytes"},
+                      {"--tls-cert", Kind::value, "FILE",
+                       "serve https with this certificate (PEM, chain behind it)"},
+                      {"--tls-key", Kind::value, "FILE", "its key (PEM)"}},
           .min_arguments = 1,
           .max_arguments = 1,
           .run = run};

@@ -15,8 +15,9 @@ namespace slipway::cli {
 
 /// An option of a verb, as plain data; parse.cpp turns it into CLI11's.
 struct Option {
-  enum class Kind { flag, value, list };  ///< list: may be given several times
-  std::string name;                       ///< with its dashes: "--build-arg", or "-f,--file" for both forms
+  /// list: may be given several times; choice: alone it means "true", a value follows only after '='
+  enum class Kind { flag, value, list, choice };
+  std::string name;  ///< with its dashes: "--build-arg", or "-f,--file" for both forms
   Kind kind = Kind::value;
   std::string placeholder;  ///< "K=V"; empty for flags
   std::string help;         ///< one line
@@ -45,7 +46,8 @@ struct Surroundings {
   bool color = false;     ///< stderr is a terminal that shows colours
   bool terminal = false;  ///< stderr is a terminal: progress may be live
   Log& log;
-  std::stop_token stop;  ///< asked for on Ctrl-C or SIGTERM
+  std::stop_token stop;   ///< asked for on Ctrl-C or SIGTERM
+  std::stop_token hurry;  ///< asked for on the second one: what takes its time to end is killed
 };
 
 /// Writes to stdout: results. Each call is one write.

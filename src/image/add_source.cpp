@@ -199,6 +199,18 @@ class Adder {
 
 }  // namespace
 
+bool unpack_archive(const std::filesystem::path& file, const std::filesystem::path& into,
+                    const std::stop_token& stop) {
+  struct stat status {};
+  if (::lstat(file.c_str(), &status) != 0) os::throw_errno("stat of '" + file.string() + "'");
+  auto node = node_of(status, file.string());
+  if (!node || !is_archive(*node)) return false;
+  OpenArchive archive(*node);
+  os::Fd root = os::open_file(into.string(), O_RDONLY | O_DIRECTORY);
+  oci::apply_layer(archive.reader(), root, {}, stop);
+  return true;
+}
+
 Added add_sources(const CopyOp& add, Tree& context, const CopyWorld& world, LayerStore& store,
                   const std::stop_token& stop) {
   return Adder(add, context, world, store, stop).run();

@@ -22,6 +22,10 @@ bool is_git_source(std::string_view source);
 ///   throws  Error{unavailable, not_found} when it cannot be had; Error{bad_input} when --checksum does not fit
 std::string remote_key(const CopyOp& add, LayerStore& store, const std::stop_token& stop);
 
+/// Unpacks a tar, whatever compressed it, into an empty directory. False when the file is no tar. throws Error{bad_input} when it is cut short
+bool unpack_archive(const std::filesystem::path& file, const std::filesystem::path& into,
+                    const std::stop_token& stop);
+
 struct Added {
   Entries entries;
   std::shared_ptr<os::TempDir>

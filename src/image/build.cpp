@@ -6,10 +6,14 @@
 #include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "formats/time.hpp"
+#include "image/attest.hpp"
+#include "image/build_cache.hpp"
+#include "image/check.hpp"
 #include "image/graph.hpp"
 #include "image/output.hpp"
 #include "image/stage_run.hpp"
 #include "oci/reference.hpp"
+#include "oci/registry_client.hpp"
 #include "os/file.hpp"
 
 namespace slipway::image {
@@ -52,10 +56,67 @@ DockerfileText read_dockerfile(const BuildRequest& request) {
   throw Error(Fault::bad_input, all);
 }
 
+CheckSettings check_settings(const Dockerfile& parsed, const BuildRequest& request) {
+  auto given = request.build_args.find("BUILDKIT_DOCKERFILE_CHECK");
+  return read_check_settings(given != request.build_args.end() ? given->second
+                                                               : parsed.directives.check);
+}
+
+std::vector<CheckFinding> printable(const std::vector<Finding>& findings,
+                                    const DockerfileText& file) {
+  std::vector<CheckFinding> out;
+  for (const auto& finding : findings) {
+    Diagnostic at{file.name, finding.lines.first, 0, ""};
+    std::string source = with_source(at, file.text, finding.lines.last);
+    out.push_back({.rule = finding.rule,
+                   .message = finding.message,
+                   .address = rule_address(finding.rule),
+                   .source = source.substr(source.find('\n') + 1),
+                   .file = file.name,
+                   .line = finding.lines.first});
+  }
+  return out;
+}
+
+// The first stages of a push, while steps still run: layers go to the registries as they are made.
+class EarlyPush final {
+ public:
+  EarlyPush(const BuildRequest& request, BuildEnvironment& environment,
+            const std::vector<std::string>& names)
+      : environment_(environment) {
+    for (const auto& output : request.outputs) {
+      if (output.kind != Output::Kind::registry) continue;
+      for (const auto& name : output.names.empty() ? names : output.names) {
+        auto place = oci::Reference::parse(name);
+        bool is_known = std::any_of(places_.begin(), places_.end(), [&](const auto& known) {
+          return known.host == place.host && known.repository == place.repository;
+        });
+        if (!is_known) places_.push_back(std::move(place));
+      }
+    }
+  }
+  [[nodiscard]] bool is_wanted() const { return !places_.empty(); }
+  // What fails here is tried again, and told, by the push itself.
+  void send(const oci::Descriptor& blob, const std::stop_token& stop) {
+    for (const auto& place : places_) {
+      try {
+        environment_.registry.push_blob(place, blob, environment_.store, {}, stop);
+      } catch (const Error& error) {
+        environment_.log.debug("early push of {} to {}: {}", blob.digest, place, error.what());
+      }
+    }
+  }
+
+ private:
+  BuildEnvironment& environment_;
+  std::vector<oci::Reference> places_;
+};
+
 // Makes blobs of the target's layers, one after the other (each on all processors), while later steps still run.
 class BlobMaker final {
  public:
-  BlobMaker(const BuildRequest& request, TaskGroup& group) : request_(request), group_(group) {}
+  BlobMaker(const BuildRequest& request, EarlyPush& push, TaskGroup& group)
+      : request_(request), push_(push), group_(group) {}
 
   void start() {
     group_.start([this](const std::stop_token& stop) { work(stop); });
@@ -98,11 +159,16 @@ class BlobMaker final {
       if (!woken) throw Cancelled();
       if (!next) return;
       auto blob = next->blob(request_.compression, clamp, stop);
+      if (push_.is_wanted()) {
+        group_.start(
+            [this, sent = blob.blob](const std::stop_token& inner) { push_.send(sent, inner); });
+      }
       queue_.with([&](Queue& queue) { queue.blobs.push_back(std::move(blob)); });
     }
   }
 
   const BuildRequest& request_;
+  EarlyPush& push_;
   TaskGroup& group_;
   Guarded<Queue> queue_;
 };
@@ -141,7 +207,7 @@ std::string oci_layer_type(const std::string& type) {
 
 oci::Descriptor put_image(const BuildRequest& request, BuildEnvironment& environment,
                           const StageRun& target, const std::vector<LayerBlob>& blobs,
-                          BuildResult& result) {
+                          const std::string& inline_cache, BuildResult& result) {
   oci::ImageConfig config = finished_config(request, target, blobs);
   oci::Manifest manifest;
   std::string config_bytes = oci::print(config);
@@ -155,6 +221,7 @@ oci::Descriptor put_image(const BuildRequest& request, BuildEnvironment& environ
   }
   for (const auto& blob : blobs) manifest.layers.push_back(blob.blob);
   manifest.annotations = request.annotations;
+  if (!inline_cache.empty()) manifest.annotations[std::string(kInlineCache)] = inline_cache;
   std::string bytes = oci::print(manifest);
   auto descriptor = oci::describe(bytes, oci::media_type::kManifest);
   if (!environment.store.has(descriptor.digest)) environment.store.put(bytes);
@@ -163,6 +230,39 @@ oci::Descriptor put_image(const BuildRequest& request, BuildEnvironment& environ
   result.manifest_size = descriptor.size;
   result.media_type = descriptor.media_type;
   return descriptor;
+}
+
+// The image with what attests it: an index, as soon as anything was asked for.
+oci::Descriptor attested(const BuildRequest& request, BuildEnvironment& environment,
+                         const DockerfileText& file, Sources& sources, const oci::Descriptor& image,
+                         const StageRun& target, Tree* root, formats::Time started,
+                         BuildResult& result, const std::stop_token& stop) {
+  std::vector<Attestation> attestations;
+  auto platform = target.plan.image.platform;
+  auto at = request.source_date_epoch
+                ? formats::from_epoch_seconds(static_cast<double>(*request.source_date_epoch))
+                : formats::now();
+  if (root) {
+    attestations.push_back(
+        {kSpdxPredicate, spdx_document(packages_of(*root, stop), "sbom", formats::iso8601(at))});
+  }
+  if (request.provenance) {
+    BuildFacts facts{.request = request,
+                     .dockerfile = file.text,
+                     .materials = sources.materials(),
+                     .platform = platform.str(),
+                     .started = formats::iso8601_millis(request.source_date_epoch ? at : started),
+                     .finished = formats::iso8601_millis(at),
+                     .id = request.source_date_epoch ? image.digest.str() : hex(random_bytes(12))};
+    const auto& spec = *request.provenance;
+    attestations.push_back({spec.version == "v1" ? kProvenance1 : kProvenance02,
+                            provenance(facts, spec.max, spec.version)});
+  }
+  auto index = put_attestations(environment.store, image, platform, result.names, attestations);
+  result.manifest_digest = index.digest.str();
+  result.manifest_size = index.size;
+  result.media_type = index.media_type;
+  return index;
 }
 
 bool needs_image(const BuildRequest& request) {
@@ -174,6 +274,10 @@ bool needs_image(const BuildRequest& request) {
 
 BuildRequest with_epoch_argument(BuildRequest request) {
   auto given = request.build_args.find("SOURCE_DATE_EPOCH");
+  if (auto asked = request.build_args.find("BUILDKIT_INLINE_CACHE");
+      asked != request.build_args.end() && asked->second == "1") {
+    request.cache_to.push_back({.kind = CacheSpec::Kind::inline_});
+  }
   if (given == request.build_args.end() || request.source_date_epoch) return request;
   auto seconds = to_integer(given->second);
   if (!seconds)
@@ -188,6 +292,7 @@ BuildResult build(const BuildRequest& given, BuildEnvironment& environment,
                   const ProgressSink& progress, const std::stop_token& stop) {
   const BuildRequest request = with_epoch_argument(given);
   BuildResult result;
+  auto started = formats::now();
   for (const auto& tag : request.tags) result.names.push_back(oci::Reference::parse(tag).str());
   auto file = read_dockerfile(request);
   auto arguments = arguments_of(request);
@@ -198,12 +303,29 @@ BuildResult build(const BuildRequest& given, BuildEnvironment& environment,
   auto lease = environment.store.lease();
   LayerStore store(environment.state / "build");
   Sources sources(request, environment, store);
-  sources.set_dockerfile(file.path);
   TaskGroup group(stop);
-  BlobMaker blobs(request, group);
+  sources.set_dockerfile(file.path);
+  BuildCache cache(request, environment, store);
+  EarlyPush early(request, environment, result.names);
+  BlobMaker blobs(request, early, group);
   StageRunner runner({request, environment, list, arguments, file.text, sources, store, progress},
                      group);
   runner.plan(stop);
+  auto settings = check_settings(parsed, request);
+  auto findings = check_dockerfile(parsed, file.text, arguments, &sources.context("").ignore);
+  for (auto& finding : runner.findings()) findings.push_back(std::move(finding));
+  std::stable_sort(findings.begin(), findings.end(),
+                   [](const auto& a, const auto& b) { return a.lines.first < b.lines.first; });
+  result.findings = printable(without_skipped(std::move(findings), settings), file);
+  if (request.check_only) return result;
+  if (settings.is_error && !result.findings.empty()) {
+    fail(Fault::bad_input, "lint violation found for rules: {}\n{}:{}: {}", result.findings[0].rule,
+         result.findings[0].file, result.findings[0].line, result.findings[0].message);
+  }
+  if (!request.cache_from.empty()) {
+    store.set_remote(&cache);
+    cache.import(stop);
+  }
   if (needs_image(request)) {
     runner.on_target_layer = [&](const std::shared_ptr<Layer>& layer) { blobs.add(layer); };
     blobs.start();
@@ -227,8 +349,16 @@ BuildResult build(const BuildRequest& given, BuildEnvironment& environment,
   }
   end();
   oci::Descriptor image;
+  std::vector<CacheEntry> least;
+  if (!request.cache_to.empty()) least = runner.cache_entries(false, stop);
   if (needs_image(request)) {
-    image = put_image(request, environment, *target, made, result);
+    image = put_image(request, environment, *target, made,
+                      cache.wants_inline() ? print_cache(least) : "", result);
+    if (request.sbom || request.provenance) {
+      Tree* root = request.sbom ? &runner.tree_of(*target, stop) : nullptr;
+      image = attested(request, environment, file, sources, image, *target, root, started, result,
+                       stop);
+    }
     for (const auto& name : result.names) {
       auto known = environment.store.resolve(name);
       if (!known || known->digest != image.digest) environment.store.set_tag(name, image);
@@ -241,6 +371,8 @@ BuildResult build(const BuildRequest& given, BuildEnvironment& environment,
                     .root = [&]() -> Tree& { return runner.tree_of(*target, stop); },
                     .progress = progress};
   for (const auto& output : request.outputs) write_output(output, world, result.pushed, stop);
+  if (!request.cache_to.empty())
+    cache.write(least, cache.wants_max() ? runner.cache_entries(true, stop) : least, stop);
   return result;
 }
 

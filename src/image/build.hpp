@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "container/spec.hpp"
 
 namespace slipway::oci {
 class BlobStore;
@@ -44,6 +45,36 @@ struct Output {
   std::vector<std::string> names;  ///< for registry: instead of the request's tags
 };
 
+/// Where steps of other machines come from and go to: one --cache-from or --cache-to.
+struct CacheSpec {
+  enum class Kind {
+    registry,
+    inline_,  ///< in the image itself
+    local,    ///< an OCI layout in a directory
+  };
+  Kind kind = Kind::registry;
+  std::string ref;                  ///< of registry
+  std::filesystem::path directory;  ///< of local
+  bool max = false;                 ///< the steps of every stage, not only of the result
+  bool ignore_error = false;
+};
+
+/// What a provenance attestation tells.
+struct ProvenanceSpec {
+  bool max = false;              ///< with build arguments and Dockerfile
+  std::string version = "v0.2";  ///< of SLSA's predicate: v0.2 or v1
+};
+
+/// A build check's finding, for printing.
+struct CheckFinding {
+  std::string rule;
+  std::string message;
+  std::string address;  ///< where the rule is explained
+  std::string source;   ///< "Dockerfile:3" and the lines around
+  std::string file;
+  int line = 0;
+};
+
 enum class Compression { gzip, zstd, none };
 
 /// What to build, with the meanings of `docker buildx build`. Holds no paths relative to anything but `context`.
@@ -69,6 +100,13 @@ struct BuildRequest {
   bool allow_insecure = false;  ///< permit RUN --security=insecure
   Compression compression = Compression::gzip;
   std::vector<Output> outputs;
+  bool sbom = false;                         ///< attest the packages in the image
+  std::optional<ProvenanceSpec> provenance;  ///< attest how it was made
+  std::vector<CacheSpec> cache_from;
+  std::vector<CacheSpec> cache_to;
+  std::vector<container::Ulimit> ulimits;  ///< of RUN steps
+  bool check_only = false;                 ///< check the Dockerfile, build nothing
+  bool explain = false;                    ///< tell for each step why it is run or not
   std::optional<std::int64_t>
       source_date_epoch;           ///< seconds; SOURCE_DATE_EPOCH in build_args sets it too
   bool rewrite_timestamp = false;  ///< new layers' times are clamped to source_date_epoch
@@ -104,6 +142,7 @@ struct BuildResult {
   std::vector<std::string> pushed;  ///< the names that a registry took
   int steps = 0;
   int cached = 0;
+  std::vector<CheckFinding> findings;
 };
 
 /// Builds an image: reads the Dockerfile and the context, runs what is not cached, stores, exports and pushes the result.

@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "image/add_source.hpp"
 #include "os/file.hpp"
 
 namespace slipway::image {
@@ -32,7 +33,8 @@ std::vector<std::pair<std::string, std::string>> fields_of(std::string_view text
   std::vector<std::pair<std::string, std::string>> fields;
   for (const auto& part : parts) {
     auto equals = part.find('=');
-    fields.emplace_back(to_lower(trim(part.substr(0, equals))), equals == std::string::npos ? "" : part.substr(equals + 1));
+    fields.emplace_back(to_lower(trim(part.substr(0, equals))),
+                        equals == std::string::npos ? "" : part.substr(equals + 1));
   }
   return fields;
 }
@@ -41,15 +43,19 @@ bool is_true(const std::string& value) { return value == "true" || value == "1" 
 
 }  // namespace
 
-void add_pair(std::map<std::string, std::string>& pairs, std::string_view option, std::string_view text) {
+void add_pair(std::map<std::string, std::string>& pairs, std::string_view option,
+              std::string_view text) {
   auto equals = text.find('=');
   if (equals == 0 || text.empty()) fail(Fault::bad_input, "{} '{}' is not KEY=VALUE", option, text);
-  pairs[std::string(text.substr(0, equals))] = equals == std::string_view::npos ? "" : std::string(text.substr(equals + 1));
+  pairs[std::string(text.substr(0, equals))] =
+      equals == std::string_view::npos ? "" : std::string(text.substr(equals + 1));
 }
 
 void add_build_arg(BuildRequest& request, std::string_view text, const BuildFlags& flags) {
-  if (text.find('=') != std::string_view::npos) return add_pair(request.build_args, "--build-arg", text);
-  if (auto value = flags.environment(std::string(text))) request.build_args[std::string(text)] = *value;
+  if (text.find('=') != std::string_view::npos)
+    return add_pair(request.build_args, "--build-arg", text);
+  if (auto value = flags.environment(std::string(text)))
+    request.build_args[std::string(text)] = *value;
 }
 
 void add_secret(BuildRequest& request, std::string_view text, const BuildFlags& flags) {
@@ -58,11 +64,16 @@ void add_secret(BuildRequest& request, std::string_view text, const BuildFlags& 
   std::string variable;
   std::string type;
   for (const auto& [key, value] : fields_of(text)) {
-    if (key == "id") id = value;
-    else if (key == "src" || key == "source") file = value;
-    else if (key == "env") variable = value;
-    else if (key == "type") type = value;
-    else fail(Fault::bad_input, "--secret: unexpected key '{}' in '{}'", key, text);
+    if (key == "id")
+      id = value;
+    else if (key == "src" || key == "source")
+      file = value;
+    else if (key == "env")
+      variable = value;
+    else if (key == "type")
+      type = value;
+    else
+      fail(Fault::bad_input, "--secret: unexpected key '{}' in '{}'", key, text);
   }
   if (id.empty()) fail(Fault::bad_input, "--secret '{}' has no id", text);
   if (type == "env" && variable.empty()) variable = file.empty() ? id : file;
@@ -83,28 +94,42 @@ void add_secret(BuildRequest& request, std::string_view text, const BuildFlags& 
 
 void add_build_context(BuildRequest& request, std::string_view text, const BuildFlags& flags) {
   auto equals = text.find('=');
-  if (equals == std::string_view::npos || equals == 0) fail(Fault::bad_input, "--build-context '{}' is not NAME=PATH", text);
+  if (equals == std::string_view::npos || equals == 0)
+    fail(Fault::bad_input, "--build-context '{}' is not NAME=PATH", text);
   std::string name(text.substr(0, equals));
   std::string value(text.substr(equals + 1));
   if (value.starts_with("docker-image://")) {
     request.contexts[name] = value;
     return;
   }
+  if (value.starts_with("oci-layout://")) {
+    request.contexts[name] = "oci-layout://" + absolute(flags, value.substr(13)).string();
+    return;
+  }
+  if (is_remote_source(value)) {
+    request.contexts[name] = value;
+    return;
+  }
   if (value.find("://") != std::string::npos) {
-    fail(Fault::unsupported, "'--build-context {}' is not supported yet: give a directory or docker-image://REF", text);
+    fail(Fault::unsupported,
+         "'--build-context {}' is not supported yet: give a directory or docker-image://REF", text);
   }
   fs::path path = absolute(flags, value).lexically_normal();
   std::error_code problem;
-  if (!fs::is_directory(path, problem)) fail(Fault::bad_input, "--build-context {}: there is no directory '{}'", name, path.string());
+  if (!fs::is_directory(path, problem))
+    fail(Fault::bad_input, "--build-context {}: there is no directory '{}'", name, path.string());
   request.contexts[name] = path.string();
 }
 
 void add_ssh(BuildRequest& request, std::string_view text, const BuildFlags& flags) {
   auto equals = text.find('=');
-  if (text.substr(0, equals) != "default") fail(Fault::unsupported, "'--ssh {}' is not supported yet: only 'default' is", text);
-  request.ssh_agent_socket =
-      equals == std::string_view::npos ? flags.environment("SSH_AUTH_SOCK").value_or("") : absolute(flags, text.substr(equals + 1)).string();
-  if (request.ssh_agent_socket.empty()) fail(Fault::bad_input, "--ssh default: SSH_AUTH_SOCK is not set");
+  if (text.substr(0, equals) != "default")
+    fail(Fault::unsupported, "'--ssh {}' is not supported yet: only 'default' is", text);
+  request.ssh_agent_socket = equals == std::string_view::npos
+                                 ? flags.environment("SSH_AUTH_SOCK").value_or("")
+                                 : absolute(flags, text.substr(equals + 1)).string();
+  if (request.ssh_agent_socket.empty())
+    fail(Fault::bad_input, "--ssh default: SSH_AUTH_SOCK is not set");
 }
 
 void add_output(BuildRequest& request, std::string_view text, const BuildFlags& flags) {
@@ -121,8 +146,9 @@ void add_output(BuildRequest& request, std::string_view text, const BuildFlags& 
   for (const auto& [key, value] : fields_of(text)) {
     if (key == "type") {
       static constexpr std::pair<std::string_view, Output::Kind> kKinds[] = {
-          {"image", Output::Kind::store}, {"registry", Output::Kind::registry}, {"oci", Output::Kind::oci},
-          {"docker", Output::Kind::docker}, {"tar", Output::Kind::tar}, {"local", Output::Kind::local}};
+          {"image", Output::Kind::store}, {"registry", Output::Kind::registry},
+          {"oci", Output::Kind::oci},     {"docker", Output::Kind::docker},
+          {"tar", Output::Kind::tar},     {"local", Output::Kind::local}};
       bool known = false;
       for (const auto& [name, kind] : kKinds) {
         if (value != name) continue;
@@ -139,13 +165,19 @@ void add_output(BuildRequest& request, std::string_view text, const BuildFlags& 
     } else if (key == "push") {
       if (is_true(value)) output.kind = Output::Kind::registry;
     } else if (key == "compression") {
-      if (value == "gzip") request.compression = Compression::gzip;
-      else if (value == "zstd") request.compression = Compression::zstd;
-      else if (value == "uncompressed") request.compression = Compression::none;
-      else fail(Fault::unsupported, "compression '{}' is not supported yet: it is gzip, zstd or uncompressed", value);
+      if (value == "gzip")
+        request.compression = Compression::gzip;
+      else if (value == "zstd")
+        request.compression = Compression::zstd;
+      else if (value == "uncompressed")
+        request.compression = Compression::none;
+      else
+        fail(Fault::unsupported,
+             "compression '{}' is not supported yet: it is gzip, zstd or uncompressed", value);
     } else if (key == "rewrite-timestamp") {
       request.rewrite_timestamp = is_true(value);
-    } else if (key != "oci-mediatypes" && key != "force-compression" && key != "compression-level" && key != "store") {
+    } else if (key != "oci-mediatypes" && key != "force-compression" &&
+               key != "compression-level" && key != "store") {
       fail(Fault::bad_input, "--output: unexpected key '{}' in '{}'", key, text);
     }
   }
@@ -154,6 +186,111 @@ void add_output(BuildRequest& request, std::string_view text, const BuildFlags& 
     if (output.kind == Output::Kind::store) request.tags.push_back(name);
   }
   request.outputs.push_back(std::move(output));
+}
+
+namespace {
+
+CacheSpec read_cache(std::string_view option, std::string_view text, const BuildFlags& flags) {
+  CacheSpec spec;
+  std::string type = "registry";
+  if (text.find('=') == std::string_view::npos) {
+    spec.ref = text;
+    return spec;
+  }
+  for (const auto& [key, value] : fields_of(text)) {
+    if (key == "type")
+      type = value;
+    else if (key == "ref")
+      spec.ref = value;
+    else if (key == "src" || key == "dest")
+      spec.directory = absolute(flags, value);
+    else if (key == "mode")
+      spec.max = value == "max";
+    else if (key == "ignore-error")
+      spec.ignore_error = is_true(value);
+    // How the blobs are written: always as one image manifest with OCI types, compressed as the image is.
+  }
+  if (type == "registry") {
+    if (spec.ref.empty()) fail(Fault::bad_input, "{} '{}' has no ref", option, text);
+  } else if (type == "local") {
+    spec.kind = CacheSpec::Kind::local;
+    if (spec.directory.empty())
+      fail(Fault::bad_input, "{} '{}' has no {}", option, text,
+           option == "--cache-to" ? "dest" : "src");
+  } else if (type == "inline") {
+    spec.kind = CacheSpec::Kind::inline_;
+  } else {
+    fail(Fault::unsupported, "'{} type={}' is not supported yet: it is registry, local or inline",
+         option, type);
+  }
+  return spec;
+}
+
+}  // namespace
+
+void add_cache_from(BuildRequest& request, std::string_view text, const BuildFlags& flags) {
+  request.cache_from.push_back(read_cache("--cache-from", text, flags));
+  if (request.cache_from.back().kind == CacheSpec::Kind::inline_)
+    fail(Fault::bad_input, "--cache-from '{}': name the image, type=registry,ref=REF", text);
+}
+
+void add_cache_to(BuildRequest& request, std::string_view text, const BuildFlags& flags) {
+  request.cache_to.push_back(read_cache("--cache-to", text, flags));
+}
+
+void set_provenance(BuildRequest& request, std::string_view text) {
+  ProvenanceSpec spec;
+  bool wanted = true;
+  for (const auto& [key, value] : fields_of(text)) {
+    if (key == "true" || key == "1" || key == "type") continue;
+    if (key == "false" || key == "0" || (key == "disabled" && is_true(value)))
+      wanted = false;
+    else if (key == "mode" && (value == "min" || value == "max"))
+      spec.max = value == "max";
+    else if (key == "version" && (value == "v0.2" || value == "v1"))
+      spec.version = value;
+    else if (key != "builder-id" && key != "inline-only" && key != "reproducible" &&
+             key != "filename" && key != "disabled") {
+      fail(Fault::bad_input,
+           "--provenance '{}': it is true, false, or mode=min|max[,version=v0.2|v1]", text);
+    }
+  }
+  request.provenance = wanted ? std::optional(spec) : std::nullopt;
+}
+
+void set_sbom(BuildRequest& request, std::string_view text) {
+  request.sbom =
+      text != "false" && text != "0" && text.find("disabled=true") == std::string_view::npos;
+}
+
+void add_attestation(BuildRequest& request, std::string_view text) {
+  std::string type;
+  for (const auto& [key, value] : fields_of(text)) {
+    if (key == "type") type = value;
+  }
+  if (type == "sbom") return set_sbom(request, text);
+  if (type == "provenance") return set_provenance(request, text);
+  fail(Fault::bad_input, "--attest '{}': its type is sbom or provenance", text);
+}
+
+void add_ulimit(BuildRequest& request, std::string_view text) {
+  auto equals = text.find('=');
+  auto colon = text.find(':');
+  auto number = [](std::string_view part) -> std::optional<std::uint64_t> {
+    if (part == "-1" || part == "unlimited") return UINT64_MAX;
+    auto value = to_integer(part);
+    return value && *value >= 0 ? std::optional(static_cast<std::uint64_t>(*value)) : std::nullopt;
+  };
+  if (equals != std::string_view::npos && equals > 0) {
+    auto soft = number(
+        text.substr(equals + 1, colon == std::string_view::npos ? colon : colon - equals - 1));
+    auto hard = colon == std::string_view::npos ? soft : number(text.substr(colon + 1));
+    if (soft && hard && *soft <= *hard) {
+      request.ulimits.push_back({std::string(text.substr(0, equals)), *soft, *hard});
+      return;
+    }
+  }
+  fail(Fault::bad_input, "--ulimit '{}' is not NAME=SOFT[:HARD]", text);
 }
 
 }  // namespace slipway::image

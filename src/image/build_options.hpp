@@ -22,7 +22,8 @@ struct BuildFlags {
 };
 
 /// "K=V". throws Error{bad_input} naming `option`
-void add_pair(std::map<std::string, std::string>& pairs, std::string_view option, std::string_view text);
+void add_pair(std::map<std::string, std::string>& pairs, std::string_view option,
+              std::string_view text);
 /// "K=V", or "K" for the environment's value (left out when it is not set).
 void add_build_arg(BuildRequest& request, std::string_view text, const BuildFlags& flags);
 /// "id=N,src=FILE", "id=N,env=NAME", "id=N" (the variable N, else the file N).
@@ -33,5 +34,17 @@ void add_build_context(BuildRequest& request, std::string_view text, const Build
 void add_ssh(BuildRequest& request, std::string_view text, const BuildFlags& flags);
 /// "type=KIND,dest=PATH,…", "PATH", "-".
 void add_output(BuildRequest& request, std::string_view text, const BuildFlags& flags);
+
+/// "REF", "type=registry,ref=REF", "type=local,src=DIR", "type=inline", "type=local,dest=DIR,mode=max".
+void add_cache_from(BuildRequest& request, std::string_view text, const BuildFlags& flags);
+void add_cache_to(BuildRequest& request, std::string_view text, const BuildFlags& flags);
+/// "true", "false", "mode=max", "mode=min,version=v1".
+void set_provenance(BuildRequest& request, std::string_view text);
+/// "true", "false".
+void set_sbom(BuildRequest& request, std::string_view text);
+/// "type=sbom", "type=provenance,mode=max".
+void add_attestation(BuildRequest& request, std::string_view text);
+/// "nofile=1024:2048", "nofile=1024", "core=-1".
+void add_ulimit(BuildRequest& request, std::string_view text);
 
 }  // namespace slipway::image

@@ -33,12 +33,14 @@ struct World {
 
   World() {
     os::make_dirs(context);
-    runtime.on_run = [this](const container::ContainerSpec& spec, const container::OutputSink& sink) {
+    runtime.on_run = [this](const container::ContainerSpec& spec,
+                            const container::OutputSink& sink) {
       std::string command = spec.argv.back();
       ran.with([&](auto& list) { list.push_back(command); });
       sink("ran " + command + "\n");
       if (command == "false") return os::Exit{.code = 3};
-      if (command.starts_with("touch ")) os::write_file(spec.rootfs.upper / command.substr(6), command);
+      if (command.starts_with("touch "))
+        os::write_file(spec.rootfs.upper / command.substr(6), command);
       return os::Exit{};
     };
   }
@@ -115,7 +117,9 @@ TEST_CASE("a stage that made the same files again does not disturb what copies f
   if (::geteuid() != 0) return;
   World world;
   world.file("in", "1");
-  std::string text = "FROM scratch AS one\nCOPY in /in\nRUN touch out\nFROM scratch\nCOPY --from=one /out /out\nRUN touch z\n";
+  std::string text =
+      "FROM scratch AS one\nCOPY in /in\nRUN touch out\nFROM scratch\nCOPY --from=one /out "
+      "/out\nRUN touch z\n";
   world.run(text);
   world.commands();
   world.file("in", "2");
@@ -126,7 +130,9 @@ TEST_CASE("a stage that made the same files again does not disturb what copies f
 TEST_CASE("stages that are not needed are not run, and not asked for when the result is cached") {
   if (::geteuid() != 0) return;
   World world;
-  std::string text = "FROM scratch AS unused\nRUN touch u\nFROM scratch AS used\nRUN touch a\nFROM scratch\nCOPY --from=used /a /b\n";
+  std::string text =
+      "FROM scratch AS unused\nRUN touch u\nFROM scratch AS used\nRUN touch a\nFROM scratch\nCOPY "
+      "--from=used /a /b\n";
   world.run(text);
   CHECK(world.commands() == Names{"touch a"});
   auto again = world.run(text);
@@ -167,14 +173,18 @@ TEST_CASE("secrets and build arguments that nobody declares do not change the im
   CHECK(second.cached == 1);
 }
 
-TEST_CASE("the same inputs give the same image on a new machine with SOURCE_DATE_EPOCH and rewrite-timestamp") {
+TEST_CASE(
+    "the same inputs give the same image on a new machine with SOURCE_DATE_EPOCH and "
+    "rewrite-timestamp") {
   if (::geteuid() != 0) return;
   std::string digests[2];
   for (auto& digest : digests) {
     World world;
     world.file("f", "1");
-    BuildRequest request{.build_args = {{"SOURCE_DATE_EPOCH", "1700000000"}}, .rewrite_timestamp = true};
-    digest = world.run("FROM scratch\nWORKDIR /w\nCOPY f .\nRUN touch x\n", request).manifest_digest;
+    BuildRequest request{.build_args = {{"SOURCE_DATE_EPOCH", "1700000000"}},
+                         .rewrite_timestamp = true};
+    digest =
+        world.run("FROM scratch\nWORKDIR /w\nCOPY f .\nRUN touch x\n", request).manifest_digest;
   }
   CHECK(digests[0] == digests[1]);
 }
@@ -184,7 +194,91 @@ TEST_CASE("a local output holds the files, with what later layers removed gone")
   World world;
   world.file("f", "1");
   fs::path out = world.temp.path() / "out";
-  world.run("FROM scratch\nCOPY f /d/f\nRUN touch x\n", {.outputs = {{.kind = Output::Kind::local, .dest = out}}});
+  world.run("FROM scratch\nCOPY f /d/f\nRUN touch x\n",
+            {.outputs = {{.kind = Output::Kind::local, .dest = out}}});
   CHECK(os::read_file(out / "d/f") == "1");
   CHECK(os::read_file(out / "x") == "touch x");
+}
+
+TEST_CASE(
+    "a build on a new machine runs nothing that a local cache holds, and gives the same image") {
+  if (::geteuid() != 0) return;
+  std::string text =
+      "FROM scratch AS a\nCOPY f /f\nRUN touch x\nFROM scratch\nCOPY --from=a /x /x\nRUN touch y\n";
+  os::TempDir shared;
+  CacheSpec cache{
+      .kind = CacheSpec::Kind::local, .directory = shared.path() / "cache", .max = true};
+  World first;
+  first.file("f", "1");
+  auto built = first.run(text, {.cache_to = {cache}});
+  World second;
+  second.file("f", "1");
+  auto again = second.run(text, {.cache_from = {cache}});
+  CHECK(second.commands().empty());
+  CHECK(again.manifest_digest == built.manifest_digest);
+  World third;
+  third.file("f", "1");
+  third.run("FROM scratch AS a\nCOPY f /f\nRUN touch x\nRUN touch z\n", {.cache_from = {cache}});
+  CHECK(third.commands() ==
+        Names{"touch z"});  // mode=max holds the steps of the first stage as well
+}
+
+TEST_CASE("a cache that is not there, or is broken, only costs its use") {
+  if (::geteuid() != 0) return;
+  World world;
+  os::TempDir broken;
+  os::write_file(broken.path() / "index.json", "{");
+  auto result =
+      world.run("FROM scratch\nRUN touch x\n",
+                {.cache_from = {{.kind = CacheSpec::Kind::local, .directory = "/nowhere"},
+                                {.kind = CacheSpec::Kind::local, .directory = broken.path()}}});
+  CHECK(result.steps == 1);
+}
+
+TEST_CASE("a named context stands for a base image and for a whole stage") {
+  if (::geteuid() != 0) return;
+  World world;
+  world.file("other/g", "2");
+  fs::path out = world.temp.path() / "out";
+  BuildRequest request{.contexts = {{"extra", (world.context / "other").string()}},
+                       .outputs = {{.kind = Output::Kind::local, .dest = out}}};
+  world.run("FROM scratch AS extra\nRUN false\nFROM extra\nRUN touch x\n", request);
+  CHECK(world.commands() == Names{"touch x"});
+  CHECK(os::read_file(out / "g") == "2");
+}
+
+TEST_CASE(
+    "ONBUILD of a stage runs in the stage that starts from it, with the stages it copies from") {
+  if (::geteuid() != 0) return;
+  World world;
+  fs::path out = world.temp.path() / "out";
+  world.run(
+      "FROM scratch AS src\nRUN touch s\nFROM scratch AS parent\nONBUILD COPY --from=src /s "
+      "/copied\nONBUILD RUN touch t\nFROM parent\nRUN touch u\n",
+      {.outputs = {{.kind = Output::Kind::local, .dest = out}}});
+  CHECK(world.commands() == Names{"touch s", "touch t", "touch u"});
+  CHECK(os::read_file(out / "copied") == "touch s");
+}
+
+TEST_CASE("a check builds nothing, and tells also what needs the values of variables") {
+  World world;
+  auto result =
+      world.run("FROM scratch\nCOPY missing $nope/x /y/\nRUN touch x\n", {.check_only = true});
+  CHECK(world.commands().empty());
+  REQUIRE(result.findings.size() == 1);
+  CHECK(result.findings[0].rule == "UndefinedVar");
+  CHECK(result.findings[0].line == 2);
+}
+
+TEST_CASE("an image with attestations is an index that leads to the same image") {
+  if (::geteuid() != 0) return;
+  World world;
+  auto plain = world.run("FROM scratch\nRUN touch x\n", {.tags = {"app:1"}});
+  auto attested = world.run("FROM scratch\nRUN touch x\n",
+                            {.tags = {"app:2"}, .sbom = true, .provenance = ProvenanceSpec{}});
+  CHECK(attested.media_type == oci::media_type::kIndex);
+  CHECK(attested.config_digest == plain.config_digest);
+  auto found = oci::find_image(world.store, "docker.io/library/app:2", oci::Platform::host());
+  REQUIRE(found);
+  CHECK(found->descriptor.digest.str() == plain.manifest_digest);
 }

@@ -23,7 +23,8 @@ struct Owner {
 // Puts files into a new layer and checks that they fit to what is there already.
 class LayerMaker {
  public:
-  LayerMaker(Tree& root, std::optional<Owner> owner, std::int64_t now) : root_(root), owner_(owner), now_(now) {}
+  LayerMaker(Tree& root, std::optional<Owner> owner, std::int64_t now)
+      : root_(root), owner_(owner), now_(now) {}
 
   // What the path is, in the new layer or below it; links are not followed.
   std::optional<Node> node_at(const std::string& path) {
@@ -38,13 +39,15 @@ class LayerMaker {
   void make_directories(const std::string& path) {
     if (path.empty()) return;
     if (auto made = entries_.find(path); made != entries_.end()) {
-      if (!made->second.is_directory()) fail(Fault::bad_input, "cannot copy to non-directory: /{}", path);
+      if (!made->second.is_directory())
+        fail(Fault::bad_input, "cannot copy to non-directory: /{}", path);
       return;
     }
     auto slash = path.rfind('/');
     make_directories(slash == std::string::npos ? "" : path.substr(0, slash));
     auto below = root_.lookup(path, false);
-    if (below && !below->node.is_directory()) fail(Fault::bad_input, "cannot copy to non-directory: /{}", path);
+    if (below && !below->node.is_directory())
+      fail(Fault::bad_input, "cannot copy to non-directory: /{}", path);
     if (below) {
       Node node = below->node;
       if (!node.real.empty()) node.xattrs = read_xattrs(node.real);
@@ -62,8 +65,10 @@ class LayerMaker {
     auto slash = path.rfind('/');
     make_directories(slash == std::string::npos ? "" : path.substr(0, slash));
     auto there = node_at(path);
-    if (there && there->is_directory() && !node.is_directory()) fail(Fault::bad_input, "cannot replace to directory /{} with file", path);
-    if (there && !there->is_directory() && node.is_directory()) fail(Fault::bad_input, "cannot copy to non-directory: /{}", path);
+    if (there && there->is_directory() && !node.is_directory())
+      fail(Fault::bad_input, "cannot replace to directory /{} with file", path);
+    if (there && !there->is_directory() && node.is_directory())
+      fail(Fault::bad_input, "cannot copy to non-directory: /{}", path);
     entries_.insert_or_assign(path, std::move(node));
   }
 
@@ -79,7 +84,10 @@ class LayerMaker {
 class Copier {
  public:
   Copier(const CopyOp& copy, const CopyWorld& world)
-      : copy_(copy), world_(world), owner_(owner(copy, world)), mode_(copy.chmod ? ModeChange::read(*copy.chmod) : std::nullopt),
+      : copy_(copy),
+        world_(world),
+        owner_(owner(copy, world)),
+        mode_(copy.chmod ? ModeChange::read(*copy.chmod) : std::nullopt),
         layer_(world.root, owner_, world.now) {}
 
   Entries run(const std::vector<Selected>& selected) {
@@ -87,7 +95,9 @@ class Copier {
     dest_ = world_.root.resolve(copy_.dest);
     for (const auto& one : selected) add(one, into_directory);
     for (const auto& file : copy_.files) {
-      Node node{.mode = file.mode, .mtime = world_.now, .content = std::make_shared<std::string>(file.content)};
+      Node node{.mode = file.mode,
+                .mtime = world_.now,
+                .content = std::make_shared<std::string>(file.content)};
       node.size = file.content.size();
       put(place_of(file.name, into_directory), node);
     }
@@ -123,7 +133,8 @@ class Copier {
       node.gid = owner_->gid;
     }
     if (mode_ && !node.is_symlink()) node.mode = mode_->apply(node.mode, node.is_directory());
-    if (world_.keep_owner && !node.real.empty() && !node.is_symlink() && node.xattrs.empty()) node.xattrs = read_xattrs(node.real);
+    if (world_.keep_owner && !node.real.empty() && !node.is_symlink() && node.xattrs.empty())
+      node.xattrs = read_xattrs(node.real);
     layer_.put(path, std::move(node));
   }
 
@@ -162,7 +173,9 @@ std::pair<std::uint32_t, std::uint32_t> resolve_owner(std::string_view who, Tree
   } else if (!user.empty()) {
     auto fields = account_line(root.read("/etc/passwd").value_or(""), user);
     auto found = fields.size() < 4 ? std::nullopt : id_of(fields[2]);
-    if (!found) fail(Fault::bad_input, "invalid user: there is no user '{}' in the image's /etc/passwd", user);
+    if (!found)
+      fail(Fault::bad_input, "invalid user: there is no user '{}' in the image's /etc/passwd",
+           user);
     uid = *found;
     gid = id_of(fields[3]).value_or(0);
   }
@@ -171,11 +184,14 @@ std::pair<std::uint32_t, std::uint32_t> resolve_owner(std::string_view who, Tree
   if (auto number = id_of(group)) return {uid, *number};
   auto fields = account_line(root.read("/etc/group").value_or(""), group);
   auto found = fields.empty() ? std::nullopt : id_of(fields[2]);
-  if (!found) fail(Fault::bad_input, "invalid group: there is no group '{}' in the image's /etc/group", group);
+  if (!found)
+    fail(Fault::bad_input, "invalid group: there is no group '{}' in the image's /etc/group",
+         group);
   return {uid, *found};
 }
 
-Entries copy_entries(const CopyOp& copy, const std::vector<Selected>& selected, const CopyWorld& world) {
+Entries copy_entries(const CopyOp& copy, const std::vector<Selected>& selected,
+                     const CopyWorld& world) {
   return Copier(copy, world).run(selected);
 }
 

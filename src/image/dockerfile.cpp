@@ -12,7 +12,9 @@
 namespace slipway::image {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f' || c == '\n'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f' || c == '\n';
+}
 
 std::string_view without_leading_space(std::string_view text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -24,16 +26,37 @@ bool is_comment(std::string_view line) {
   return !line.empty() && line.front() == '#';
 }
 
-enum class Syntax { text, json_or_text, json_or_words, words, names_and_values, arguments, health, instruction };
+enum class Syntax {
+  text,
+  json_or_text,
+  json_or_words,
+  words,
+  names_and_values,
+  arguments,
+  health,
+  instruction
+};
 
 std::optional<Syntax> syntax_of(std::string_view keyword) {
   static constexpr std::pair<std::string_view, Syntax> kTable[] = {
-      {"ADD", Syntax::json_or_words},       {"ARG", Syntax::arguments},      {"CMD", Syntax::json_or_text},
-      {"COPY", Syntax::json_or_words},      {"ENTRYPOINT", Syntax::json_or_text}, {"ENV", Syntax::names_and_values},
-      {"EXPOSE", Syntax::words},            {"FROM", Syntax::words},         {"HEALTHCHECK", Syntax::health},
-      {"LABEL", Syntax::names_and_values},  {"MAINTAINER", Syntax::text},    {"ONBUILD", Syntax::instruction},
-      {"RUN", Syntax::json_or_text},        {"SHELL", Syntax::json_or_text}, {"STOPSIGNAL", Syntax::text},
-      {"USER", Syntax::text},               {"VOLUME", Syntax::json_or_words}, {"WORKDIR", Syntax::text}};
+      {"ADD", Syntax::json_or_words},
+      {"ARG", Syntax::arguments},
+      {"CMD", Syntax::json_or_text},
+      {"COPY", Syntax::json_or_words},
+      {"ENTRYPOINT", Syntax::json_or_text},
+      {"ENV", Syntax::names_and_values},
+      {"EXPOSE", Syntax::words},
+      {"FROM", Syntax::words},
+      {"HEALTHCHECK", Syntax::health},
+      {"LABEL", Syntax::names_and_values},
+      {"MAINTAINER", Syntax::text},
+      {"ONBUILD", Syntax::instruction},
+      {"RUN", Syntax::json_or_text},
+      {"SHELL", Syntax::json_or_text},
+      {"STOPSIGNAL", Syntax::text},
+      {"USER", Syntax::text},
+      {"VOLUME", Syntax::json_or_words},
+      {"WORKDIR", Syntax::text}};
   for (const auto& [name, syntax] : kTable) {
     if (name == keyword) return syntax;
   }
@@ -49,7 +72,8 @@ std::optional<std::pair<std::string, std::string>> directive_of(std::string_view
   if (equals == std::string_view::npos) return std::nullopt;
   auto key = trim(line.substr(0, equals));
   auto value = trim(line.substr(equals + 1));
-  if (key.empty() || value.empty() || !std::isalpha(static_cast<unsigned char>(key.front()))) return std::nullopt;
+  if (key.empty() || value.empty() || !std::isalpha(static_cast<unsigned char>(key.front())))
+    return std::nullopt;
   for (char c : key) {
     if (!std::isalnum(static_cast<unsigned char>(c))) return std::nullopt;
   }
@@ -78,8 +102,12 @@ class Parser {
   }
 
  private:
-  void error(int line, std::string message) { result_.diagnostics.push_back({file_, line, 0, std::move(message)}); }
-  void warn(int line, std::string message) { result_.warnings.push_back({file_, line, 0, std::move(message)}); }
+  void error(int line, std::string message) {
+    result_.diagnostics.push_back({file_, line, 0, std::move(message)});
+  }
+  void warn(int line, std::string message) {
+    result_.warnings.push_back({file_, line, 0, std::move(message)});
+  }
 
   static std::string_view without_newline(std::string_view line) {
     if (line.ends_with('\n')) line.remove_suffix(1);
@@ -148,7 +176,8 @@ class Parser {
     instruction.lines = {first, static_cast<int>(at_)};
     instruction.text = std::string(trim(text));
     auto problem = read_instruction(text, result_.directives.escape, instruction);
-    if (!problem && takes_heredocs(instruction) && text.find("<<") != std::string::npos) problem = read_heredocs(text, instruction);
+    if (!problem && takes_heredocs(instruction) && text.find("<<") != std::string::npos)
+      problem = read_heredocs(text, instruction);
     instruction.lines.last = static_cast<int>(at_);
     if (problem) {
       error(first, *problem);
@@ -188,11 +217,14 @@ class Parser {
 
  public:
   // Fills keyword, flags, rest and words from joined text; returns what is wrong.
-  static std::optional<std::string> read_instruction(std::string_view text, char escape, Instruction& out) {
+  static std::optional<std::string> read_instruction(std::string_view text, char escape,
+                                                     Instruction& out) {
     text = trim(text);
     auto end = text.find_first_of(" \t\v\f\r");
     out.keyword = to_upper(text.substr(0, end));
-    std::string_view arguments = end == std::string_view::npos ? std::string_view() : without_leading_space(text.substr(end));
+    std::string_view arguments = end == std::string_view::npos
+                                     ? std::string_view()
+                                     : without_leading_space(text.substr(end));
     arguments = take_flags(arguments, out.flags);
     out.rest = std::string(trim(arguments));
     auto syntax = syntax_of(out.keyword);
@@ -258,7 +290,9 @@ class Parser {
 
 }  // namespace
 
-Dockerfile parse_dockerfile(std::string_view text, const std::string& file) { return Parser(text, file).run(); }
+Dockerfile parse_dockerfile(std::string_view text, const std::string& file) {
+  return Parser(text, file).run();
+}
 
 std::optional<std::string> read_instruction(std::string_view text, char escape, Instruction& out) {
   return Parser::read_instruction(text, escape, out);
@@ -276,7 +310,8 @@ std::string with_source(const Diagnostic& diagnostic, std::string_view text, int
   out += "\n--------------------";
   for (int number = from; number <= to; ++number) {
     bool is_meant = number >= diagnostic.line && number <= last;
-    out += fmt::format("\n {:3} | {}{}", number, is_meant ? ">>> " : "    ", lines[static_cast<std::size_t>(number) - 1]);
+    out += fmt::format("\n {:3} | {}{}", number, is_meant ? ">>> " : "    ",
+                       lines[static_cast<std::size_t>(number) - 1]);
   }
   return out + "\n--------------------";
 }

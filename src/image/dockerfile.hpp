@@ -26,20 +26,22 @@ struct Flag {
 /// A `<<NAME` document that follows an instruction.
 struct Heredoc {
   std::string name;
-  bool expands = true;     ///< false when the name was quoted
+  bool expands = true;       ///< false when the name was quoted
   bool strips_tabs = false;  ///< `<<-`
-  int descriptor = 0;      ///< the number before `<<`, 0 when none
+  int descriptor = 0;        ///< the number before `<<`, 0 when none
   std::string content;
   bool operator==(const Heredoc&) const = default;
 };
 
 /// One instruction as it is written: what it means is read by read_commands().
 struct Instruction {
-  std::string keyword;             ///< upper case: "RUN"
-  std::vector<Flag> flags;         ///< in order, not expanded
-  std::string rest;                ///< the arguments with continuations joined, comments dropped, flags taken away
-  std::vector<std::string> words;  ///< exec form: the JSON's strings; ENV, LABEL, ARG: see below; else split at white space
-  bool is_json = false;            ///< `rest` was a JSON array of strings
+  std::string keyword;      ///< upper case: "RUN"
+  std::vector<Flag> flags;  ///< in order, not expanded
+  std::string
+      rest;  ///< the arguments with continuations joined, comments dropped, flags taken away
+  std::vector<std::string>
+      words;  ///< exec form: the JSON's strings; ENV, LABEL, ARG: see below; else split at white space
+  bool is_json = false;  ///< `rest` was a JSON array of strings
   std::vector<Heredoc> heredocs;
   Span lines;
   std::string text;  ///< the instruction as written, continuations joined, without heredoc bodies

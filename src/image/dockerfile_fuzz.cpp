@@ -17,7 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (int number : list.needed) {
     const auto& stage = list.stages[static_cast<std::size_t>(number)];
     if (!stage.platform.empty()) continue;  // oci::Platform::parse throws for what is none
-    const PlannedStage* below = stage.base_stage ? &done[static_cast<std::size_t>(*stage.base_stage)] : nullptr;
+    const PlannedStage* below =
+        stage.base_stage ? &done[static_cast<std::size_t>(*stage.base_stage)] : nullptr;
     auto plan = plan_stage(list, number, arguments, below, std::nullopt);
     for (const auto& step : plan.steps) fingerprint(step);
     done[static_cast<std::size_t>(number)] = std::move(plan);

@@ -61,7 +61,9 @@ TEST_CASE("the escape directive changes continuations and must come first") {
   CHECK(file.instructions[1].rest == "dir C:\\   /s");
   CHECK(parsed("FROM x\n# escape=`\n").directives.escape == '\\');
   CHECK(parsed("# escape=x\nFROM x\n").diagnostics.size() == 1);
-  CHECK(parsed("#syntax=docker/dockerfile:1\n#escape=\\\n#escape=`\nFROM x").diagnostics.front().line == 3);
+  CHECK(parsed("#syntax=docker/dockerfile:1\n#escape=\\\n#escape=`\nFROM x")
+            .diagnostics.front()
+            .line == 3);
 }
 
 TEST_CASE("an invalid exec form is the shell form, other JSON is an error") {
@@ -77,7 +79,9 @@ TEST_CASE("an invalid exec form is the shell form, other JSON is an error") {
 }
 
 TEST_CASE("heredocs are taken after the instruction") {
-  auto file = parsed("FROM x\nRUN <<EOF cat - <<-'END'\none\nEOF\n\ttwo $a\n\tEND\nCOPY <<\"a.txt\" <<b /d/\nx\na.txt\ny\nb\nUSER u\n");
+  auto file = parsed(
+      "FROM x\nRUN <<EOF cat - <<-'END'\none\nEOF\n\ttwo $a\n\tEND\nCOPY <<\"a.txt\" <<b "
+      "/d/\nx\na.txt\ny\nb\nUSER u\n");
   CHECK(file.diagnostics.empty());
   REQUIRE(file.instructions.size() == 4);
   const auto& run = file.instructions[1].heredocs;
@@ -89,14 +93,17 @@ TEST_CASE("heredocs are taken after the instruction") {
   CHECK(heredoc_text(run[1]) == "two $a\n");
   CHECK(file.instructions[2].heredocs.size() == 2);
   CHECK(file.instructions[3].lines == Span{12, 12});
-  CHECK(parsed("FROM x\nRUN <<EOF\nno end\n").diagnostics.front().message.find("unterminated heredoc") == 0);
+  CHECK(parsed("FROM x\nRUN <<EOF\nno end\n")
+            .diagnostics.front()
+            .message.find("unterminated heredoc") == 0);
   CHECK(only("RUN cat <<< word").heredocs.empty());
   CHECK(only("RUN [\"a\", \"<<EOF\"]").heredocs.empty());
   CHECK(heredoc_of("3<<-EOF")->descriptor == 3);
 }
 
 TEST_CASE("ENV and LABEL have a form with = and an old one") {
-  CHECK(only("ENV a=b c=\"d e\" f=g\\ h").words == std::vector<std::string>{"a", "b", "c", "\"d e\"", "f", "g\\ h"});
+  CHECK(only("ENV a=b c=\"d e\" f=g\\ h").words ==
+        std::vector<std::string>{"a", "b", "c", "\"d e\"", "f", "g\\ h"});
   CHECK(only("ENV a b   c").words == std::vector<std::string>{"a", "b   c"});
   CHECK(parsed("ENV a").diagnostics.front().message == "ENV must have two arguments");
   CHECK(parsed("ENV a=b c").diagnostics.size() == 1);
@@ -120,7 +127,8 @@ TEST_CASE("variables are expanded with every modifier") {
   CHECK(expanded("${empty?x}|") == "|");
   CHECK(expanded("${path##*/} ${path#*/}") == "lib.tar.gz usr/local/lib.tar.gz");
   CHECK(expanded("${path%.*} ${path%%.*}") == "/usr/local/lib.tar /usr/local/lib");
-  CHECK(expanded("${path/l/L} ${path//l/L} ${path//l*b/_}") == "/usr/Local/lib.tar.gz /usr/LocaL/Lib.tar.gz /usr/_.tar.gz");
+  CHECK(expanded("${path/l/L} ${path//l/L} ${path//l*b/_}") ==
+        "/usr/Local/lib.tar.gz /usr/LocaL/Lib.tar.gz /usr/_.tar.gz");
   CHECK(expanded("${nope:-${a:+deep}}") == "deep");
 }
 

@@ -10,7 +10,9 @@ using namespace slipway::image;
 
 namespace {
 
-bool ignored(std::vector<std::string> patterns, std::string_view path) { return IgnoreMatcher(patterns).is_ignored(path); }
+bool ignored(std::vector<std::string> patterns, std::string_view path) {
+  return IgnoreMatcher(patterns).is_ignored(path);
+}
 
 }  // namespace
 

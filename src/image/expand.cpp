@@ -6,7 +6,9 @@
 namespace slipway::image {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
+}
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 // Bytes of a multi-byte character count as letters, as letters outside ASCII do in Go.
 bool is_letter(char c) {
@@ -61,7 +63,8 @@ std::vector<PatternItem> read_pattern(std::string_view pattern) {
   for (std::size_t i = 0; i < pattern.size(); ++i) {
     char c = pattern[i];
     if (c == '*') {
-      if (items.empty() || items.back().kind != PatternItem::Kind::any) items.push_back({PatternItem::Kind::any});
+      if (items.empty() || items.back().kind != PatternItem::Kind::any)
+        items.push_back({PatternItem::Kind::any});
     } else if (c == '?') {
       items.push_back({PatternItem::Kind::one});
     } else {
@@ -83,7 +86,8 @@ std::vector<char> match_ends(const std::vector<PatternItem>& items, std::string_
       if (item.kind == PatternItem::Kind::any) {
         reached = reached || ends[i] != 0;
         next[i] = reached ? 1 : 0;
-      } else if (i > 0 && ends[i - 1] != 0 && (item.kind == PatternItem::Kind::one || item.literal == text[i - 1])) {
+      } else if (i > 0 && ends[i - 1] != 0 &&
+                 (item.kind == PatternItem::Kind::one || item.literal == text[i - 1])) {
         next[i] = 1;
       }
     }
@@ -92,7 +96,8 @@ std::vector<char> match_ends(const std::vector<PatternItem>& items, std::string_
   return ends;
 }
 
-std::optional<std::size_t> match_length(const std::vector<PatternItem>& items, std::string_view text, bool longest) {
+std::optional<std::size_t> match_length(const std::vector<PatternItem>& items,
+                                        std::string_view text, bool longest) {
   auto ends = match_ends(items, text);
   std::optional<std::size_t> found;
   for (std::size_t i = 0; i < ends.size(); ++i) {
@@ -116,7 +121,8 @@ std::string without_suffix(std::string_view pattern, std::string_view value, boo
   return std::string(length ? value.substr(0, value.size() - *length) : value);
 }
 
-std::string replaced(std::string_view pattern, std::string_view value, std::string_view with, bool all) {
+std::string replaced(std::string_view pattern, std::string_view value, std::string_view with,
+                     bool all) {
   auto items = read_pattern(pattern);
   if (items.empty()) return std::string(value);
   std::string out;
@@ -147,6 +153,7 @@ class Lexer {
     result.text = until(std::nullopt, options_.keep_escapes, &words, 0);
     result.words = words.take();
     result.error = error_;
+    result.unset = std::move(unset_);
     return result;
   }
 
@@ -183,7 +190,8 @@ class Lexer {
         ordinary(keep_escapes, out, *words);
       }
     }
-    if (stop) fail_with(fmt::format("unexpected end of statement while looking for matching {}", *stop));
+    if (stop)
+      fail_with(fmt::format("unexpected end of statement while looking for matching {}", *stop));
     return out;
   }
 
@@ -260,7 +268,8 @@ class Lexer {
         while (!at_end() && is_digit(peek())) out += text_[at_++];
         return out;
       }
-      if (out.empty() && std::string_view("@*#?-$!").find(c) != std::string_view::npos) return {text_[at_++]};
+      if (out.empty() && std::string_view("@*#?-$!").find(c) != std::string_view::npos)
+        return {text_[at_++]};
       if (!is_letter(c) && !is_digit(c) && c != '_') break;
       out += text_[at_++];
     }
@@ -281,6 +290,7 @@ class Lexer {
     std::string variable = name();
     if (variable.empty()) return "$";
     auto value = lookup_(variable);
+    if (!value) unset_.push_back(variable);
     if (!value && options_.keep_unset) return "$" + variable;
     return value.value_or("");
   }
@@ -293,6 +303,7 @@ class Lexer {
     char modifier = text_[at_++];
     if (modifier == '}') {
       auto value = lookup_(variable);
+      if (!value) unset_.push_back(variable);
       if (!value && options_.keep_unset) return "${" + variable + "}";
       return value.value_or("");
     }
@@ -306,7 +317,8 @@ class Lexer {
       written += modifier;
     }
     bool is_trim = modifier == '#' || modifier == '%';
-    bool known = modifier == '-' || modifier == '+' || modifier == '?' || (is_trim && !empty_is_unset);
+    bool known =
+        modifier == '-' || modifier == '+' || modifier == '?' || (is_trim && !empty_is_unset);
     if (!known) return bad(fmt::format("unsupported modifier ({}) in substitution", written));
     bool longest = is_trim && !at_end() && peek() == modifier;
     if (longest) ++at_;
@@ -315,7 +327,8 @@ class Lexer {
     return modified(variable, modifier, empty_is_unset, longest, word);
   }
 
-  std::string modified(const std::string& variable, char modifier, bool empty_is_unset, bool longest, const std::string& word) {
+  std::string modified(const std::string& variable, char modifier, bool empty_is_unset,
+                       bool longest, const std::string& word) {
     auto value = lookup_(variable);
     if (value && empty_is_unset && value->empty()) value.reset();
     switch (modifier) {
@@ -325,7 +338,8 @@ class Lexer {
         return value ? word : std::string();
       case '?':
         if (value) return *value;
-        return bad(fmt::format("{}: {}", variable, word.empty() ? "is not allowed to be unset" : word));
+        return bad(
+            fmt::format("{}: {}", variable, word.empty() ? "is not allowed to be unset" : word));
       case '#':
         return without_prefix(word, value.value_or(""), longest);
       default:
@@ -353,6 +367,7 @@ class Lexer {
   std::size_t at_ = 0;
   const Lookup& lookup_;
   const ExpandOptions& options_;
+  std::vector<std::string> unset_;
   std::optional<std::string> error_;
 };
 

@@ -21,7 +21,9 @@ constexpr std::string_view kMagic = "slipway-file-hashes-1\n";
 constexpr std::int64_t kTickNs = 20'000'000;
 
 std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 struct Record {
@@ -34,18 +36,22 @@ static_assert(sizeof(Record) == 72, "records are written as they are");
 }  // namespace
 
 FileHashes::Key FileHashes::key_of(const Node& node) {
-  return {node.device, node.inode, node.size, node.mtime * 1'000'000'000 + node.mtime_ns, node.ctime_ns};
+  return {node.device, node.inode, node.size, node.mtime * 1'000'000'000 + node.mtime_ns,
+          node.ctime_ns};
 }
 
 FileHashes::FileHashes(std::filesystem::path file) : file_(std::move(file)) {
   auto bytes = os::read_file_if_exists(file_);
-  if (!bytes || !bytes->starts_with(kMagic) || (bytes->size() - kMagic.size()) % sizeof(Record) != 0) return;
+  if (!bytes || !bytes->starts_with(kMagic) ||
+      (bytes->size() - kMagic.size()) % sizeof(Record) != 0)
+    return;
   std::size_t count = (bytes->size() - kMagic.size()) / sizeof(Record);
   known_.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     Record record;
     std::memcpy(&record, bytes->data() + kMagic.size() + i * sizeof record, sizeof record);
-    known_.emplace(Key{record.device, record.inode, record.size, record.mtime_ns, record.ctime_ns}, Known{record.hash});
+    known_.emplace(Key{record.device, record.inode, record.size, record.mtime_ns, record.ctime_ns},
+                   Known{record.hash});
   }
 }
 

@@ -40,7 +40,8 @@ class FileHashes final {
   };
   struct KeyHash {
     std::size_t operator()(const Key& key) const noexcept {
-      return static_cast<std::size_t>(key.inode * 0x9E3779B97F4A7C15u ^ static_cast<std::uint64_t>(key.ctime_ns) ^ key.size);
+      return static_cast<std::size_t>(key.inode * 0x9E3779B97F4A7C15u ^
+                                      static_cast<std::uint64_t>(key.ctime_ns) ^ key.size);
     }
   };
   struct Known {

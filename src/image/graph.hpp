@@ -124,6 +124,14 @@ struct Step {
   std::variant<RunOp, CopyOp, MkdirOp> op;
 };
 
+/// What a build check found.
+struct Finding {
+  std::string rule;  ///< BuildKit's name: "StageNameCasing"
+  std::string message;
+  Span lines;
+  bool operator==(const Finding&) const = default;
+};
+
 struct PlannedStage {
   int number = 0;
   std::vector<Step> steps;
@@ -134,6 +142,7 @@ struct PlannedStage {
   std::vector<std::string>
       environment;  ///< "NAME=value": what instructions are expanded with and RUN sees
   std::vector<Diagnostic> errors;
+  std::vector<Finding> findings;  ///< of the checks that need the values of variables
 };
 
 /// Expands and orders a stage's instructions. Pure.

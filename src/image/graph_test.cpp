@@ -12,14 +12,17 @@ StageList stages(std::string_view text, const Arguments& arguments = {}) {
   return read_stages(parse_dockerfile(text, "Dockerfile"), "Dockerfile", arguments);
 }
 
-PlannedStage planned(std::string_view text, const Arguments& arguments = {}, const std::optional<oci::ImageConfig>& base = std::nullopt) {
+PlannedStage planned(std::string_view text, const Arguments& arguments = {},
+                     const std::optional<oci::ImageConfig>& base = std::nullopt) {
   auto list = stages(text, arguments);
   REQUIRE(list.errors.empty());
   std::vector<PlannedStage> done(list.stages.size());
   for (int number : list.needed) {
     const auto& stage = list.stages[static_cast<std::size_t>(number)];
-    const PlannedStage* below = stage.base_stage ? &done[static_cast<std::size_t>(*stage.base_stage)] : nullptr;
-    done[static_cast<std::size_t>(number)] = plan_stage(list, number, arguments, below, below ? std::nullopt : base);
+    const PlannedStage* below =
+        stage.base_stage ? &done[static_cast<std::size_t>(*stage.base_stage)] : nullptr;
+    done[static_cast<std::size_t>(number)] =
+        plan_stage(list, number, arguments, below, below ? std::nullopt : base);
   }
   return done[static_cast<std::size_t>(list.target)];
 }
@@ -31,8 +34,12 @@ std::string env_of(const PlannedStage& stage, std::string_view name) {
   return "(unset)";
 }
 
-const RunOp& run_of(const PlannedStage& stage, std::size_t index = 0) { return std::get<RunOp>(stage.steps.at(index).op); }
-const CopyOp& copy_of(const PlannedStage& stage, std::size_t index = 0) { return std::get<CopyOp>(stage.steps.at(index).op); }
+const RunOp& run_of(const PlannedStage& stage, std::size_t index = 0) {
+  return std::get<RunOp>(stage.steps.at(index).op);
+}
+const CopyOp& copy_of(const PlannedStage& stage, std::size_t index = 0) {
+  return std::get<CopyOp>(stage.steps.at(index).op);
+}
 
 std::string first_error(std::string_view text, const Arguments& arguments = {}) {
   auto list = stages(text, arguments);
@@ -47,7 +54,9 @@ std::string first_error(std::string_view text, const Arguments& arguments = {}) 
 }  // namespace
 
 TEST_CASE("only the stages that the target needs are needed") {
-  auto list = stages("FROM a AS one\nFROM b AS two\nFROM one AS three\nRUN --mount=from=two,target=/x true\nFROM c\nFROM scratch\nCOPY --from=three / /\n");
+  auto list = stages(
+      "FROM a AS one\nFROM b AS two\nFROM one AS three\nRUN --mount=from=two,target=/x true\nFROM "
+      "c\nFROM scratch\nCOPY --from=three / /\n");
   REQUIRE(list.errors.empty());
   CHECK(list.needed == std::vector<int>{0, 1, 2, 4});
   CHECK(stages("FROM a AS one\nFROM b\n", {.target_stage = "ONE"}).needed == std::vector<int>{0});
@@ -66,7 +75,9 @@ TEST_CASE("global ARGs name base images and reach a stage only when it asks") {
 }
 
 TEST_CASE("a line is expanded with the values before it, of ENV and ARG the later counts") {
-  auto plan = planned("FROM scratch\nENV abc=hello\nENV abc=bye def=$abc\nENV ghi=$abc\nARG abc=late\nENV x=$abc\nENV abc=last\nENV y=$abc\n");
+  auto plan = planned(
+      "FROM scratch\nENV abc=hello\nENV abc=bye def=$abc\nENV ghi=$abc\nARG abc=late\nENV "
+      "x=$abc\nENV abc=last\nENV y=$abc\n");
   CHECK(env_of(plan, "def") == "hello");
   CHECK(env_of(plan, "ghi") == "bye");
   CHECK(env_of(plan, "x") == "late");
@@ -78,7 +89,8 @@ TEST_CASE("ARGs reach RUN and stages built on theirs, proxies stay out of the ke
   std::string text = "FROM scratch AS a\nARG V=1\nFROM a\nRUN echo $V\n";
   auto plan = planned(text);
   CHECK(run_of(plan).argv == std::vector<std::string>{"/bin/sh", "-c", "echo $V"});
-  CHECK(std::find(run_of(plan).env.begin(), run_of(plan).env.end(), "V=1") != run_of(plan).env.end());
+  CHECK(std::find(run_of(plan).env.begin(), run_of(plan).env.end(), "V=1") !=
+        run_of(plan).env.end());
   CHECK(plan.image.history.back().created_by == "RUN |1 V=1 /bin/sh -c echo $V");
   auto with_proxy = planned(text, {.given = {{"HTTP_PROXY", "http://p"}}});
   CHECK(fingerprint(with_proxy.steps[0]) == fingerprint(plan.steps[0]));
@@ -88,12 +100,16 @@ TEST_CASE("ARGs reach RUN and stages built on theirs, proxies stay out of the ke
 }
 
 TEST_CASE("the configuration is what the instructions say") {
-  auto plan = planned("FROM scratch\nWORKDIR /a\nWORKDIR b/../c\nUSER u:g\nEXPOSE 80 53/UDP 7000-7001\nVOLUME /v\nSTOPSIGNAL SIGINT\nLABEL a=\"b c\"\n"
-                      "CMD echo hi\nENTRYPOINT [\"/e\"]\nHEALTHCHECK --interval=1m30s --retries=2 CMD x y\nSHELL [\"/bin/bash\", \"-c\"]\nRUN z\nONBUILD RUN q\n");
+  auto plan = planned(
+      "FROM scratch\nWORKDIR /a\nWORKDIR b/../c\nUSER u:g\nEXPOSE 80 53/UDP 7000-7001\nVOLUME "
+      "/v\nSTOPSIGNAL SIGINT\nLABEL a=\"b c\"\n"
+      "CMD echo hi\nENTRYPOINT [\"/e\"]\nHEALTHCHECK --interval=1m30s --retries=2 CMD x y\nSHELL "
+      "[\"/bin/bash\", \"-c\"]\nRUN z\nONBUILD RUN q\n");
   const auto& config = plan.image.config;
   CHECK(config.working_dir == "/a/c");
   CHECK(config.user == "u:g");
-  CHECK(config.exposed_ports == std::vector<std::string>{"53/udp", "7000/tcp", "7001/tcp", "80/tcp"});
+  CHECK(config.exposed_ports ==
+        std::vector<std::string>{"53/udp", "7000/tcp", "7001/tcp", "80/tcp"});
   CHECK(config.cmd == std::vector<std::string>{"/bin/sh", "-c", "echo hi"});
   CHECK(config.entrypoint == std::vector<std::string>{"/e"});
   REQUIRE(config.healthcheck);
@@ -104,7 +120,8 @@ TEST_CASE("the configuration is what the instructions say") {
   CHECK(config.labels.at("a") == "b c");
 }
 
-TEST_CASE("ENTRYPOINT drops a CMD that came from the base image, and triggers of the base run first") {
+TEST_CASE(
+    "ENTRYPOINT drops a CMD that came from the base image, and triggers of the base run first") {
   oci::ImageConfig base;
   base.platform = oci::Platform::host();
   base.config.cmd = std::vector<std::string>{"old"};
@@ -118,8 +135,10 @@ TEST_CASE("ENTRYPOINT drops a CMD that came from the base image, and triggers of
 }
 
 TEST_CASE("heredocs are scripts and files") {
-  auto plan = planned("FROM scratch\nENV n=1\nRUN <<EOF\necho $n\nEOF\nRUN <<-PY\n\t#!/usr/bin/python\n\tprint(1)\nPY\nRUN cat <<A > /x && b\none\nA\n"
-                      "COPY <<a.txt <<'b.txt' /d/\nn=$n \"q\"\na.txt\nn=$n\nb.txt\n");
+  auto plan = planned(
+      "FROM scratch\nENV n=1\nRUN <<EOF\necho $n\nEOF\nRUN "
+      "<<-PY\n\t#!/usr/bin/python\n\tprint(1)\nPY\nRUN cat <<A > /x && b\none\nA\n"
+      "COPY <<a.txt <<'b.txt' /d/\nn=$n \"q\"\na.txt\nn=$n\nb.txt\n");
   CHECK(run_of(plan, 0).argv.back() == "echo $n\n");
   CHECK(run_of(plan, 1).argv.back() == "/dev/pipes/PY");
   REQUIRE(run_of(plan, 1).scripts.size() == 1);
@@ -132,8 +151,10 @@ TEST_CASE("heredocs are scripts and files") {
 }
 
 TEST_CASE("mounts know their kinds, defaults and variables") {
-  auto plan = planned("FROM scratch AS s\nFROM scratch\nARG D=/c\nWORKDIR /w\nRUN --mount=type=cache,target=$D,sharing=locked,mode=0700,uid=5 --mount=from=s,target=x,rw "
-                      "--mount=type=secret,id=k,env=K,required --mount=type=tmpfs,dst=/t,size=64m true\n");
+  auto plan = planned(
+      "FROM scratch AS s\nFROM scratch\nARG D=/c\nWORKDIR /w\nRUN "
+      "--mount=type=cache,target=$D,sharing=locked,mode=0700,uid=5 --mount=from=s,target=x,rw "
+      "--mount=type=secret,id=k,env=K,required --mount=type=tmpfs,dst=/t,size=64m true\n");
   const auto& mounts = run_of(plan, 1).mounts;
   REQUIRE(mounts.size() == 4);
   CHECK(mounts[0].first.target == "/c");
@@ -149,21 +170,34 @@ TEST_CASE("mounts know their kinds, defaults and variables") {
 
 TEST_CASE("what is wrong is said with its line, in every stage") {
   CHECK(first_error("RUN x\n").find("Dockerfile:1: no build stage") == 0);
-  CHECK(first_error("FROM a\nCOPY x\n").find("Dockerfile:2: COPY requires at least two arguments") == 0);
-  CHECK(first_error("FROM a\nCOPY --form=b x y\n").find("unknown flag: --form") != std::string::npos);
-  CHECK(first_error("FROM a\nCOPY a b c\n").find("must be a directory and end with a /") != std::string::npos);
-  CHECK(first_error("FROM a\nRUN --mount=type=cahce,target=/x y\n").find("unsupported mount type") != std::string::npos);
-  CHECK(first_error("FROM a\nRUN --mount=type=cache y\n").find("target is required") != std::string::npos);
-  CHECK(first_error("FROM a\nRUN --network=bridge y\n").find("invalid network mode") != std::string::npos);
-  CHECK(first_error("FROM a\nHEALTHCHECK --interval=1x CMD y\n").find("invalid duration") != std::string::npos);
+  CHECK(
+      first_error("FROM a\nCOPY x\n").find("Dockerfile:2: COPY requires at least two arguments") ==
+      0);
+  CHECK(first_error("FROM a\nCOPY --form=b x y\n").find("unknown flag: --form") !=
+        std::string::npos);
+  CHECK(first_error("FROM a\nCOPY a b c\n").find("must be a directory and end with a /") !=
+        std::string::npos);
+  CHECK(
+      first_error("FROM a\nRUN --mount=type=cahce,target=/x y\n").find("unsupported mount type") !=
+      std::string::npos);
+  CHECK(first_error("FROM a\nRUN --mount=type=cache y\n").find("target is required") !=
+        std::string::npos);
+  CHECK(first_error("FROM a\nRUN --network=bridge y\n").find("invalid network mode") !=
+        std::string::npos);
+  CHECK(first_error("FROM a\nHEALTHCHECK --interval=1x CMD y\n").find("invalid duration") !=
+        std::string::npos);
   CHECK(first_error("FROM a AS 1x\n").find("invalid name for build stage") != std::string::npos);
-  CHECK(first_error("FROM a\nONBUILD FROM b\n").find("isn't allowed as an ONBUILD trigger") != std::string::npos);
+  CHECK(first_error("FROM a\nONBUILD FROM b\n").find("isn't allowed as an ONBUILD trigger") !=
+        std::string::npos);
   CHECK(first_error("FROM a\nCOPY --from=b x y\nFROM c AS b\n", {.target_stage = "0"}).empty());
   CHECK(first_error("FROM scratch\nEXPOSE x\n").find("invalid containerPort") != std::string::npos);
-  CHECK(first_error("FROM scratch\nENV a=\"${b:?give b}\"\n").find("b: give b") != std::string::npos);
+  CHECK(first_error("FROM scratch\nENV a=\"${b:?give b}\"\n").find("b: give b") !=
+        std::string::npos);
   // Only quotes hold a word of ENV together, braces do not.
-  CHECK(first_error("FROM scratch\nENV a=${b:?give b}\n").find("can't find = in \"b}\"") != std::string::npos);
-  CHECK(first_error("FROM scratch\nRUN --security=insecure x\n").find("not allowed") != std::string::npos);
+  CHECK(first_error("FROM scratch\nENV a=${b:?give b}\n").find("can't find = in \"b}\"") !=
+        std::string::npos);
+  CHECK(first_error("FROM scratch\nRUN --security=insecure x\n").find("not allowed") !=
+        std::string::npos);
   CHECK(stages("FROM a\nFOO\nFROM b\nCOPY\nADD --x y z\n").errors.size() == 3);
 }
 

@@ -21,7 +21,9 @@ std::optional<Heredoc> heredoc_of(std::string_view word) {
   Heredoc doc;
   std::size_t at = 0;
   while (at < word.size() && word[at] >= '0' && word[at] <= '9') ++at;
-  if (at > 0) doc.descriptor = static_cast<int>(to_integer(word.substr(0, std::min<std::size_t>(at, 9))).value_or(0));
+  if (at > 0)
+    doc.descriptor =
+        static_cast<int>(to_integer(word.substr(0, std::min<std::size_t>(at, 9))).value_or(0));
   if (!word.substr(at).starts_with("<<")) return std::nullopt;
   at += 2;
   if (word.substr(at).starts_with('-')) {
@@ -40,7 +42,8 @@ std::optional<Heredoc> heredoc_of(std::string_view word) {
 
 std::vector<Heredoc> heredocs_in(std::string_view line) {
   std::vector<Heredoc> docs;
-  auto expanded = expand(line, unset, {.keep_quotes = true, .keep_escapes = true, .keep_unset = true});
+  auto expanded =
+      expand(line, unset, {.keep_quotes = true, .keep_escapes = true, .keep_unset = true});
   for (const auto& word : expanded.words) {
     if (auto doc = heredoc_of(word)) docs.push_back(std::move(*doc));
   }

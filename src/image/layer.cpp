@@ -27,11 +27,13 @@ struct CloseDirectory {
   void operator()(DIR* stream) const { ::closedir(stream); }
 };
 
-void read_upper_below(const std::string& real, const std::string& prefix, Entries& out, const std::stop_token& stop) {
+void read_upper_below(const std::string& real, const std::string& prefix, Entries& out,
+                      const std::stop_token& stop) {
   check_stop(stop);
   std::unique_ptr<DIR, CloseDirectory> stream(::opendir(real.c_str()));
   if (!stream) os::throw_errno("open '" + real + "'");
-  while (const dirent* entry = ::readdir(stream.get())) {  // NOLINT(concurrency-mt-unsafe): the stream is our own
+  while (const dirent* entry =
+             ::readdir(stream.get())) {  // NOLINT(concurrency-mt-unsafe): the stream is our own
     std::string name = entry->d_name;
     if (name == "." || name == "..") continue;
     struct stat status {};
@@ -58,7 +60,8 @@ void read_upper_below(const std::string& real, const std::string& prefix, Entrie
   }
 }
 
-TarEntry tar_entry(const std::string& path, const Node& node, std::optional<std::int64_t> clamp_mtime) {
+TarEntry tar_entry(const std::string& path, const Node& node,
+                   std::optional<std::int64_t> clamp_mtime) {
   TarEntry entry{.path = path,
                  .type = node.type,
                  .mode = node.mode,
@@ -78,7 +81,8 @@ TarEntry tar_entry(const std::string& path, const Node& node, std::optional<std:
 // Where new files go; remembers which file on disk a name was first used for.
 class DirectoryWriter {
  public:
-  DirectoryWriter(const Entries& entries, const std::filesystem::path& root, const std::vector<std::filesystem::path>& may_link)
+  DirectoryWriter(const Entries& entries, const std::filesystem::path& root,
+                  const std::vector<std::filesystem::path>& may_link)
       : entries_(entries), root_(root.string()), may_link_(may_link) {}
 
   void run(const std::stop_token& stop) {
@@ -98,7 +102,8 @@ class DirectoryWriter {
     auto slash = path.rfind('/');
     if (slash != std::string::npos) {  // else a link in our own tree could lead a write astray
       auto parent = entries_.find(path.substr(0, slash));
-      if (parent == entries_.end() || !parent->second.is_directory()) fail(Fault::failed, "'{}' has no directory", path);
+      if (parent == entries_.end() || !parent->second.is_directory())
+        fail(Fault::failed, "'{}' has no directory", path);
     }
     std::string to = root_ + "/" + path;
     switch (node.type) {
@@ -137,11 +142,12 @@ class DirectoryWriter {
     }
     written_.emplace(key, to);
     bool unchanged = false;
-    for (const auto& root : may_link_) unchanged = unchanged || node.real.starts_with(root.string() + "/");
+    for (const auto& root : may_link_)
+      unchanged = unchanged || node.real.starts_with(root.string() + "/");
     if (!unchanged) return false;
     struct stat status {};
-    if (::lstat(node.real.c_str(), &status) != 0 || status.st_uid != node.uid || status.st_gid != node.gid ||
-        (status.st_mode & 07777) != node.mode) {
+    if (::lstat(node.real.c_str(), &status) != 0 || status.st_uid != node.uid ||
+        status.st_gid != node.gid || (status.st_mode & 07777) != node.mode) {
       return false;
     }
     return ::link(node.real.c_str(), to.c_str()) == 0;
@@ -172,7 +178,8 @@ class DirectoryWriter {
     while (left > 0) {
       ssize_t got = ::copy_file_range(in, nullptr, out, nullptr, left, 0);
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) break;
+      if (got < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS))
+        break;
       if (got < 0) os::throw_errno("copy '" + node.real + "'");
       if (got == 0) break;
       left -= static_cast<std::uint64_t>(got);
@@ -186,14 +193,17 @@ class DirectoryWriter {
     if (left > 0) fail(Fault::unavailable, "'{}' became shorter while it was copied", node.real);
   }
 
-  static timespec time_of(const Node& node) { return {.tv_sec = node.mtime, .tv_nsec = static_cast<long>(node.mtime_ns)}; }
+  static timespec time_of(const Node& node) {
+    return {.tv_sec = node.mtime, .tv_nsec = static_cast<long>(node.mtime_ns)};
+  }
   static void set_times(const std::string& to, const Node& node) {
     timespec times[2] = {time_of(node), time_of(node)};
     check(::utimensat(AT_FDCWD, to.c_str(), times, AT_SYMLINK_NOFOLLOW) == 0, "utimens", to);
   }
   static void set_xattrs(const std::string& to, const Node& node) {
     for (const auto& [name, value] : node.xattrs) {
-      check(::lsetxattr(to.c_str(), name.c_str(), value.data(), value.size(), 0) == 0, "setxattr", to);
+      check(::lsetxattr(to.c_str(), name.c_str(), value.data(), value.size(), 0) == 0, "setxattr",
+            to);
     }
   }
   static void check(bool ok, std::string_view what, const std::string& path) {
@@ -214,7 +224,8 @@ Entries read_upper(const std::filesystem::path& upper, const std::stop_token& st
   return out;
 }
 
-void write_tar(const Entries& entries, formats::Writer& out, std::optional<std::int64_t> clamp_mtime, const std::stop_token& stop) {
+void write_tar(const Entries& entries, formats::Writer& out,
+               std::optional<std::int64_t> clamp_mtime, const std::stop_token& stop) {
   formats::TarWriter tar(out);
   std::map<std::pair<std::uint64_t, std::uint64_t>, const std::string*> first_names;
   std::size_t count = 0;
@@ -242,7 +253,8 @@ void write_tar(const Entries& entries, formats::Writer& out, std::optional<std::
   tar.finish();
 }
 
-void write_directory(const Entries& entries, const std::filesystem::path& root, const std::vector<std::filesystem::path>& may_link,
+void write_directory(const Entries& entries, const std::filesystem::path& root,
+                     const std::vector<std::filesystem::path>& may_link,
                      const std::stop_token& stop) {
   DirectoryWriter(entries, root, may_link).run(stop);
 }

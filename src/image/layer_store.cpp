@@ -19,10 +19,12 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kStepMagic = "slipway-step-1";
+constexpr std::string_view kReasonMagic = "slipway-reason-1";
 constexpr std::string_view kBlobMagic = "slipway-blob-1";
 
 // The lines of a small record file after its first, which must be `magic`; nothing when it is not that, or is cut short.
-std::optional<std::vector<std::string>> read_record(const fs::path& file, std::string_view magic, std::size_t count) {
+std::optional<std::vector<std::string>> read_record(const fs::path& file, std::string_view magic,
+                                                    std::size_t count) {
   auto text = os::read_file_if_exists(file);
   if (!text || !text->ends_with("\n")) return std::nullopt;
   auto lines = split(*text, '\n');
@@ -35,14 +37,17 @@ bool is_hex_name(std::string_view text) {
 }
 
 std::string kind_of(Compression compression, std::optional<std::int64_t> clamp_mtime) {
-  std::string kind = compression == Compression::gzip ? "gzip" : compression == Compression::zstd ? "zstd" : "tar";
+  std::string kind = compression == Compression::gzip   ? "gzip"
+                     : compression == Compression::zstd ? "zstd"
+                                                        : "tar";
   return clamp_mtime ? fmt::format("{}-{}", kind, *clamp_mtime) : kind;
 }
 
 }  // namespace
 
 LayerStore::LayerStore(fs::path root) : root_(fs::absolute(root)) {
-  for (const char* name : {"steps", "layers", "cache", "hashes"}) os::make_dirs(root_ / name);
+  for (const char* name : {"steps", "layers", "cache", "hashes", "reasons"})
+    os::make_dirs(root_ / name);
 }
 
 std::optional<StepRecord> LayerStore::find_step(const std::string& key) const {
@@ -52,7 +57,19 @@ std::optional<StepRecord> LayerStore::find_step(const std::string& key) const {
 }
 
 void LayerStore::keep_step(const std::string& key, const StepRecord& record) const {
-  os::replace_file(root_ / "steps" / key, fmt::format("{}\n{}\n{}\n{}\n", kStepMagic, record.identity, record.layer, record.created));
+  os::replace_file(
+      root_ / "steps" / key,
+      fmt::format("{}\n{}\n{}\n{}\n", kStepMagic, record.identity, record.layer, record.created));
+}
+
+std::optional<std::vector<std::string>> LayerStore::find_reason(const std::string& place) const {
+  return read_record(root_ / "reasons" / place, kReasonMagic, 3);
+}
+
+void LayerStore::keep_reason(const std::string& place,
+                             const std::vector<std::string>& reason) const {
+  os::write_file(root_ / "reasons" / place,
+                 fmt::format("{}\n{}\n{}\n{}\n", kReasonMagic, reason[0], reason[1], reason[2]));
 }
 
 std::string LayerStore::new_id() { return hex(random_bytes(16)); }
@@ -61,7 +78,8 @@ fs::path LayerStore::begin_layer(const std::string& id) const {
   fs::path made = root_ / "layers" / (id + ".new");
   os::make_dirs(made / "fs");
   os::make_dirs(made / "work");
-  if (::chmod((made / "fs").c_str(), 0755) != 0) os::throw_errno("chmod '" + (made / "fs").string() + "'");
+  if (::chmod((made / "fs").c_str(), 0755) != 0)
+    os::throw_errno("chmod '" + (made / "fs").string() + "'");
   return made;
 }
 
@@ -72,34 +90,43 @@ fs::path LayerStore::commit_layer(const std::string& id) const {
   std::error_code problem;
   fs::create_directory(final_place, problem);
   fs::rename(made / "fs", final_place / "fs", problem);
-  if (problem) fail(Fault::unavailable, "cannot keep layer '{}': {}", final_place.string(), problem.message());
+  if (problem)
+    fail(Fault::unavailable, "cannot keep layer '{}': {}", final_place.string(), problem.message());
   os::remove_tree(made);
   return final_place / "fs";
 }
 
-void LayerStore::discard_layer(const std::string& id) const { os::remove_tree(root_ / "layers" / (id + ".new")); }
+void LayerStore::discard_layer(const std::string& id) const {
+  os::remove_tree(root_ / "layers" / (id + ".new"));
+}
 
 std::optional<fs::path> LayerStore::directory(const std::string& id) const {
   std::error_code problem;
-  fs::path place = fs::canonical(root_ / "layers" / id / "fs", problem);  // a link where the layer cache took it over
+  fs::path place = fs::canonical(root_ / "layers" / id / "fs",
+                                 problem);  // a link where the layer cache took it over
   if (problem) return std::nullopt;
   return place;
 }
 
-std::optional<LayerBlob> LayerStore::find_blob(const std::string& id, const std::string& kind) const {
+std::optional<LayerBlob> LayerStore::find_blob(const std::string& id,
+                                               const std::string& kind) const {
   auto lines = read_record(root_ / "layers" / id / ("blob-" + kind), kBlobMagic, 4);
   if (!lines) return std::nullopt;
   auto diff_id = oci::Digest::try_parse((*lines)[0]);
   auto digest = oci::Digest::try_parse((*lines)[1]);
   auto size = to_integer((*lines)[2]);
   if (!diff_id || !digest || !size || *size < 0) return std::nullopt;
-  return LayerBlob{*diff_id, {.media_type = (*lines)[3], .digest = *digest, .size = static_cast<std::uint64_t>(*size)}};
+  return LayerBlob{
+      *diff_id,
+      {.media_type = (*lines)[3], .digest = *digest, .size = static_cast<std::uint64_t>(*size)}};
 }
 
-void LayerStore::keep_blob(const std::string& id, const std::string& kind, const LayerBlob& blob) const {
+void LayerStore::keep_blob(const std::string& id, const std::string& kind,
+                           const LayerBlob& blob) const {
   os::make_dirs(root_ / "layers" / id);
-  os::replace_file(root_ / "layers" / id / ("blob-" + kind), fmt::format("{}\n{}\n{}\n{}\n{}\n", kBlobMagic, blob.diff_id.str(),
-                                                                        blob.blob.digest.str(), blob.blob.size, blob.blob.media_type));
+  os::replace_file(root_ / "layers" / id / ("blob-" + kind),
+                   fmt::format("{}\n{}\n{}\n{}\n{}\n", kBlobMagic, blob.diff_id.str(),
+                               blob.blob.digest.str(), blob.blob.size, blob.blob.media_type));
 }
 
 fs::path LayerStore::cache_directory(const std::string& id) const {
@@ -121,12 +148,20 @@ void Layer::hold(std::shared_ptr<os::TempDir> files) {
   held_ = std::move(files);
 }
 
-bool Layer::is_available() const {
-  if (id_.empty() || store_.directory(id_)) return true;
+bool Layer::is_available() const { return id_.empty() || store_.directory(id_) || known_blob(); }
+
+std::optional<LayerBlob> Layer::known_blob() const {
   for (const char* kind : {"gzip", "zstd", "tar"}) {
-    if (auto known = store_.find_blob(id_, kind); known && blobs_.has(known->blob.digest)) return true;
+    auto known = store_.find_blob(id_, kind);
+    if (known && (blobs_.has(known->blob.digest) ||
+                  (store_.remote() && store_.remote()->has(known->blob.digest))))
+      return known;
   }
-  return false;
+  return std::nullopt;
+}
+
+void Layer::bring(const LayerBlob& known, const std::stop_token& stop) {
+  if (!blobs_.has(known.blob.digest)) store_.remote()->fetch(known.blob, stop);
 }
 
 TreeLayer Layer::tree(const std::stop_token& stop) {
@@ -151,11 +186,11 @@ fs::path Layer::directory(const std::stop_token& stop) {
   if (entries_) {
     write_directory(*entries_, made / "fs", {store_.root().parent_path()}, stop);
   } else {
-    std::optional<LayerBlob> known;
-    for (const char* kind : {"gzip", "zstd", "tar"}) {
-      if (!known) known = store_.find_blob(id_, kind);
-    }
-    if (!known) fail(Fault::unavailable, "layer {} of the build cache is gone; build again with --no-cache", id_);
+    auto known = known_blob();
+    if (!known)
+      fail(Fault::unavailable, "layer {} of the build cache is gone; build again with --no-cache",
+           id_);
+    bring(*known, stop);
     auto tar = oci::open_layer(blobs_, known->blob.digest);
     os::Fd root = os::open_file((made / "fs").string(), O_RDONLY | O_DIRECTORY);
     oci::UnpackOptions options;
@@ -172,9 +207,14 @@ fs::path Layer::directory(const std::stop_token& stop) {
   return *directory_;
 }
 
-LayerBlob Layer::blob(Compression compression, std::optional<std::int64_t> clamp_mtime, const std::stop_token& stop) {
+LayerBlob Layer::blob(Compression compression, std::optional<std::int64_t> clamp_mtime,
+                      const std::stop_token& stop) {
   std::string kind = kind_of(compression, clamp_mtime);
-  if (auto known = store_.find_blob(id_, kind); known && blobs_.has(known->blob.digest)) return *known;
+  if (auto known = store_.find_blob(id_, kind); known) {
+    bool is_remote = store_.remote() && store_.remote()->has(known->blob.digest);
+    if (is_remote) bring(*known, stop);
+    if (is_remote || blobs_.has(known->blob.digest)) return *known;
+  }
   std::shared_ptr<const Entries> entries;
   std::optional<fs::path> on_disk;
   {

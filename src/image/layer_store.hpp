@@ -18,9 +18,10 @@ namespace slipway::image {
 
 /// What is remembered of a step that was done once.
 struct StepRecord {
-  std::string identity;  ///< 64 hexadecimal digits: what the files after it are, as far as the cache can tell
-  std::string layer;     ///< the layer's id in LayerStore
-  std::string created;   ///< RFC 3339
+  std::string
+      identity;  ///< 64 hexadecimal digits: what the files after it are, as far as the cache can tell
+  std::string layer;    ///< the layer's id in LayerStore
+  std::string created;  ///< RFC 3339
   bool operator==(const StepRecord&) const = default;
 };
 
@@ -29,6 +30,18 @@ struct LayerBlob {
   oci::Digest diff_id;
   oci::Descriptor blob;
   bool operator==(const LayerBlob&) const = default;
+};
+
+/// Layers that are elsewhere and can be had.
+class RemoteLayers {
+ public:
+  RemoteLayers() = default;
+  RemoteLayers(const RemoteLayers&) = delete;
+  RemoteLayers& operator=(const RemoteLayers&) = delete;
+  virtual ~RemoteLayers() = default;
+  [[nodiscard]] virtual bool has(const oci::Digest& digest) const = 0;
+  /// Brings the blob into the image store. throws Error{unavailable, not_found, bad_input}
+  virtual void fetch(const oci::Descriptor& blob, const std::stop_token& stop) = 0;
 };
 
 /// The builder's own part of the image store: STATE/images/build. Layers appear by a rename, records by a replaced file; what cannot be
@@ -42,6 +55,10 @@ class LayerStore final {
   [[nodiscard]] std::optional<StepRecord> find_step(const std::string& key) const;
   void keep_step(const std::string& key, const StepRecord& record) const;
 
+  /// What decided the step at a place of some Dockerfile when it was run last: three texts without line ends.
+  [[nodiscard]] std::optional<std::vector<std::string>> find_reason(const std::string& place) const;
+  void keep_reason(const std::string& place, const std::vector<std::string>& reason) const;
+
   /// A new, not yet taken id.
   [[nodiscard]] static std::string new_id();
   /// A fresh directory for a layer that is being made: holds `fs` (mode 0755) and `work`.
@@ -53,19 +70,26 @@ class LayerStore final {
   [[nodiscard]] std::optional<std::filesystem::path> directory(const std::string& id) const;
 
   /// `kind` names the compression.
-  [[nodiscard]] std::optional<LayerBlob> find_blob(const std::string& id, const std::string& kind) const;
+  [[nodiscard]] std::optional<LayerBlob> find_blob(const std::string& id,
+                                                   const std::string& kind) const;
   void keep_blob(const std::string& id, const std::string& kind, const LayerBlob& blob) const;
   /// Where a cache mount keeps its files.
   [[nodiscard]] std::filesystem::path cache_directory(const std::string& id) const;
 
+  /// Where layers whose blobs are not here can be had; borrowed, set before anybody asks for layers.
+  void set_remote(RemoteLayers* remote) { remote_ = remote; }
+  [[nodiscard]] RemoteLayers* remote() const { return remote_; }
+
  private:
   std::filesystem::path root_;
+  RemoteLayers* remote_ = nullptr;
 };
 
 /// A layer of a stage in this build: on disk, in memory, or only as a blob until somebody needs its files.
 class Layer final {
  public:
-  Layer(std::string id, LayerStore& store, oci::BlobStore& blobs) : id_(std::move(id)), store_(store), blobs_(blobs) {}
+  Layer(std::string id, LayerStore& store, oci::BlobStore& blobs)
+      : id_(std::move(id)), store_(store), blobs_(blobs) {}
   /// A layer of a base image, unpacked.
   Layer(std::filesystem::path directory, LayerStore& store, oci::BlobStore& blobs)
       : store_(store), blobs_(blobs), directory_(std::move(directory)) {}
@@ -82,16 +106,22 @@ class Layer final {
   /// Its files as a directory for overlayfs, written now when they are not on disk yet.
   std::filesystem::path directory(const std::stop_token& stop);
   /// Its blob, made and put into the image store now when there is none yet.
-  LayerBlob blob(Compression compression, std::optional<std::int64_t> clamp_mtime, const std::stop_token& stop);
+  LayerBlob blob(Compression compression, std::optional<std::int64_t> clamp_mtime,
+                 const std::stop_token& stop);
 
  private:
+  // What is known of its blob of any compression, when the blob is in the image store or can be had.
+  [[nodiscard]] std::optional<LayerBlob> known_blob() const;
+  void bring(const LayerBlob& known, const std::stop_token& stop);
+
   std::string id_;
   LayerStore& store_;
   oci::BlobStore& blobs_;
   std::mutex mutex_;
   std::shared_ptr<const Entries> entries_;          // guarded by mutex_
   std::optional<std::filesystem::path> directory_;  // guarded by mutex_
-  std::shared_ptr<os::TempDir> held_;               // guarded by mutex_; the step that made the files and this layer own it
+  std::shared_ptr<os::TempDir>
+      held_;  // guarded by mutex_; the step that made the files and this layer own it
 };
 
 }  // namespace slipway::image

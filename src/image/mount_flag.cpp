@@ -63,7 +63,8 @@ std::string_view name_of(Type type) {
 
 class MountReader {
  public:
-  MountReader(std::string_view value, const Lookup& lookup) : fields_(csv_fields(value)), lookup_(lookup) {}
+  MountReader(std::string_view value, const Lookup& lookup)
+      : fields_(csv_fields(value)), lookup_(lookup) {}
 
   MountFlagResult read() {
     auto error = read_type();
@@ -85,7 +86,9 @@ class MountReader {
         mount_.type = type;
         known = true;
       }
-      if (!known) return fmt::format("unsupported mount type \"{}\": it is bind, cache, tmpfs, secret or ssh", name);
+      if (!known)
+        return fmt::format("unsupported mount type \"{}\": it is bind, cache, tmpfs, secret or ssh",
+                           name);
     }
     mount_.read_only = mount_.type == Type::bind;
     return std::nullopt;
@@ -102,7 +105,8 @@ class MountReader {
       std::string value = field.substr(equals + 1);
       if (key == "type") continue;
       bool has_variable = value.find('$') != std::string::npos;
-      if (key == "from" && has_variable) return "'from' doesn't support variable expansion, define alias stage instead";
+      if (key == "from" && has_variable)
+        return "'from' doesn't support variable expansion, define alias stage instead";
       if (has_variable) {
         if (!lookup_) {
           is_partial_ = true;
@@ -118,11 +122,13 @@ class MountReader {
     return std::nullopt;
   }
 
-  std::optional<std::string> set_bool(const std::string& key, const std::string& value, const std::string& field) {
+  std::optional<std::string> set_bool(const std::string& key, const std::string& value,
+                                      const std::string& field) {
     std::string lower = to_lower(value);
     bool yes = lower == "true" || lower == "1" || lower == "t";
     bool no = lower == "false" || lower == "0" || lower == "f";
-    bool known = key == "ro" || key == "readonly" || key == "rw" || key == "readwrite" || key == "required";
+    bool known =
+        key == "ro" || key == "readonly" || key == "rw" || key == "readwrite" || key == "required";
     if (!known) return fmt::format("invalid field '{}' must be a key=value pair", field);
     if (!yes && !no) return fmt::format("invalid value for {}: {}", key, value);
     if (key == "ro" || key == "readonly") {
@@ -140,7 +146,8 @@ class MountReader {
     return fmt::format("unexpected key '{}' for mount type '{}'", key, name_of(mount_.type));
   }
 
-  std::optional<std::string> set(const std::string& key, const std::string& value, const std::string& field) {
+  std::optional<std::string> set(const std::string& key, const std::string& value,
+                                 const std::string& field) {
     bool holds_files = mount_.type == Type::bind || mount_.type == Type::cache;
     if (key == "target" || key == "dst" || key == "destination") {
       mount_.target = value;
@@ -159,7 +166,8 @@ class MountReader {
     } else if (key == "sharing") {
       if (mount_.type != Type::cache) return unexpected(key);
       std::string name = to_lower(value);
-      if (name != "shared" && name != "private" && name != "locked") return fmt::format("unsupported sharing value \"{}\"", value);
+      if (name != "shared" && name != "private" && name != "locked")
+        return fmt::format("unsupported sharing value \"{}\"", value);
       mount_.sharing = name == "shared"    ? MountFlag::Sharing::shared
                        : name == "private" ? MountFlag::Sharing::private_
                                            : MountFlag::Sharing::locked;
@@ -172,7 +180,8 @@ class MountReader {
       auto parsed = number(value, key == "mode" ? 8 : 10);
       if (!parsed) return fmt::format("invalid value {} for {}", value, key);
       (key == "mode" ? mount_.mode : key == "uid" ? mount_.uid : mount_.gid) = parsed;
-    } else if (key == "ro" || key == "readonly" || key == "rw" || key == "readwrite" || key == "required") {
+    } else if (key == "ro" || key == "readonly" || key == "rw" || key == "readwrite" ||
+               key == "required") {
       return set_bool(key, value, field);
     } else {
       return fmt::format("unexpected key '{}' in '{}'", key, field);
@@ -181,7 +190,8 @@ class MountReader {
   }
 
   std::optional<std::string> check() {
-    bool needs_target = mount_.type == Type::bind || mount_.type == Type::cache || mount_.type == Type::tmpfs;
+    bool needs_target =
+        mount_.type == Type::bind || mount_.type == Type::cache || mount_.type == Type::tmpfs;
     if (needs_target && mount_.target.empty() && !is_partial_) return "target is required";
     if (mount_.type == Type::cache && mount_.id.empty()) mount_.id = mount_.target;
     return std::nullopt;
@@ -195,6 +205,8 @@ class MountReader {
 
 }  // namespace
 
-MountFlagResult read_mount_flag(std::string_view value, const Lookup& lookup) { return MountReader(value, lookup).read(); }
+MountFlagResult read_mount_flag(std::string_view value, const Lookup& lookup) {
+  return MountReader(value, lookup).read();
+}
 
 }  // namespace slipway::image

@@ -45,7 +45,8 @@ std::vector<oci::TaggedImage> tagged(const OutputWorld& world) {
   return images;
 }
 
-void push(const Output& output, const OutputWorld& world, std::vector<std::string>& pushed, const std::stop_token& stop) {
+void push(const Output& output, const OutputWorld& world, std::vector<std::string>& pushed,
+          const std::stop_token& stop) {
   const auto& names = output.names.empty() ? world.names : output.names;
   if (names.empty()) fail(Fault::bad_input, "nothing to push: give the image a name with --tag");
   for (const auto& name : names) {
@@ -55,16 +56,20 @@ void push(const Output& output, const OutputWorld& world, std::vector<std::strin
       world.environment.registry.push(world.environment.store, world.image, reference, {}, stop);
     });
     pushed.push_back(reference.str());
-    auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started);
+    auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - started);
     if (world.progress) {
-      world.progress({.kind = Progress::Kind::message, .name = fmt::format("pushed {}", reference), .took = took});
+      world.progress({.kind = Progress::Kind::message,
+                      .name = fmt::format("pushed {}", reference),
+                      .took = took});
     }
   }
 }
 
 }  // namespace
 
-void write_output(const Output& output, const OutputWorld& world, std::vector<std::string>& pushed, const std::stop_token& stop) {
+void write_output(const Output& output, const OutputWorld& world, std::vector<std::string>& pushed,
+                  const std::stop_token& stop) {
   switch (output.kind) {
     case Output::Kind::store:
       return;
@@ -76,20 +81,26 @@ void write_output(const Output& output, const OutputWorld& world, std::vector<st
       if (output.dest.string().ends_with('/') || fs::is_directory(output.dest, problem)) {
         oci::export_layout(world.environment.store, images, output.dest, stop);
       } else {
-        to_file(output.dest, [&](formats::Writer& out) { oci::export_layout_tar(world.environment.store, images, out, stop); });
+        to_file(output.dest, [&](formats::Writer& out) {
+          oci::export_layout_tar(world.environment.store, images, out, stop);
+        });
       }
       return;
     }
     case Output::Kind::docker:
       to_file(output.dest, [&](formats::Writer& out) {
-        oci::export_docker_archive(world.environment.store, tagged(world), world.platform, out, stop);
+        oci::export_docker_archive(world.environment.store, tagged(world), world.platform, out,
+                                   stop);
       });
       return;
     case Output::Kind::tar:
-      to_file(output.dest, [&](formats::Writer& out) { write_tar(world.root().entries_below("", true), out, std::nullopt, stop); });
+      to_file(output.dest, [&](formats::Writer& out) {
+        write_tar(world.root().entries_below("", true), out, std::nullopt, stop);
+      });
       return;
     case Output::Kind::local:
-      if (output.dest.empty() || output.dest == "-") fail(Fault::bad_input, "a local output needs dest=DIRECTORY");
+      if (output.dest.empty() || output.dest == "-")
+        fail(Fault::bad_input, "a local output needs dest=DIRECTORY");
       os::make_dirs(output.dest);
       write_directory(world.root().entries_below("", true), output.dest, {}, stop);
       return;

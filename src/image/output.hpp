@@ -22,6 +22,7 @@ struct OutputWorld {
 };
 
 /// Brings the image to one place. Names that a registry took are added to `pushed`.
-void write_output(const Output& output, const OutputWorld& world, std::vector<std::string>& pushed, const std::stop_token& stop);
+void write_output(const Output& output, const OutputWorld& world, std::vector<std::string>& pushed,
+                  const std::stop_token& stop);
 
 }  // namespace slipway::image

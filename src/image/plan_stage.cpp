@@ -136,6 +136,13 @@ class StagePlanner {
     auto result =
         expand(text, lookup(), {.escape = no_quotes ? '\\' : list_.escape, .no_quotes = no_quotes});
     if (result.error) error(at, *result.error);
+    for (const auto& name : result.unset) {
+      bool is_declared = std::any_of(planned_.arguments.begin(), planned_.arguments.end(),
+                                     [&](const auto& arg) { return arg.first == name; });
+      if (!is_declared)
+        planned_.findings.push_back(
+            {"UndefinedVar", fmt::format("Usage of undefined variable '${}'", name), at.lines});
+    }
     return result.text;
   }
 

@@ -21,7 +21,9 @@ using container::MountPoint;
 class Stubs {
  public:
   Stubs(Tree& root, fs::path upper) : root_(root), upper_(std::move(upper)) {
-    for (const char* path : {"/proc", "/sys", "/dev", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname"}) add(path);
+    for (const char* path :
+         {"/proc", "/sys", "/dev", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname"})
+      add(path);
   }
 
   void add(const std::string& target) {
@@ -63,8 +65,8 @@ class Stubs {
     if (!before) return true;
     struct stat status {};
     if (::lstat((upper_ / path).c_str(), &status) != 0) return true;
-    return S_ISDIR(status.st_mode) && (status.st_mode & 07777) == before->node.mode && status.st_uid == before->node.uid &&
-           status.st_gid == before->node.gid;
+    return S_ISDIR(status.st_mode) && (status.st_mode & 07777) == before->node.mode &&
+           status.st_uid == before->node.uid && status.st_gid == before->node.gid;
   }
 
   Tree& root_;
@@ -75,7 +77,13 @@ class Stubs {
 class RunStep {
  public:
   RunStep(const RunOp& run, const std::string& id, RunWorld& world, const std::stop_token& stop)
-      : run_(run), id_(id), world_(world), stop_(stop), made_(world.store.begin_layer(id)), scratch_(made_), memory_(memory_parent()),
+      : run_(run),
+        id_(id),
+        world_(world),
+        stop_(stop),
+        made_(world.store.begin_layer(id)),
+        scratch_(made_),
+        memory_(memory_parent()),
         stubs_(world.root, made_ / "fs") {}
 
   RunOutcome execute() {
@@ -84,7 +92,8 @@ class RunStep {
     for (std::size_t i = 0; i < run_.mounts.size(); ++i) add_mount(i, spec);
     add_scripts(spec);
     for (const auto& mount : spec.mounts) stubs_.add(mount.target);
-    auto exit = world_.runtime.run(spec, {.sink = world_.output}, {.after_interrupt = std::chrono::milliseconds(0)}, stop_,
+    auto exit = world_.runtime.run(spec, {.sink = world_.output},
+                                   {.after_interrupt = std::chrono::milliseconds(0)}, stop_,
                                    Deadline::never());
     RunOutcome outcome{.exit_code = exit.exit.status()};
     if (exit.out_of_memory) outcome.reason = "out of memory";
@@ -107,8 +116,10 @@ class RunStep {
   void take_after_root() {
     struct stat status {};
     if (world_.lower.empty() || ::lstat(world_.lower.front().c_str(), &status) != 0) return;
-    if (::chown((made_ / "fs").c_str(), status.st_uid, status.st_gid) != 0) os::throw_errno("chown of a layer");
-    if (::chmod((made_ / "fs").c_str(), status.st_mode & 07777) != 0) os::throw_errno("chmod of a layer");
+    if (::chown((made_ / "fs").c_str(), status.st_uid, status.st_gid) != 0)
+      os::throw_errno("chown of a layer");
+    if (::chmod((made_ / "fs").c_str(), status.st_mode & 07777) != 0)
+      os::throw_errno("chmod of a layer");
   }
 
   container::ContainerSpec make_spec() {
@@ -135,8 +146,10 @@ class RunStep {
     spec.user = user.user;
     spec.env.try_emplace("HOME", user.home);
     spec.hostname = "slipway-build";
-    spec.network.kind = run_.network == "none" ? container::NetworkChoice::Kind::none : container::NetworkChoice::Kind::host;
+    spec.network.kind = run_.network == "none" ? container::NetworkChoice::Kind::none
+                                               : container::NetworkChoice::Kind::host;
     if (!world_.request.add_hosts.empty()) spec.hosts = hosts();
+    spec.ulimits = world_.request.ulimits;
     if (run_.insecure) {
       spec.security.add_capabilities = {"ALL"};
       spec.security.masked_paths = false;
@@ -145,11 +158,13 @@ class RunStep {
   }
 
   std::string hosts() const {
-    std::string text = run_.network == "none" ? "127.0.0.1 localhost\n" : os::read_file_if_exists("/etc/hosts").value_or("");
+    std::string text = run_.network == "none" ? "127.0.0.1 localhost\n"
+                                              : os::read_file_if_exists("/etc/hosts").value_or("");
     if (!text.empty() && !text.ends_with('\n')) text += '\n';
     for (const auto& entry : world_.request.add_hosts) {
       auto colon = entry.find_first_of(":=");
-      if (colon == std::string::npos) fail(Fault::bad_input, "--add-host '{}' is not NAME:ADDRESS", entry);
+      if (colon == std::string::npos)
+        fail(Fault::bad_input, "--add-host '{}' is not NAME:ADDRESS", entry);
       text += entry.substr(colon + 1) + "\t" + entry.substr(0, colon) + "\n";
     }
     return text;
@@ -160,9 +175,11 @@ class RunStep {
     fs::path directory = scratch_.path() / "pipes";
     os::make_dirs(directory);
     for (const auto& script : run_.scripts) {
-      if (script.name.find('/') != std::string::npos) fail(Fault::bad_input, "'{}' cannot be a heredoc's name here", script.name);
+      if (script.name.find('/') != std::string::npos)
+        fail(Fault::bad_input, "'{}' cannot be a heredoc's name here", script.name);
       os::write_file(directory / script.name, script.content);
-      if (::chmod((directory / script.name).c_str(), script.mode) != 0) os::throw_errno("chmod of a script");
+      if (::chmod((directory / script.name).c_str(), script.mode) != 0)
+        os::throw_errno("chmod of a script");
     }
     spec.mounts.push_back({.source = directory, .target = "/dev/pipes", .read_only = true});
   }
@@ -171,7 +188,9 @@ class RunStep {
     const auto& [mount, origin] = run_.mounts[index];
     switch (mount.type) {
       case MountFlag::Type::tmpfs:
-        spec.mounts.push_back({.kind = MountPoint::Kind::tmpfs, .target = mount.target, .size_bytes = mount.size_bytes.value_or(0)});
+        spec.mounts.push_back({.kind = MountPoint::Kind::tmpfs,
+                               .target = mount.target,
+                               .size_bytes = mount.size_bytes.value_or(0)});
         break;
       case MountFlag::Type::secret:
         add_secret(mount, index, spec);
@@ -189,22 +208,30 @@ class RunStep {
   }
 
   void add_secret(const MountFlag& mount, std::size_t index, container::ContainerSpec& spec) {
-    std::string id = mount.id.empty() ? fs::path(mount.source.empty() ? mount.target : mount.source).filename().string() : mount.id;
+    std::string id =
+        mount.id.empty()
+            ? fs::path(mount.source.empty() ? mount.target : mount.source).filename().string()
+            : mount.id;
     const Secret* found = nullptr;
     for (const auto& secret : world_.request.secrets) {
       if (secret.id == id) found = &secret;
     }
     if (!found) {
-      if (mount.required) fail(Fault::bad_input, "secret {}: not found; give it with --secret id={},src=FILE or env=NAME", id, id);
+      if (mount.required)
+        fail(Fault::bad_input,
+             "secret {}: not found; give it with --secret id={},src=FILE or env=NAME", id, id);
       return;
     }
     if (!mount.env.empty()) spec.env[mount.env] = found->value;
     if (!mount.env.empty() && mount.target.empty()) return;
     fs::path file = memory_.path() / fmt::format("secret-{}", index);
     os::write_file(file, found->value, 0600);
-    if (::chown(file.c_str(), mount.uid.value_or(0), mount.gid.value_or(0)) != 0) os::throw_errno("chown of a secret");
+    if (::chown(file.c_str(), mount.uid.value_or(0), mount.gid.value_or(0)) != 0)
+      os::throw_errno("chown of a secret");
     if (::chmod(file.c_str(), mount.mode.value_or(0400)) != 0) os::throw_errno("chmod of a secret");
-    spec.mounts.push_back({.source = file, .target = mount.target.empty() ? "/run/secrets/" + id : mount.target, .read_only = true});
+    spec.mounts.push_back({.source = file,
+                           .target = mount.target.empty() ? "/run/secrets/" + id : mount.target,
+                           .read_only = true});
   }
 
   void add_ssh(const MountFlag& mount, std::size_t index, container::ContainerSpec& spec) {
@@ -212,13 +239,15 @@ class RunStep {
       if (mount.required) fail(Fault::bad_input, "ssh: no agent is offered; give --ssh default");
       return;
     }
-    std::string target = mount.target.empty() ? fmt::format("/run/buildkit/ssh_agent.{}", index) : mount.target;
+    std::string target =
+        mount.target.empty() ? fmt::format("/run/buildkit/ssh_agent.{}", index) : mount.target;
     spec.mounts.push_back({.source = world_.request.ssh_agent_socket, .target = target});
     spec.env.try_emplace("SSH_AUTH_SOCK", target);
   }
 
   void add_cache(const MountFlag& mount, const Origin& origin, container::ContainerSpec& spec) {
-    fs::path place = world_.store.cache_directory(mount.id + "\n" + mount.from + "\n" + mount.source);
+    fs::path place =
+        world_.store.cache_directory(mount.id + "\n" + mount.from + "\n" + mount.source);
     if (mount.sharing == MountFlag::Sharing::locked) {
       os::make_dirs(place.parent_path());
       locks_.push_back(os::FileLock::take(place.string() + ".lock"));
@@ -245,29 +274,41 @@ class RunStep {
       Tree& tree = world_.tree_of(origin);
       write_directory(tree.entries_below(tree.resolve(mount.source), false), inside, {}, stop_);
     }
-    if (::chown(inside.c_str(), mount.uid.value_or(0), mount.gid.value_or(0)) != 0) os::throw_errno("chown of a cache");
-    if (::chmod(inside.c_str(), mount.mode.value_or(0755)) != 0) os::throw_errno("chmod of a cache");
+    if (::chown(inside.c_str(), mount.uid.value_or(0), mount.gid.value_or(0)) != 0)
+      os::throw_errno("chown of a cache");
+    if (::chmod(inside.c_str(), mount.mode.value_or(0755)) != 0)
+      os::throw_errno("chmod of a cache");
     std::error_code problem;
-    fs::rename(inside, place, problem);  // another build may have made it meanwhile: that one counts
+    fs::rename(inside, place,
+               problem);  // another build may have made it meanwhile: that one counts
   }
 
   // The files as a read-only directory or file; what a writable mount changes is dropped at the end.
-  void add_bind(const MountFlag& mount, const Origin& origin, std::size_t index, container::ContainerSpec& spec) {
+  void add_bind(const MountFlag& mount, const Origin& origin, std::size_t index,
+                container::ContainerSpec& spec) {
     Tree& tree = world_.tree_of(origin);
     auto found = tree.lookup(mount.source, true);
-    if (!found) fail(Fault::bad_input, "mount source \"{}\": not found", mount.source.empty() ? "/" : mount.source);
+    if (!found)
+      fail(Fault::bad_input, "mount source \"{}\": not found",
+           mount.source.empty() ? "/" : mount.source);
     fs::path place = scratch_.path() / fmt::format("bind-{}", index);
     if (!found->node.is_directory()) {
       Node node = found->node;
       Entries one{{"file", node}};
       os::make_dirs(place);
-      write_directory(one, place, mount.read_only ? std::vector{world_.store.root().parent_path()} : std::vector<fs::path>{}, stop_);
-      spec.mounts.push_back({.source = place / "file", .target = mount.target, .read_only = mount.read_only});
+      write_directory(one, place,
+                      mount.read_only ? std::vector{world_.store.root().parent_path()}
+                                      : std::vector<fs::path>{},
+                      stop_);
+      spec.mounts.push_back(
+          {.source = place / "file", .target = mount.target, .read_only = mount.read_only});
       return;
     }
     os::make_dirs(place / "lower");
-    if (::chmod((place / "lower").c_str(), found->node.mode) != 0) os::throw_errno("chmod of a mount");
-    write_directory(tree.entries_below(found->path, false), place / "lower", {world_.store.root().parent_path()}, stop_);
+    if (::chmod((place / "lower").c_str(), found->node.mode) != 0)
+      os::throw_errno("chmod of a mount");
+    write_directory(tree.entries_below(found->path, false), place / "lower",
+                    {world_.store.root().parent_path()}, stop_);
     if (mount.read_only) {
       spec.mounts.push_back({.source = place / "lower", .target = mount.target, .read_only = true});
       return;
@@ -294,7 +335,8 @@ class RunStep {
 
 }  // namespace
 
-RunOutcome run_step(const RunOp& run, const std::string& id, RunWorld& world, const std::stop_token& stop) {
+RunOutcome run_step(const RunOp& run, const std::string& id, RunWorld& world,
+                    const std::stop_token& stop) {
   struct Discard {
     LayerStore& store;
     const std::string& id;

@@ -30,7 +30,8 @@ struct RunWorld {
 
 /// How a RUN step ended.
 struct RunOutcome {
-  std::optional<std::filesystem::path> layer;  ///< its tree, committed; nothing when the command failed
+  std::optional<std::filesystem::path>
+      layer;  ///< its tree, committed; nothing when the command failed
   int exit_code = 0;
   std::string reason;  ///< "out of memory", or empty
 };
@@ -38,6 +39,7 @@ struct RunOutcome {
 /// Runs the step in a container on an overlay of `lower`; its changes become the layer `id`.
 ///   returns  what the command did; of a failed one nothing is kept
 ///   throws   Error{bad_input} for a user, mount source or secret that is not there
-RunOutcome run_step(const RunOp& run, const std::string& id, RunWorld& world, const std::stop_token& stop);
+RunOutcome run_step(const RunOp& run, const std::string& id, RunWorld& world,
+                    const std::stop_token& stop);
 
 }  // namespace slipway::image

@@ -25,7 +25,8 @@ std::string joined(const std::string& directory, std::string_view name) {
 
 class Selector {
  public:
-  Selector(const CopyOp& copy, Tree& source) : copy_(copy), source_(source), excludes_(copy.excludes) {}
+  Selector(const CopyOp& copy, Tree& source)
+      : copy_(copy), source_(source), excludes_(copy.excludes) {}
 
   std::vector<Selected> run() {
     for (const auto& given : copy_.sources) {
@@ -55,22 +56,27 @@ class Selector {
     match_below(source_.resolve(base), base, std::span(parts).subspan(first));
   }
 
-  void match_below(const std::string& directory, const std::string& written, std::span<const std::string> patterns) {
+  void match_below(const std::string& directory, const std::string& written,
+                   std::span<const std::string> patterns) {
     for (const auto& [name, node] : source_.list(directory)) {
       if (!matches_path(patterns.front(), name)) continue;
       if (patterns.size() > 1) {
-        if (node.is_directory()) match_below(joined(directory, name), joined(written, name), patterns.subspan(1));
+        if (node.is_directory())
+          match_below(joined(directory, name), joined(written, name), patterns.subspan(1));
       } else if (auto found = source_.lookup(joined(directory, name), true)) {
         take(joined(written, name), *found);
       }
     }
   }
 
-  bool is_excluded(const std::string& path) const { return excludes_.has_patterns() && excludes_.is_ignored(path); }
+  bool is_excluded(const std::string& path) const {
+    return excludes_.has_patterns() && excludes_.is_ignored(path);
+  }
 
   void take(const std::string& written, const Tree::Found& found) {
     auto slash = written.rfind('/');
-    Selected one{.name = slash == std::string::npos ? written : written.substr(slash + 1), .node = found.node};
+    Selected one{.name = slash == std::string::npos ? written : written.substr(slash + 1),
+                 .node = found.node};
     if (found.node.is_directory()) {
       collect(found.path, "", one);
     } else if (is_excluded(one.name)) {
@@ -84,7 +90,8 @@ class Selector {
       std::string path = joined(relative, name);
       bool is_directory = node.is_directory();
       if (is_excluded(path)) {
-        if (is_directory && has_exceptions()) collect_excepted(joined(directory, name), path, node, into);
+        if (is_directory && has_exceptions())
+          collect_excepted(joined(directory, name), path, node, into);
         continue;
       }
       into.below.emplace_back(path, std::move(node));
@@ -93,11 +100,13 @@ class Selector {
   }
 
   bool has_exceptions() const {
-    return std::any_of(copy_.excludes.begin(), copy_.excludes.end(), [](const auto& pattern) { return pattern.starts_with('!'); });
+    return std::any_of(copy_.excludes.begin(), copy_.excludes.end(),
+                       [](const auto& pattern) { return pattern.starts_with('!'); });
   }
 
   // An excluded directory comes along when something below it is excepted.
-  void collect_excepted(const std::string& directory, const std::string& relative, const Node& node, Selected& into) {
+  void collect_excepted(const std::string& directory, const std::string& relative, const Node& node,
+                        Selected& into) {
     std::size_t at = into.below.size();
     into.below.emplace_back(relative, node);
     collect(directory, relative, into);
@@ -114,7 +123,9 @@ class Selector {
     }
     rest = clean_path("/" + rest).substr(1);
     std::string root = source_.resolve(base);
-    Selected one{.name = "", .node = {.type = formats::TarType::directory, .mode = 0755}, .with_parents = true};
+    Selected one{.name = "",
+                 .node = {.type = formats::TarType::directory, .mode = 0755},
+                 .with_parents = true};
     if (!has_wildcard(rest)) {
       auto found = source_.lookup(joined(root, rest), true);
       if (!found) fail(Fault::bad_input, "\"/{}\": not found", joined(base, rest));
@@ -129,13 +140,16 @@ class Selector {
   }
 
   void add_parents(const std::string& root, const std::string& path, Selected& into) {
-    for (auto slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    for (auto slash = path.find('/'); slash != std::string::npos;
+         slash = path.find('/', slash + 1)) {
       std::string parent = path.substr(0, slash);
-      if (auto found = source_.lookup(joined(root, parent), true)) into.below.emplace_back(parent, found->node);
+      if (auto found = source_.lookup(joined(root, parent), true))
+        into.below.emplace_back(parent, found->node);
     }
   }
 
-  void collect_wanted(const std::string& root, const std::string& relative, const IgnoreMatcher& wanted, Selected& into) {
+  void collect_wanted(const std::string& root, const std::string& relative,
+                      const IgnoreMatcher& wanted, Selected& into) {
     for (const auto& [name, node] : source_.list(joined(root, relative))) {
       std::string path = joined(relative, name);
       if (is_excluded(path)) continue;
@@ -153,22 +167,28 @@ class Selector {
   std::vector<Selected> selected_;
 };
 
-void add_node(formats::Sha256& sha, std::string_view path, const Node& node, const std::function<std::string(const Node&)>& hash_of,
-              bool with_owner) {
-  std::string line = fmt::format("{}:{};{};{:o};", path.size(), path, static_cast<int>(node.type), node.mode);
+void add_node(formats::Sha256& sha, std::string_view path, const Node& node,
+              const std::function<std::string(const Node&)>& hash_of, bool with_owner) {
+  std::string line =
+      fmt::format("{}:{};{};{:o};", path.size(), path, static_cast<int>(node.type), node.mode);
   if (with_owner) line += fmt::format("{}:{};", node.uid, node.gid);
   if (node.is_symlink()) line += node.link_target;
   if (node.is_file()) line += hash_of(node);
-  if (node.device_major != 0 || node.device_minor != 0) line += fmt::format("{}:{}", node.device_major, node.device_minor);
+  if (node.device_major != 0 || node.device_minor != 0)
+    line += fmt::format("{}:{}", node.device_major, node.device_minor);
   line += '\n';
   sha.update(line);
 }
 
 }  // namespace
 
-std::vector<Selected> select_files(const CopyOp& copy, Tree& source) { return Selector(copy, source).run(); }
+std::vector<Selected> select_files(const CopyOp& copy, Tree& source) {
+  return Selector(copy, source).run();
+}
 
-std::string content_digest(const std::vector<Selected>& selected, const std::function<std::string(const Node&)>& hash_of, bool with_owner) {
+std::string content_digest(const std::vector<Selected>& selected,
+                           const std::function<std::string(const Node&)>& hash_of,
+                           bool with_owner) {
   formats::Sha256 sha;
   for (const auto& one : selected) {
     add_node(sha, one.node.is_directory() ? "/" : one.name, one.node, hash_of, with_owner);

@@ -17,46 +17,60 @@ ContextTree& Sources::context(const std::string& directory) {
   auto& made = contexts_[directory];
   if (made) return *made;
   std::error_code problem;
-  fs::path place = fs::canonical(directory.empty() ? request_.context : fs::path(directory), problem);
+  fs::path place =
+      fs::canonical(directory.empty() ? request_.context : fs::path(directory), problem);
   if (problem || !fs::is_directory(place)) {
-    fail(Fault::bad_input, "no such directory: the build context '{}'", directory.empty() ? request_.context.string() : directory);
+    fail(Fault::bad_input, "no such directory: the build context '{}'",
+         directory.empty() ? request_.context.string() : directory);
   }
   std::optional<std::string> patterns;
-  if (directory.empty() && !dockerfile_.empty()) patterns = os::read_file_if_exists(dockerfile_.string() + ".dockerignore");
+  if (directory.empty() && !dockerfile_.empty())
+    patterns = os::read_file_if_exists(dockerfile_.string() + ".dockerignore");
   fs::path ignore_file = place / ".dockerignore";
-  if (!patterns && fs::is_regular_file(ignore_file, problem)) patterns = os::read_file_if_exists(ignore_file);
+  if (!patterns && fs::is_regular_file(ignore_file, problem))
+    patterns = os::read_file_if_exists(ignore_file);
   auto read = read_ignore_file(patterns.value_or(""));
   auto matcher = while_doing(".dockerignore", [&] { return IgnoreMatcher(read); });
   fs::path hashes = layers_.root() / "hashes" / formats::sha256_hex(place.string()).substr(0, 32);
-  made = std::unique_ptr<ContextTree>(new ContextTree{.ignore = std::move(matcher), .hashes = FileHashes(hashes), .tree = nullptr});
+  made = std::unique_ptr<ContextTree>(
+      new ContextTree{.ignore = std::move(matcher), .hashes = FileHashes(hashes), .tree = nullptr});
   made->tree = std::make_unique<Tree>(std::vector<TreeLayer>{place}, &made->ignore);
   return *made;
 }
 
-const BaseImage& Sources::image(const std::string& name, const std::string& platform, const std::stop_token& stop) {
+const BaseImage& Sources::image(const std::string& name, const std::string& platform,
+                                const std::stop_token& stop) {
   std::lock_guard lock(mutex_);
   auto& known = images_[name + " " + platform];
   if (known) return *known;
-  auto reference = oci::Reference::parse(name);
+  bool is_digest = name.starts_with("sha256:") &&
+                   oci::Digest::try_parse(name);  // an image that was imported for this build
+  auto reference = is_digest ? oci::Reference{} : oci::Reference::parse(name);
   std::string wanted_text = platform.empty() ? request_.platform : platform;
   auto wanted = wanted_text.empty() ? oci::Platform::host() : oci::Platform::parse(wanted_text);
   std::optional<oci::StoredImage> stored;
-  if (!request_.pull) stored = oci::find_image(environment_.store, reference.str(), wanted);
+  if (is_digest)
+    stored = oci::find_image(environment_.store, name, wanted);
+  else if (!request_.pull)
+    stored = oci::find_image(environment_.store, reference.str(), wanted);
   if (!stored) {
     while_doing(fmt::format("base image {}", reference), [&] {
-      environment_.registry.pull(reference, environment_.store, {.platform = wanted, .unpack_into = &environment_.layers}, stop);
+      environment_.registry.pull(reference, environment_.store,
+                                 {.platform = wanted, .unpack_into = &environment_.layers}, stop);
       stored = oci::find_image(environment_.store, reference.str(), wanted);
       if (!stored) fail(Fault::not_found, "no image for {}", wanted.str());
     });
   }
   std::string key;
   for (const auto& diff_id : stored->config.diff_ids) key += diff_id.str() + "\n";
-  known = std::make_unique<BaseImage>(BaseImage{std::move(*stored), formats::sha256_hex("image\n" + key)});
+  known = std::make_unique<BaseImage>(
+      BaseImage{std::move(*stored), formats::sha256_hex("image\n" + key)});
   unpacked_[known.get()] = std::make_unique<Unpacked>();
   return *known;
 }
 
-const std::vector<fs::path>& Sources::unpacked(const BaseImage& image, const std::stop_token& stop) {
+const std::vector<fs::path>& Sources::unpacked(const BaseImage& image,
+                                               const std::stop_token& stop) {
   Unpacked* entry = nullptr;
   {
     std::lock_guard lock(mutex_);
@@ -64,7 +78,8 @@ const std::vector<fs::path>& Sources::unpacked(const BaseImage& image, const std
   }
   std::lock_guard lock(entry->mutex);
   if (!entry->directories) {
-    entry->directories = environment_.layers.unpack(image.image.manifest, image.image.config, environment_.store, stop);
+    entry->directories = environment_.layers.unpack(image.image.manifest, image.image.config,
+                                                    environment_.store, stop);
   }
   return *entry->directories;
 }
@@ -77,8 +92,21 @@ Tree& Sources::image_tree(const BaseImage& image, const std::stop_token& stop) {
     entry = unpacked_.at(&image).get();
   }
   std::lock_guard lock(entry->mutex);
-  if (!entry->tree) entry->tree = std::make_unique<Tree>(std::vector<TreeLayer>(directories.begin(), directories.end()));
+  if (!entry->tree)
+    entry->tree =
+        std::make_unique<Tree>(std::vector<TreeLayer>(directories.begin(), directories.end()));
   return *entry->tree;
+}
+
+std::vector<Material> Sources::materials() {
+  std::lock_guard lock(mutex_);
+  std::vector<Material> out;
+  for (const auto& [key, image] : images_) {
+    std::string name = key.substr(0, key.find(' '));
+    if (image && !name.starts_with("sha256:"))
+      out.push_back({name, image->image.descriptor.digest});
+  }
+  return out;
 }
 
 void Sources::save() {

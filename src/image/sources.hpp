@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "image/attest.hpp"
 #include "image/build.hpp"
 #include "image/dockerignore.hpp"
 #include "image/file_hashes.hpp"
@@ -33,16 +34,20 @@ struct BaseImage {
 ///   threads  any
 class Sources final {
  public:
-  Sources(const BuildRequest& request, BuildEnvironment& environment, LayerStore& layers) :
-      request_(request), environment_(environment), layers_(layers) {}
+  Sources(const BuildRequest& request, BuildEnvironment& environment, LayerStore& layers)
+      : request_(request), environment_(environment), layers_(layers) {}
 
   /// The build context (empty name) or a directory given as a named context.
   ContextTree& context(const std::string& directory);
   /// Looks the image up in the local store, then asks its registry.
   ///   throws  Error{not_found} naming the image
-  const BaseImage& image(const std::string& name, const std::string& platform, const std::stop_token& stop);
+  const BaseImage& image(const std::string& name, const std::string& platform,
+                         const std::stop_token& stop);
   /// Its layers as directories, top-most first; unpacked now when they are not yet.
-  const std::vector<std::filesystem::path>& unpacked(const BaseImage& image, const std::stop_token& stop);
+  const std::vector<std::filesystem::path>& unpacked(const BaseImage& image,
+                                                     const std::stop_token& stop);
+  /// The images that were looked up, by name.
+  std::vector<Material> materials();
   /// Its files.
   Tree& image_tree(const BaseImage& image, const std::stop_token& stop);
   /// Writes what was learned of the contexts' files.
@@ -61,8 +66,8 @@ class Sources final {
   LayerStore& layers_;
   std::filesystem::path dockerfile_;
   std::mutex mutex_;
-  std::map<std::string, std::unique_ptr<ContextTree>> contexts_;  // guarded by mutex_
-  std::map<std::string, std::unique_ptr<BaseImage>> images_;      // guarded by mutex_
+  std::map<std::string, std::unique_ptr<ContextTree>> contexts_;    // guarded by mutex_
+  std::map<std::string, std::unique_ptr<BaseImage>> images_;        // guarded by mutex_
   std::map<const BaseImage*, std::unique_ptr<Unpacked>> unpacked_;  // guarded by mutex_
 };
 

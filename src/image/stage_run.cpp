@@ -116,7 +116,7 @@ void StageRunner::plan(const std::stop_token& stop) {
   for (int number : in_.list.needed) plan_one(number, problems, stop);
   if (!problems.empty()) throw Error(Fault::bad_input, problems);
   for (const auto& run : runs_) {
-    if (!run) continue;
+    if (!run || in_.request.check_only) continue;
     if (run->base_stage) run->base_key = stage(*run->base_stage).last_key();
     for (std::size_t i = 0; i < run->plan.steps.size(); ++i) add_key(*run, i, stop);
   }
@@ -170,6 +170,7 @@ void StageRunner::add_key(StageRun& run, std::size_t index, const std::stop_toke
     fail_at(step, error.fault(), error.what());
   }
   run.keys.push_back(hashed({"step", before, fingerprint(step), inputs}));
+  run.inputs.push_back(inputs);
   run.contents.push_back(std::move(content));
 }
 
@@ -294,6 +295,7 @@ StepDone StageRunner::do_step(StageRun& run, std::size_t index, Chain& chain,
       ++cached_;
     }
     report(Progress::Kind::cached, number, step.title);
+    if (in_.request.explain) explain(run, index, number, true);
     return done;
   };
   if (!in_.request.no_cache) {
@@ -311,6 +313,7 @@ StepDone StageRunner::do_step(StageRun& run, std::size_t index, Chain& chain,
     }
     auto started = std::chrono::steady_clock::now();
     report(Progress::Kind::started, number, step.title);
+    explain(run, index, number, false);
     StepDone done{.record = {.identity = identity, .layer = LayerStore::new_id()}};
     done.layer = std::make_shared<Layer>(done.record.layer, in_.store, in_.environment.store);
     execute(run, step, done.record.layer, chain, selected, done.layer, number, stop);
@@ -343,6 +346,68 @@ void StageRunner::keep_records() {
       in_.store.keep_step(done.record.identity, done.record);
     }
   }
+}
+
+// Beside the records: what decided a step's key last time, by the step's place. What of it is another now says why the step is run.
+void StageRunner::explain(const StageRun& run, std::size_t index, int number, bool was_cached) {
+  const Step& step = run.plan.steps[index];
+  const std::string& before = index == 0 ? run.base_key : run.keys[index - 1];
+  std::vector<std::string> now{hashed({fingerprint(step)}), before, hashed({run.inputs[index]})};
+  auto place = hashed({in_.request.context.string(), in_.list.file, std::to_string(run.plan.number),
+                       std::to_string(index)});
+  auto last = in_.store.find_reason(place);
+  if (!was_cached || !last) in_.store.keep_reason(place, now);
+  if (!in_.request.explain) return;
+  std::string why = "nothing like it was built here before";
+  if (was_cached)
+    why = "the same instruction on the same files was built before";
+  else if (in_.request.no_cache)
+    why = "--no-cache";
+  else if (last && (*last)[0] != now[0])
+    why = "its instruction or a variable in it changed";
+  else if (last && (*last)[2] != now[2])
+    why = "the files that it copies or mounts changed";
+  else if (last && (*last)[1] != now[1])
+    why = index == 0 ? "what the stage starts from changed" : "the step before it changed";
+  else if (last)
+    why = "its layer is no longer in the cache";
+  report(Progress::Kind::message, number,
+         fmt::format("{}: {}: {}", step.title, was_cached ? "cached" : "run", why));
+}
+
+std::vector<CacheEntry> StageRunner::cache_entries(bool all_stages, const std::stop_token& stop) {
+  std::vector<CacheEntry> entries;
+  std::optional<std::int64_t> clamp;
+  if (in_.request.rewrite_timestamp) clamp = in_.request.source_date_epoch;
+  auto add = [&](const std::string& key, const StepRecord& record, Layer& layer) {
+    if (!layer.is_available()) return;
+    entries.push_back(
+        {{key, record.identity}, record, layer.blob(in_.request.compression, clamp, stop)});
+  };
+  auto& target = stage(in_.list.target);
+  for (const auto* steps : {&target.base_steps, &target.steps}) {
+    for (const auto& done : *steps) add(done.key, done.record, *done.layer);
+  }
+  for (const auto& run : runs_) {
+    if (!all_stages || !run || run.get() == &target) continue;
+    for (const auto& key : run->keys) {
+      auto record = in_.store.find_step(key);
+      bool is_known = std::any_of(entries.begin(), entries.end(),
+                                  [&](const auto& entry) { return entry.keys[0] == key; });
+      if (!record || is_known) continue;
+      Layer layer(record->layer, in_.store, in_.environment.store);
+      add(key, *record, layer);
+    }
+  }
+  return entries;
+}
+
+std::vector<Finding> StageRunner::findings() const {
+  std::vector<Finding> all;
+  for (const auto& run : runs_) {
+    if (run) all.insert(all.end(), run->plan.findings.begin(), run->plan.findings.end());
+  }
+  return all;
 }
 
 Tree& StageRunner::tree_of(StageRun& run, const std::stop_token& stop) {

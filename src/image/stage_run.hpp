@@ -10,6 +10,8 @@
 #include "base/guarded.hpp"
 #include "base/task_group.hpp"
 #include "image/build.hpp"
+#include "image/build_cache.hpp"
+#include "image/check.hpp"
 #include "image/copy.hpp"
 #include "image/graph.hpp"
 #include "image/layer_store.hpp"
@@ -32,6 +34,7 @@ struct StageRun {
   std::optional<int> base_stage;
   const BaseImage* base_image = nullptr;
   std::string base_key;
+  std::vector<std::string> inputs;  ///< by step: what it copies or mounts, as part of its key
   std::vector<std::string>
       keys;  ///< by step: what the instructions and the context say, known before anything runs
   std::vector<std::string>
@@ -86,6 +89,10 @@ class StageRunner final {
   /// Remembers the steps whose layers are on disk by now.
   void keep_records();
   [[nodiscard]] std::pair<int, int> counts() const;  ///< steps, of them cached
+  /// The steps for a cache: of the target, or of every stage as far as they were built here some time.
+  std::vector<CacheEntry> cache_entries(bool all_stages, const std::stop_token& stop);
+  /// What the checks that need variables found, by all stages.
+  [[nodiscard]] std::vector<Finding> findings() const;
 
  private:
   struct Chain;
@@ -103,6 +110,7 @@ class StageRunner final {
   void execute(StageRun& run, const Step& step, const std::string& id, Chain& chain,
                std::vector<Selected>& selected, const std::shared_ptr<Layer>& layer, int number,
                const std::stop_token& stop);
+  void explain(const StageRun& run, std::size_t index, int number, bool was_cached);
   void report(Progress::Kind kind, int number, std::string text,
               std::chrono::milliseconds took = {});
   [[noreturn]] void fail_at(const Step& step, Fault fault, const std::string& message) const;

@@ -31,7 +31,8 @@ bool is_whiteout(const Node& node) {
 
 bool is_opaque(const std::string& real) {
   char value[2] = {};
-  return ::lgetxattr(real.c_str(), "trusted.overlay.opaque", value, sizeof value) >= 1 && value[0] == 'y';
+  return ::lgetxattr(real.c_str(), "trusted.overlay.opaque", value, sizeof value) >= 1 &&
+         value[0] == 'y';
 }
 
 std::string read_link(const std::string& real, std::uint64_t size) {
@@ -63,7 +64,8 @@ class DirectoryStream final {
   ~DirectoryStream() { ::closedir(stream_); }
   [[nodiscard]] int fd() const { return ::dirfd(stream_); }
   const char* next() {
-    while (const dirent* entry = ::readdir(stream_)) {  // NOLINT(concurrency-mt-unsafe): the stream is this object's own
+    while (const dirent* entry = ::readdir(
+               stream_)) {  // NOLINT(concurrency-mt-unsafe): the stream is this object's own
       std::string_view name = entry->d_name;
       if (name != "." && name != "..") return entry->d_name;
     }
@@ -115,14 +117,16 @@ std::optional<Node> node_of(const struct stat& status, std::string real) {
 
 // Which directories of which layers make up a directory, and what is in it once it was asked for.
 struct Tree::Directory {
-  std::vector<TreeLayer> parts;  // top-most first; a path is the directory's own, entries are the whole layer's
+  std::vector<TreeLayer>
+      parts;  // top-most first; a path is the directory's own, entries are the whole layer's
   IgnoreMatcher::Parent ignore;
   bool is_ignored = false;  // only there for the exceptions below it
   bool is_filled = false;
   std::map<std::string, Node, std::less<>> children;
 };
 
-Tree::Tree(std::vector<TreeLayer> layers, const IgnoreMatcher* ignore) : layers_(std::move(layers)), ignore_(ignore) {
+Tree::Tree(std::vector<TreeLayer> layers, const IgnoreMatcher* ignore)
+    : layers_(std::move(layers)), ignore_(ignore) {
   auto root = std::make_unique<Directory>();
   root->parts = layers_;
   directories_.emplace("", std::move(root));
@@ -142,21 +146,25 @@ void Tree::fill_from_disk(const std::string& path, Directory& directory, const s
       auto verdict = ignore_->verdict(joined(path, name), directory.ignore);
       if (verdict.is_ignored && (!S_ISDIR(status.st_mode) || verdict.prune)) continue;
     }
-    if (auto node = node_of(status, real + "/" + name)) directory.children.emplace(name, std::move(*node));
+    if (auto node = node_of(status, real + "/" + name))
+      directory.children.emplace(name, std::move(*node));
   }
 }
 
-void Tree::fill_from_entries(const std::string& path, Directory& directory, const Entries& entries) {
+void Tree::fill_from_entries(const std::string& path, Directory& directory,
+                             const Entries& entries) {
   std::string prefix = path.empty() ? "" : path + "/";
   auto at = entries.lower_bound(prefix);
   while (at != entries.end() && at->first.starts_with(prefix)) {
     auto slash = at->first.find('/', prefix.size());
-    std::string name = at->first.substr(prefix.size(), slash == std::string::npos ? slash : slash - prefix.size());
+    std::string name =
+        at->first.substr(prefix.size(), slash == std::string::npos ? slash : slash - prefix.size());
     if (slash == std::string::npos) {
       directory.children.emplace(name, at->second);
       ++at;
     } else {
-      at = entries.lower_bound(prefix + name + '0');  // '0' follows '/': behind all that is below `name`
+      at = entries.lower_bound(prefix + name +
+                               '0');  // '0' follows '/': behind all that is below `name`
     }
   }
 }
@@ -261,7 +269,8 @@ std::optional<Tree::Found> Tree::walk(std::string_view path, bool follow, std::s
     }
     bool is_last = todo.empty();
     if (child->is_symlink() && (!is_last || follow)) {
-      if (++links > kMaxLinks) fail(Fault::bad_input, "too many levels of symbolic links in '{}'", path);
+      if (++links > kMaxLinks)
+        fail(Fault::bad_input, "too many levels of symbolic links in '{}'", path);
       if (child->link_target.starts_with('/')) at.clear();
       push(child->link_target);
       node = Node{.type = TarType::directory, .mode = 0755};
@@ -270,7 +279,8 @@ std::optional<Tree::Found> Tree::walk(std::string_view path, bool follow, std::s
     node = *child;
     at = joined(at, name);
   }
-  if (node.is_directory() && node.real.empty() && !at.empty()) {  // came here by ".." or a link: look again
+  if (node.is_directory() && node.real.empty() &&
+      !at.empty()) {  // came here by ".." or a link: look again
     auto slash = at.rfind('/');
     if (Directory* parent = directory(slash == std::string::npos ? "" : at.substr(0, slash))) {
       auto found = parent->children.find(slash == std::string::npos ? at : at.substr(slash + 1));
@@ -328,7 +338,8 @@ Entries Tree::entries_below(const std::string& path, bool with_xattrs) {
     for (auto& [name, node] : list(at)) {
       std::string relative = joined(prefix, name);
       if (node.is_directory()) todo.emplace_back(joined(at, name), relative);
-      if (with_xattrs && !node.is_symlink() && !node.real.empty()) node.xattrs = read_xattrs(node.real);
+      if (with_xattrs && !node.is_symlink() && !node.real.empty())
+        node.xattrs = read_xattrs(node.real);
       out.emplace(relative, std::move(node));
     }
   }

@@ -30,15 +30,17 @@ struct Node {
   std::int64_t mtime = 0;
   std::uint32_t mtime_ns = 0;
   std::int64_t ctime_ns = 0;  ///< nanoseconds since 1970
-  std::uint64_t device = 0;   ///< with inode: which file it is on disk; 0, 0 for files that are on none
+  std::uint64_t device =
+      0;  ///< with inode: which file it is on disk; 0, 0 for files that are on none
   std::uint64_t inode = 0;
   std::uint32_t links = 1;
   std::uint32_t device_major = 0;
   std::uint32_t device_minor = 0;
-  std::string real;                              ///< where its content is on disk; empty when `content` has it
-  std::shared_ptr<const std::string> content;    ///< of a file that is on no disk
-  std::string link_target;                       ///< of a symlink
-  std::map<std::string, std::string> xattrs;     ///< filled only for files that are on no disk; see read_xattrs()
+  std::string real;  ///< where its content is on disk; empty when `content` has it
+  std::shared_ptr<const std::string> content;  ///< of a file that is on no disk
+  std::string link_target;                     ///< of a symlink
+  std::map<std::string, std::string>
+      xattrs;  ///< filled only for files that are on no disk; see read_xattrs()
 
   [[nodiscard]] bool is_directory() const { return type == formats::TarType::directory; }
   [[nodiscard]] bool is_file() const { return type == formats::TarType::file; }

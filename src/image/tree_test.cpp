@@ -40,7 +40,9 @@ std::vector<std::string> tar_names(const Entries& entries) {
   formats::TarReader reader(bytes);
   std::vector<std::string> found;
   while (auto entry = reader.next()) {
-    found.push_back(entry->path + (entry->type == formats::TarType::hard_link ? " -> " + entry->link_target : ""));
+    found.push_back(entry->path + (entry->type == formats::TarType::hard_link
+                                       ? " -> " + entry->link_target
+                                       : ""));
   }
   return found;
 }
@@ -52,7 +54,9 @@ Selected file(const std::string& name, const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("layers show as overlayfs shows them: the upper file wins, whiteouts and opaque directories hide") {
+TEST_CASE(
+    "layers show as overlayfs shows them: the upper file wins, whiteouts and opaque directories "
+    "hide") {
   if (::geteuid() != 0) return;  // whiteouts are device nodes
   os::TempDir temp;
   fs::path lower = temp.path() / "lower";
@@ -72,7 +76,8 @@ TEST_CASE("layers show as overlayfs shows them: the upper file wins, whiteouts a
   CHECK(names(tree, "o") == std::vector<std::string>{"new"});
   CHECK_FALSE(tree.lookup("/d/gone", false).has_value());
   auto entries = read_upper(upper, {});
-  CHECK(tar_names(entries) == std::vector<std::string>{"d", "d/.wh.gone", "f", "o", "o/.wh..wh..opq", "o/new"});
+  CHECK(tar_names(entries) ==
+        std::vector<std::string>{"d", "d/.wh.gone", "f", "o", "o/.wh..wh..opq", "o/new"});
 }
 
 TEST_CASE("links stay inside the tree, loops are refused") {
@@ -100,7 +105,8 @@ TEST_CASE("a copied file goes into a directory, through a link, or takes the des
   auto copied = [&](const std::string& dest) {
     CopyOp op{.sources = {"x"}, .dest = dest};
     std::vector<std::string> paths;
-    for (const auto& [path, node] : copy_entries(op, {file("a", "1")}, {root})) paths.push_back(path);
+    for (const auto& [path, node] : copy_entries(op, {file("a", "1")}, {root}))
+      paths.push_back(path);
     return paths;
   };
   CHECK(copied("/dir") == std::vector<std::string>{"dir", "dir/a"});
@@ -145,7 +151,8 @@ TEST_CASE("owners come from the image's own files, a number alone is the group t
 
 TEST_CASE("sources are found with wildcards, excludes and parents") {
   os::TempDir temp;
-  for (const char* path : {"a/one.txt", "a/two.md", "b/one.txt", "b/deep/one.txt", "top.txt"}) write(temp.path() / path, path);
+  for (const char* path : {"a/one.txt", "a/two.md", "b/one.txt", "b/deep/one.txt", "top.txt"})
+    write(temp.path() / path, path);
   Tree source({temp.path()});
   auto found = [&](CopyOp op) {
     std::vector<std::string> out;
@@ -161,9 +168,11 @@ TEST_CASE("sources are found with wildcards, excludes and parents") {
   CHECK(found({.sources = {"none*"}}).empty());
   CHECK_THROWS_AS(found({.sources = {"none"}}), Error);
   CHECK(found({.sources = {"../../top.txt"}}) == Names{"top.txt"});
-  CHECK(found({.sources = {"b/deep/one.txt"}, .parents = true}) == Names{"b", "b/deep", "b/deep/one.txt"});
+  CHECK(found({.sources = {"b/deep/one.txt"}, .parents = true}) ==
+        Names{"b", "b/deep", "b/deep/one.txt"});
   CHECK(found({.sources = {"b/./deep/one.txt"}, .parents = true}) == Names{"deep", "deep/one.txt"});
-  CHECK(found({.sources = {"**/one.txt"}, .parents = true}) == Names{"a", "a/one.txt", "b", "b/deep", "b/deep/one.txt", "b/one.txt"});
+  CHECK(found({.sources = {"**/one.txt"}, .parents = true}) ==
+        Names{"a", "a/one.txt", "b", "b/deep", "b/deep/one.txt", "b/one.txt"});
 }
 
 TEST_CASE("a second name of a file is a hard link in the tar and on disk") {
@@ -183,7 +192,8 @@ TEST_CASE("a second name of a file is a hard link in the tar and on disk") {
 TEST_CASE("the same content has the same digest whatever its times, and another mode another") {
   auto digest = [](Node node) {
     Selected one{.name = "f", .node = std::move(node)};
-    return content_digest({one}, [](const Node& of) { return *of.content; }, false);
+    return content_digest(
+        {one}, [](const Node& of) { return *of.content; }, false);
   };
   Node node{.mode = 0644, .mtime = 1, .content = std::make_shared<std::string>("x")};
   Node later = node;

@@ -6,7 +6,9 @@
 namespace slipway::image {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f' || c == '\n'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f' || c == '\n';
+}
 
 }  // namespace
 
@@ -81,8 +83,8 @@ std::vector<std::string> split_words(std::string_view text, char escape) {
   return out;
 }
 
-std::optional<std::string> read_names_and_values(std::string_view rest, std::string_view keyword, char escape,
-                                                 std::vector<std::string>& out) {
+std::optional<std::string> read_names_and_values(std::string_view rest, std::string_view keyword,
+                                                 char escape, std::vector<std::string>& out) {
   auto words = split_words(rest, escape);
   if (words.empty()) return std::nullopt;
   if (words.front().find('=') == std::string::npos) {  // the old form: NAME all the rest
@@ -95,7 +97,8 @@ std::optional<std::string> read_names_and_values(std::string_view rest, std::str
   }
   for (const auto& word : words) {
     auto equals = word.find('=');
-    if (equals == std::string::npos) return fmt::format("can't find = in \"{}\": it must be of the form name=value", word);
+    if (equals == std::string::npos)
+      return fmt::format("can't find = in \"{}\": it must be of the form name=value", word);
     out.push_back(word.substr(0, equals));
     out.push_back(word.substr(equals + 1));
   }

@@ -16,8 +16,8 @@ std::vector<std::string> split_at_space(std::string_view text);
 /// Split at white space outside quotes; quotes and escapes stay in the words.
 std::vector<std::string> split_words(std::string_view text, char escape);
 /// Name, value pairs of ENV and LABEL; returns what is wrong.
-std::optional<std::string> read_names_and_values(std::string_view rest, std::string_view keyword, char escape,
-                                                 std::vector<std::string>& out);
+std::optional<std::string> read_names_and_values(std::string_view rest, std::string_view keyword,
+                                                 char escape, std::vector<std::string>& out);
 /// Reads one instruction from joined text (as ONBUILD carries it); returns what is wrong.
 std::optional<std::string> read_instruction(std::string_view text, char escape, Instruction& out);
 

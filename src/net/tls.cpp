@@ -129,14 +129,21 @@ int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size,
 }  // namespace
 
 struct TlsServer::State {
-  const CertificateAuthority& authority;
+  const CertificateAuthority* authority;  // nullptr: one certificate for all
   std::vector<std::string> names;
   std::unique_ptr<SSL_CTX, FreeContext> context;
   // Shared: the map, and handshakes that still use one while the map is emptied.
   Guarded<std::map<std::string, std::shared_ptr<const Credential>>> issued;
 
-  State(const CertificateAuthority& signer, std::vector<std::string> patterns)
-      : authority(signer), names(std::move(patterns)) {}
+  State(const CertificateAuthority* signer, std::vector<std::string> patterns)
+      : authority(signer), names(std::move(patterns)) {
+    context.reset(SSL_CTX_new(TLS_server_method()));
+    if (!context) fail(Fault::unavailable, "TLS: {}", openssl_error());
+    SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+    SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_mode(context.get(), SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_alpn_select_cb(context.get(), &choose_protocol, nullptr);
+  }
 
   [[nodiscard]] std::vector<std::string> names_for(const char* asked, int fd) const {
     if (asked != nullptr) {
@@ -168,7 +175,7 @@ struct TlsServer::State {
       if (auto entry = map.find(key); entry != map.end()) found = entry->second;
     });
     if (found) return found;
-    found = std::make_shared<const Credential>(authority.issue(wanted));
+    found = std::make_shared<const Credential>(authority->issue(wanted));
     issued.with([&](auto& map) {
       if (map.size() >= kMost) map.clear();
       map.insert_or_assign(key, found);
@@ -193,16 +200,22 @@ struct TlsServer::State {
 };
 
 TlsServer::TlsServer(const CertificateAuthority& authority, std::vector<std::string> names)
-    : state_(std::make_unique<State>(authority, std::move(names))) {
+    : state_(std::make_unique<State>(&authority, std::move(names))) {
   if (state_->names.empty()) fail(Fault::bad_input, "a TLS server needs a name");
-  state_->context.reset(SSL_CTX_new(TLS_server_method()));
+  SSL_CTX_set_cert_cb(state_->context.get(), &State::choose_certificate, state_.get());
+}
+
+TlsServer::TlsServer(const std::string& certificate, const std::string& key)
+    : state_(std::make_unique<State>(nullptr, std::vector<std::string>{})) {
   SSL_CTX* context = state_->context.get();
-  if (context == nullptr) fail(Fault::unavailable, "TLS: {}", openssl_error());
-  SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-  SSL_CTX_set_mode(context, SSL_MODE_AUTO_RETRY);
-  SSL_CTX_set_cert_cb(context, &State::choose_certificate, state_.get());
-  SSL_CTX_set_alpn_select_cb(context, &choose_protocol, nullptr);
+  ERR_clear_error();
+  if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) {
+    fail(Fault::bad_input, "certificate '{}': {}", certificate, openssl_error());
+  }
+  if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1 ||
+      SSL_CTX_check_private_key(context) != 1) {
+    fail(Fault::bad_input, "key '{}': {}", key, openssl_error());
+  }
 }
 
 TlsServer::~TlsServer() = default;

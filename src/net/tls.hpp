@@ -59,6 +59,10 @@ class TlsServer final {
   /// or none gets `names` and
   ///             the socket's own address in one certificate
   TlsServer(const CertificateAuthority& authority, std::vector<std::string> names);
+  /// Answers every name with one certificate.
+  ///   certificate, key   PEM files; the certificate's chain follows it
+  ///   throws             Error{bad_input} when they cannot be read or do not fit
+  TlsServer(const std::string& certificate, const std::string& key);
   TlsServer(const TlsServer&) = delete;
   TlsServer& operator=(const TlsServer&) = delete;
   ~TlsServer();

@@ -257,6 +257,7 @@ void RegistryExchange::manifest() {
 }
 
 void RegistryExchange::get_manifest() {
+  policy_.wants_manifest(path_.repository, path_.argument, request_.stop);
   auto found = store_.manifest(path_.repository, path_.argument);
   if (!found) {
     require_repository(path_.repository);

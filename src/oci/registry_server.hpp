@@ -45,6 +45,11 @@ class RegistryPolicy {
   virtual bool allows_mount(std::string_view /*repository*/, std::string_view /*from*/) {
     return true;
   }
+  /// A manifest or blob is about to be looked up; a mirror brings it now when it is missing.
+  virtual void wants_manifest(std::string_view /*repository*/, std::string_view /*tag_or_digest*/,
+                              const std::stop_token& /*stop*/) {}
+  virtual void wants_blob(std::string_view /*repository*/, const Digest& /*digest*/,
+                          const std::stop_token& /*stop*/) {}
   /// After a manifest was stored, before it is answered.
   virtual void pushed(std::string_view /*repository*/, std::string_view /*tag*/,
                       const PushedManifest& /*manifest*/) {}

@@ -31,6 +31,7 @@ void RegistryExchange::blob() {
 }
 
 void RegistryExchange::get_blob(const Digest& digest) {
+  policy_.wants_blob(path_.repository, digest, request_.stop);
   auto size = store_.blob_size(path_.repository, digest);
   if (!size) {
     require_repository(path_.repository);

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/build_cache.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "formats/json.hpp"
+#include "oci/layout.hpp"
+#include "oci/registry_client.hpp"
+#include "os/file.hpp"
+
+namespace slipway::image {
+namespace {
+
+using formats::Json;
+
+constexpr const char* kLayoutName = "buildcache";  // of the cache in a layout's index
+
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= 64 &&
+         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+std::optional<CacheEntry> entry_of(const Json& step, const std::vector<LayerBlob>& layers) {
+  auto number = step.get_int("layer", -1);
+  if (number < 0 || static_cast<std::size_t>(number) >= layers.size()) return std::nullopt;
+  CacheEntry entry{
+      .record = {step.get_string("identity"), step.get_string("id"), step.get_string("created")},
+      .layer = layers[static_cast<std::size_t>(number)]};
+  for (const auto& key : step.get_array("keys")) entry.keys.push_back(key.as_string());
+  bool good = is_name(entry.record.identity) && is_name(entry.record.layer) &&
+              entry.record.created.find('\n') == std::string::npos &&
+              std::all_of(entry.keys.begin(), entry.keys.end(), is_name);
+  return good ? std::optional(std::move(entry)) : std::nullopt;
+}
+
+}  // namespace
+
+std::string print_cache(const std::vector<CacheEntry>& entries) {
+  Json layers = Json::array();
+  Json steps = Json::array();
+  std::map<oci::Digest, std::size_t> numbers;
+  for (const auto& entry : entries) {
+    auto [number, is_new] = numbers.try_emplace(entry.layer.blob.digest, layers.size());
+    if (is_new) {
+      layers.push_back(Json::object({{"diff_id", entry.layer.diff_id.str()},
+                                     {"digest", entry.layer.blob.digest.str()},
+                                     {"size", static_cast<std::int64_t>(entry.layer.blob.size)},
+                                     {"mediaType", entry.layer.blob.media_type}}));
+    }
+    Json keys = Json::array();
+    for (const auto& key : entry.keys) keys.push_back(key);
+    steps.push_back(Json::object({{"keys", keys},
+                                  {"identity", entry.record.identity},
+                                  {"id", entry.record.layer},
+                                  {"created", entry.record.created},
+                                  {"layer", static_cast<std::int64_t>(number->second)}}));
+  }
+  return Json::object({{"layers", layers}, {"steps", steps}}).dump();
+}
+
+std::vector<CacheEntry> parse_cache(std::string_view text) {
+  auto json = formats::parse_json(text, "cache");
+  std::vector<LayerBlob> layers;
+  for (const auto& layer : json.get_array("layers")) {
+    auto size = layer.get_int("size", -1);
+    if (size < 0) fail(Fault::bad_input, "cache: a layer has no size");
+    layers.push_back({.diff_id = oci::Digest::parse(layer.get_string("diff_id")),
+                      .blob = {.media_type = layer.get_string("mediaType"),
+                               .digest = oci::Digest::parse(layer.get_string("digest")),
+                               .size = static_cast<std::uint64_t>(size)}});
+    if (layers.back().blob.media_type.find('\n') != std::string::npos)
+      fail(Fault::bad_input, "cache: bad media type");
+  }
+  std::vector<CacheEntry> entries;
+  for (const auto& step : json.get_array("steps")) {
+    if (auto entry = entry_of(step, layers)) entries.push_back(std::move(*entry));
+  }
+  return entries;
+}
+
+bool BuildCache::wants_inline() const {
+  return std::any_of(request_.cache_to.begin(), request_.cache_to.end(),
+                     [](const auto& spec) { return spec.kind == CacheSpec::Kind::inline_; });
+}
+
+bool BuildCache::wants_max() const {
+  return std::any_of(request_.cache_to.begin(), request_.cache_to.end(),
+                     [](const auto& spec) { return spec.max; });
+}
+
+bool BuildCache::has(const oci::Digest& digest) const {
+  std::lock_guard lock(mutex_);
+  return remote_.contains(digest);
+}
+
+void BuildCache::fetch(const oci::Descriptor& blob, const std::stop_token& stop) {
+  std::optional<oci::Reference> from;
+  {
+    std::lock_guard lock(mutex_);
+    if (auto known = remote_.find(blob.digest); known != remote_.end()) from = known->second;
+  }
+  if (!from)
+    fail(Fault::unavailable, "layer {} of the build cache is gone; build again with --no-cache",
+         blob.digest);
+  while_doing(fmt::format("fetching layer {} of the cache {}", blob.digest, *from), [&] {
+    auto writer = environment_.store.begin();
+    environment_.registry.fetch_blob(*from, blob, writer, stop);
+    writer.commit(blob.digest);
+  });
+}
+
+// What the cache says is kept as if it had been built here; the layers are known by where they can be had.
+void BuildCache::take(const std::string& text, const std::optional<oci::Reference>& from) {
+  for (const auto& entry : parse_cache(text)) {
+    std::string kind = entry.layer.blob.media_type.ends_with("zstd")   ? "zstd"
+                       : entry.layer.blob.media_type.ends_with("gzip") ? "gzip"
+                                                                       : "tar";
+    if (!layers_.find_blob(entry.record.layer, kind))
+      layers_.keep_blob(entry.record.layer, kind, entry.layer);
+    for (const auto& key : entry.keys) {
+      auto known = layers_.find_step(key);
+      if (!known || !Layer(known->layer, layers_, environment_.store).is_available())
+        layers_.keep_step(key, entry.record);
+    }
+    if (!from) continue;
+    std::lock_guard lock(mutex_);
+    remote_.insert_or_assign(entry.layer.blob.digest, *from);
+  }
+}
+
+void BuildCache::import_registry(const oci::Reference& image, const std::stop_token& stop) {
+  auto found = environment_.registry.manifest(image, stop);
+  if (!found) fail(Fault::not_found, "there is no such cache");
+  auto document = oci::parse_manifest_or_index(found->bytes, found->descriptor.media_type);
+  if (const auto* index = std::get_if<oci::Index>(&document)) {
+    const auto* entry = oci::select(*index, oci::Platform::host());
+    if (!entry) fail(Fault::not_found, "it holds no image for this platform");
+    auto child =
+        environment_.registry.manifest({image.host, image.repository, "", entry->digest}, stop);
+    if (!child) fail(Fault::not_found, "its manifest {} is missing", entry->digest);
+    document = oci::parse_manifest(child->bytes);
+  }
+  const auto* manifest = std::get_if<oci::Manifest>(&document);
+  if (!manifest) fail(Fault::bad_input, "it is an index within an index");
+  if (auto text = manifest->annotations.find(std::string(kInlineCache));
+      text != manifest->annotations.end())
+    return take(text->second, image);
+  if (manifest->config.media_type != kCacheConfigType)
+    fail(Fault::not_found, "it holds no build cache");
+  if (manifest->config.size > (64u << 20)) fail(Fault::bad_input, "its description is too long");
+  formats::StringWriter text;
+  environment_.registry.fetch_blob(image, manifest->config, text, stop);
+  take(text.text(), image);
+}
+
+void BuildCache::import_local(const CacheSpec& spec, const std::stop_token& stop) {
+  auto text = os::read_file_if_exists(spec.directory / "index.json");
+  if (!text) fail(Fault::not_found, "there is no cache in it");
+  auto index = oci::parse_index(*text);
+  std::optional<oci::Digest> found;
+  for (const auto& entry : index.manifests) {
+    auto name = entry.annotations.find("org.opencontainers.image.ref.name");
+    if (name != entry.annotations.end() && name->second == kLayoutName) found = entry.digest;
+  }
+  if (!found) fail(Fault::not_found, "there is no cache in it");
+  oci::import_layout(spec.directory, environment_.store, "", stop);
+  auto manifest = oci::parse_manifest(environment_.store.read(*found));
+  take(environment_.store.read(manifest.config.digest), std::nullopt);
+}
+
+void BuildCache::import(const std::stop_token& stop) {
+  for (const auto& spec : request_.cache_from) {
+    try {
+      if (spec.kind == CacheSpec::Kind::local) {
+        import_local(spec, stop);
+      } else {
+        import_registry(oci::Reference::parse(spec.ref), stop);
+      }
+    } catch (const Error& error) {
+      environment_.log.warn(
+          "cache '{}' is not used: {}",
+          spec.kind == CacheSpec::Kind::local ? spec.directory.string() : spec.ref, error.what());
+    }
+  }
+}
+
+void BuildCache::write(const std::vector<CacheEntry>& least, const std::vector<CacheEntry>& most,
+                       const std::stop_token& stop) {
+  for (const auto& spec : request_.cache_to) {
+    if (spec.kind == CacheSpec::Kind::inline_) continue;
+    const auto& entries = spec.max ? most : least;
+    std::string text = print_cache(entries);
+    oci::Manifest manifest;
+    manifest.config = environment_.store.put(text, kCacheConfigType);
+    for (const auto& entry : entries) {
+      bool is_known =
+          std::any_of(manifest.layers.begin(), manifest.layers.end(),
+                      [&](const auto& layer) { return layer.digest == entry.layer.blob.digest; });
+      if (is_known) continue;
+      if (!environment_.store.has(entry.layer.blob.digest)) fetch(entry.layer.blob, stop);
+      manifest.layers.push_back(entry.layer.blob);
+    }
+    auto target = environment_.store.put(oci::print(manifest), oci::media_type::kManifest);
+    try {
+      if (spec.kind == CacheSpec::Kind::local) {
+        std::vector<oci::TaggedImage> images{{kLayoutName, target}};
+        oci::export_layout(environment_.store, images, spec.directory, stop);
+      } else {
+        environment_.registry.push(environment_.store, target, oci::Reference::parse(spec.ref), {},
+                                   stop);
+      }
+    } catch (const Error& error) {
+      std::string where = spec.kind == CacheSpec::Kind::local ? spec.directory.string() : spec.ref;
+      if (!spec.ignore_error)
+        throw Error(error.fault(), fmt::format("writing the cache {}: {}", where, error.what()));
+      environment_.log.warn("the cache '{}' was not written: {}", where, error.what());
+    }
+  }
+}
+
+}  // namespace slipway::image

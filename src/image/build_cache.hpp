@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <map>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "image/build.hpp"
+#include "image/layer_store.hpp"
+#include "oci/reference.hpp"
+
+namespace slipway::image {
+
+/// A step as a cache keeps it: under which keys it is found, and its layer.
+struct CacheEntry {
+  std::vector<std::string> keys;
+  StepRecord record;
+  LayerBlob layer;
+};
+
+/// The text that a cache's configuration blob (or, with an inline cache, an annotation of the image) is. Pure.
+std::string print_cache(const std::vector<CacheEntry>& entries);
+/// Reads it; entries that are not whole are left out. throws Error{bad_input} when it is no JSON of this form
+std::vector<CacheEntry> parse_cache(std::string_view text);
+
+/// The annotation of an image's manifest with an inline cache.
+inline constexpr std::string_view kInlineCache = "dev.slipway.cache.v1";
+inline constexpr std::string_view kCacheConfigType = "application/vnd.slipway.cacheconfig.v1+json";
+
+/// Steps and layers of other machines: what --cache-from names is read at once, its layers are fetched only when somebody needs their
+/// files. What --cache-to names is written at the end, each as one OCI image manifest (registries without indexes take it).
+///   threads  any
+class BuildCache final : public RemoteLayers {
+ public:
+  BuildCache(const BuildRequest& request, BuildEnvironment& environment, LayerStore& layers)
+      : request_(request), environment_(environment), layers_(layers) {}
+
+  /// Reads every --cache-from. One that is not there is passed over with a warning.
+  void import(const std::stop_token& stop);
+  /// Writes every --cache-to but the inline ones.
+  ///   least  the steps of the result; `most`: of every stage
+  void write(const std::vector<CacheEntry>& least, const std::vector<CacheEntry>& most,
+             const std::stop_token& stop);
+  [[nodiscard]] bool wants_inline() const;
+  [[nodiscard]] bool wants_max() const;
+
+  [[nodiscard]] bool has(const oci::Digest& digest) const override;
+  void fetch(const oci::Descriptor& blob, const std::stop_token& stop) override;
+
+ private:
+  void import_registry(const oci::Reference& image, const std::stop_token& stop);
+  void import_local(const CacheSpec& spec, const std::stop_token& stop);
+  void take(const std::string& text, const std::optional<oci::Reference>& from);
+
+  const BuildRequest& request_;
+  BuildEnvironment& environment_;
+  LayerStore& layers_;
+  mutable std::mutex mutex_;
+  std::map<oci::Digest, oci::Reference> remote_;  // guarded by mutex_
+};
+
+}  // namespace slipway::image

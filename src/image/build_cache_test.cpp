@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/build_cache.hpp"
+
+#include <doctest/doctest.h>
+
+#include "base/error.hpp"
+
+using namespace slipway;
+using namespace slipway::image;
+
+namespace {
+
+CacheEntry entry(char key, char layer) {
+  std::string digest = "sha256:" + std::string(64, layer);
+  return {.keys = {std::string(64, key), std::string(64, 'f')},
+          .record = {std::string(64, 'f'), std::string(32, layer), "2026-01-01T00:00:00Z"},
+          .layer = {.diff_id = oci::Digest::parse(digest),
+                    .blob = {.media_type = std::string(oci::media_type::kLayerGzip),
+                             .digest = oci::Digest::parse(digest),
+                             .size = 7}}};
+}
+
+}  // namespace
+
+TEST_CASE("a cache's description reads back as it was written") {
+  std::vector<CacheEntry> entries{entry('1', 'a'), entry('2', 'b'), entry('3', 'a')};
+  auto back = parse_cache(print_cache(entries));
+  REQUIRE(back.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(back[i].keys == entries[i].keys);
+    CHECK(back[i].record == entries[i].record);
+    CHECK(back[i].layer == entries[i].layer);
+  }
+}
+
+TEST_CASE("steps whose names could be paths, and layers that are not there, are left out") {
+  std::string good = print_cache({entry('1', 'a')});
+  auto with = [&](std::string_view from, std::string_view to) {
+    std::string text = good;
+    text.replace(text.find(from), from.size(), to);
+    return parse_cache(text).size();
+  };
+  CHECK(with(std::string(32, 'a') + "\",\"created",
+             "../../../etc/cron.d/aaaaaaaaaaaa\",\"created") == 0);
+  CHECK(with(std::string(64, '1'), "..") == 0);
+  CHECK(with("\"layer\":0", "\"layer\":1") == 0);
+  CHECK(with("2026-01-01T00:00:00Z", "x\\ny") == 0);
+  CHECK_THROWS_AS(parse_cache("nonsense"), Error);
+  CHECK_THROWS_AS(parse_cache(R"({"layers":[{"diff_id":"x"}]})"), Error);
+}
