@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "cli/lost_runs.hpp"
 #include "cli/verbs.hpp"
 #include "cli/run_reader.hpp"
 
@@ -14,6 +15,7 @@ Verb events_verb() {
           .min_arguments = 1,
           .max_arguments = 1,
           .run = [](const Invocation& given, Surroundings& around) {
+            sweep_lost_runs(around);
             RunReader reader(around.state / "runs", given.arguments.at(0));
             reader.events([](std::string_view line) { print(std::string(line) + "\n"); }, given.has("--follow"), around.stop);
             return 0;
@@ -28,6 +30,7 @@ Verb logs_verb() {
           .min_arguments = 1,
           .max_arguments = 2,
           .run = [](const Invocation& given, Surroundings& around) {
+            sweep_lost_runs(around);
             RunReader reader(around.state / "runs", given.arguments.at(0));
             auto wanted = given.arguments.size() > 1 ? given.arguments[1] : std::string();
             reader.logs(wanted, [](std::string_view text) { print(text); }, given.has("--follow"), around.stop);

@@ -2,6 +2,10 @@
 #include "cli/job_images.hpp"
 
 #include "base/error.hpp"
+#include "base/text.hpp"
+#include "formats/sha256.hpp"
+#include "formats/time.hpp"
+#include "image/build.hpp"
 
 namespace slipway::cli {
 namespace {
@@ -45,11 +49,33 @@ workflow::ReadyImage StoreImages::fetch(const std::string& text, const std::opti
             },
             credentials);
       }
-      oci::RegistryClient client({.credentials = credentials, .endpoints = endpoints_}, log_);
+      oci::RegistryClient client({.credentials = credentials}, log_);
       client.pull(reference, store_, {.unpack_into = &layers_}, stop);
       image = oci::find_image(store_, reference.str(), oci::Platform::host());
       if (!image) fail(Fault::not_found, "the registry has no image for this platform");
     }
+    return ready(*image, layers_.unpack(image->manifest, image->config, store_, stop));
+  });
+}
+
+workflow::ReadyImage StoreImages::build(const std::filesystem::path& dockerfile, const workflow::OutputSink& sink, std::stop_token stop) {
+  return while_doing(fmt::format("building '{}'", dockerfile.filename().string()), [&] {
+    auto lease = store_.lease();
+    oci::RegistryClient client({.credentials = oci::docker_config_credentials()}, log_);
+    image::BuildEnvironment environment{.state = state_, .store = store_, .layers = layers_, .registry = client, .runtime = runtime_, .log = log_};
+    image::BuildRequest request{.context = dockerfile.parent_path(), .dockerfile = dockerfile};
+    auto name = "localhost/slipway-action:" + formats::sha256_hex(dockerfile.string()).substr(0, 16);
+    request.tags = {name};
+    auto show = [&](const image::Progress& progress) {
+      using Kind = image::Progress::Kind;
+      if (progress.kind == Kind::output) return sink(progress.name.ends_with('\n') ? progress.name : progress.name + "\n");
+      if (progress.kind == Kind::started || progress.kind == Kind::failed || progress.kind == Kind::cached) {
+        sink(fmt::format("#{} {}{}\n", progress.step, progress.kind == Kind::cached ? "CACHED " : "", progress.name));
+      }
+    };
+    image::build(request, environment, show, stop);
+    auto image = oci::find_image(store_, oci::Reference::parse(name).str(), oci::Platform::host());
+    if (!image) fail(Fault::failed, "the build left no image");
     return ready(*image, layers_.unpack(image->manifest, image->config, store_, stop));
   });
 }

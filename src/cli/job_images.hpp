@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <vector>
+#include <filesystem>
 
 #include "base/log.hpp"
+#include "container/runtime.hpp"
 #include "oci/blob_store.hpp"
 #include "oci/registry_client.hpp"
 #include "oci/unpack.hpp"
@@ -13,15 +14,18 @@ namespace slipway::cli {
 /// Images of jobs and services: from the local image store, else pulled into it.
 class StoreImages final : public workflow::ImageSource {
  public:
-  StoreImages(oci::BlobStore& store, oci::LayerCache& layers, std::vector<oci::RegistryEndpoint> endpoints, Log& log)
-      : store_(store), layers_(layers), endpoints_(std::move(endpoints)), log_(log) {}
+  /// `state`  STATE/images, for builds
+  StoreImages(oci::BlobStore& store, oci::LayerCache& layers, container::Runtime& runtime, std::filesystem::path state, Log& log)
+      : store_(store), layers_(layers), runtime_(runtime), state_(std::move(state)), log_(log) {}
   workflow::ReadyImage fetch(const std::string& reference, const std::optional<workflow::RegistryLogin>& login,
                              const workflow::OutputSink& sink, std::stop_token stop) override;
+  workflow::ReadyImage build(const std::filesystem::path& dockerfile, const workflow::OutputSink& sink, std::stop_token stop) override;
 
  private:
   oci::BlobStore& store_;
   oci::LayerCache& layers_;
-  std::vector<oci::RegistryEndpoint> endpoints_;
+  container::Runtime& runtime_;
+  std::filesystem::path state_;
   Log& log_;
 };
 

@@ -80,11 +80,40 @@ class NoBuiltins final : public workflow::ActionCatalog {
   workflow::Action* find(std::string_view, std::string_view) override { return nullptr; }
 };
 
+// Options by which the run can be asked for again; secrets are asked for anew.
+Json request_of(const Invocation& given) {
+  auto options = Json::object();
+  for (const auto& [name, values] : given.given) {
+    if (name == "--secret" || name == "--failed") continue;
+    auto list = Json::array();
+    for (const auto& value : values) list.push_back(value);
+    options[name] = list;
+  }
+  return Json::object({{"options", options}});
+}
+
+// The invocation of a run that is to be done again, with what is given now in front.
+Invocation again(const Invocation& given, const workflow::RunRecord& before) {
+  Invocation merged = given;
+  merged.arguments = {before.file};
+  if (const auto* options = before.request.find("options")) {
+    for (const auto& [name, values] : options->as_object()) {
+      if (merged.given.contains(name)) continue;
+      auto& list = merged.given[name];
+      for (const auto& value : values.as_array()) list.push_back(value.as_string());
+    }
+  }
+  merged.given["--ref"] = {before.ref};
+  merged.given["--sha"] = {before.sha};
+  return merged;
+}
+
 /// Everything a run borrows, made once for all workflows of a plan.
 class RunRoom final {
  public:
-  RunRoom(const Invocation& given, Surroundings& around, const workflow::RunPlan& plan)
-      : given_(given), around_(around), plan_(plan), top_(repository_top(around.cwd, around.stop)), cloud_(choose_cloud(given, around)),
+  /// `before`  whose failed jobs are run again; nothing: all are run
+  RunRoom(const Invocation& given, Surroundings& around, const workflow::RunPlan& plan, std::optional<workflow::RunRecord> before)
+      : given_(given), around_(around), plan_(plan), before_(std::move(before)), top_(repository_top(around.cwd, around.stop)), cloud_(choose_cloud(given, around)),
         settings_(read_run_settings(given, around.state)), store_(around.state / "images"),
         layers_(around.state / "images/layers"), ledger_(around.state / "ledger.db"), issuer_(around.state / "oidc"),
         runs_(around.state / "runs"), view_(make_run_view(around)) {
@@ -111,11 +140,12 @@ class RunRoom final {
   workflow::Conclusion run_one(const workflow::PlannedWorkflow& planned) {
     const auto& event = plan_.event;
     auto writer = runs_.create({.workflow = planned.workflow->title(), .file = planned.workflow->file, .title = planned.run_name,
-                                .event = event.name, .ref = event.ref, .sha = event.sha, .repository = event.repository});
+                                .event = event.name, .ref = event.ref, .sha = event.sha, .repository = event.repository,
+                                .attempt = before_ ? before_->attempt + 1 : 1, .rerun_of = before_ ? before_->id : "", .request = request_of(given_)});
     const auto& id = writer->record().id;
-    workflow::ScratchSpace scratch(writer->directory() / "jobs", workflow::parse_scratch(given_.value_or("--scratch", "")));
+    workflow::ScratchSpace scratch(writer->directory() / "jobs", given_.has("--keep") ? workflow::ScratchKind::disk : workflow::parse_scratch(given_.value_or("--scratch", "")));
     Verdicts sink({writer.get(), view_.get()});
-    StoreImages images(store_, layers_, {}, around_.log);
+    StoreImages images(store_, layers_, *runtime_, around_.state / "images", around_.log);
     auto machines = make_machines(id, images);
     workflow::ToolkitServer toolkit(machines->host_address() + ":0", issuer_,
                                     {.caches = around_.state / "cache", .runs = around_.state / "runs"}, around_.log);
@@ -124,17 +154,27 @@ class RunRoom final {
     auto dependencies = action_dependencies(sink);
     auto builtins = make_builtins(dependencies);
     auto docker = actions::make_docker_tool(dependencies);
-    workflow::DiskActionSource actions(action_directories(), around_.state / "actions", event.server_url, around_.log);
+    workflow::ActionLock lock(top_ / "slipway.lock", given_.has("--update-lock"));
+    workflow::DiskActionSource actions(action_directories(), around_.state / "actions", event.server_url, lock, around_.log);
     workflow::RunServices services{.machines = *machines, .builtins = *builtins, .actions = actions, .toolkit = &toolkit, .source = top_,
                                    .directory = writer->directory(), .groups = around_.state / "groups", .route = routes(),
                                    .ca_bundle = cloud_.local ? cloud_.local->get_string("ca_file") : "", .job_env = job_env(),
-                                   .tool = docker.get(), .log = around_.log};
+                                   .hurry = around_.hurry, .keep_failed = given_.has("--keep"), .tool = docker.get(), .log = around_.log};
     workflow::RunOrder order{.workflow = planned, .event = event, .facts = facts_of(id, planned), .settings = settings_,
                              .selectors = {.matrix = read_pairs(given_.values("--matrix"), "--matrix")}, .dirty = given_.has("--dirty")};
+    if (before_) take_over(*before_, order, writer->directory());
     auto result = workflow::run(order, services, sink, around_.stop);
     servers.stop();
     servers.join();
     return result.conclusion;
+  }
+
+  // What the run before has done, and the artifacts that its jobs left to others.
+  void take_over(const workflow::RunRecord& before, workflow::RunOrder& order, const fs::path& directory) {
+    order.kept = runs_.done_by(before.id);
+    order.facts.run_attempt = std::to_string(before.attempt + 1);
+    auto artifacts = runs_.directory_of(before.id) / "artifacts";
+    if (fs::exists(artifacts)) fs::copy(artifacts, directory / "artifacts", fs::copy_options::recursive);
   }
 
   std::unique_ptr<workflow::ContainerMachines> make_machines(const std::string& id, workflow::ImageSource& images) {
@@ -210,6 +250,7 @@ class RunRoom final {
   const Invocation& given_;
   Surroundings& around_;
   const workflow::RunPlan& plan_;
+  std::optional<workflow::RunRecord> before_;
   fs::path top_;
   CloudChoice cloud_;
   workflow::RunSettings settings_;
@@ -237,14 +278,22 @@ workflow::RunPlan plan_of(const Invocation& given, const Surroundings& around) {
   return workflow::plan(workflows, event, selectors);
 }
 
-int run(const Invocation& given, Surroundings& around) {
+int run(const Invocation& asked, Surroundings& around) {
+  std::optional<workflow::RunRecord> before;
+  if (auto id = asked.value("--failed")) {
+    before = workflow::RunStore(around.state / "runs").find(*id);
+    if (!before) fail(Fault::not_found, "there is no run '{}'; see: slipway runs", *id);
+    if (before->conclusion.empty()) fail(Fault::conflict, "run {} goes on", *id);
+    if (before->conclusion == "success") fail(Fault::bad_input, "no job of run {} failed", *id);
+  }
+  auto given = before ? again(asked, *before) : asked;
   auto plan = plan_of(given, around);
   if (!plan.starts_anything()) {
     std::string reasons;
     for (const auto& planned : plan.workflows) reasons += fmt::format("\n  {}: {}", planned.workflow->file, planned.reason);
     fail(Fault::bad_input, "no workflow starts for this event{}", reasons);
   }
-  return RunRoom(given, around, plan).run_all();
+  return RunRoom(given, around, plan, before).run_all();
 }
 
 }  // namespace
@@ -269,6 +318,9 @@ Verb run_verb() {
                       {"--image", Option::Kind::list, "LABEL=REF", "the image for a runs-on label"},
                       {"--upstream-actions", Option::Kind::flag, "", "run the official actions' own code"},
                       {"--actions", Option::Kind::list, "DIR", "where owner/repo@ref is looked up first"},
+                      {"--failed", Option::Kind::value, "RUN", "run again what failed in that run; the rest is kept"},
+                      {"--keep", Option::Kind::flag, "", "keep what failed jobs leave, for slipway shell"},
+                      {"--update-lock", Option::Kind::flag, "", "take tags of actions that moved, and record where they are"},
                       {"--scratch", Option::Kind::value, "auto|memory|disk", "where jobs' files are while they run"},
                       {"--cloud", Option::Kind::value, "local|aws|none", "where AWS names lead; default: local if it runs"}},
           .run = run};

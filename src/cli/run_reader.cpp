@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "os/fd.hpp"
+#include "cli/run_view.hpp"
 #include "os/file.hpp"
 #include "os/file_watch.hpp"
 
@@ -16,6 +17,8 @@ namespace slipway::cli {
 namespace {
 
 constexpr auto kLookAgain = std::chrono::seconds(1);  // a writer that was killed changes no file any more
+
+constexpr auto kLogAgain = std::chrono::milliseconds(150);  // a log that grows does not wake the watch on the events
 
 std::string newest(const workflow::RunStore& store) {
   auto list = store.list();
@@ -96,6 +99,7 @@ void RunReader::events(const std::function<void(std::string_view)>& sink, bool f
 
 void RunReader::logs(const std::string& wanted, const std::function<void(std::string_view)>& sink, bool follow,
                      const std::stop_token& stop) {
+  if (follow) return follow_logs(wanted, sink, stop);
   auto key = key_of(wanted);
   bool any = false;
   events([&](std::string_view line) {
@@ -106,8 +110,59 @@ void RunReader::logs(const std::string& wanted, const std::function<void(std::st
     auto text = os::read_file_if_exists(directory_ / workflow::log_path(event.get_string("job"), static_cast<int>(event.get_int("step"))));
     sink(fmt::format("==> {} / {} ({})\n{}", event.get_string("job"), event.get_string("step_name"), event.get_string("conclusion"),
                      text.value_or("")));
-  }, follow, stop);
+  }, false, stop);
   if (!any && !wanted.empty()) fail(Fault::not_found, "run {} has no finished step '{}'; see: slipway events {}", run_, wanted, run_);
+}
+
+// What running steps print, as they print it: a heading whenever another step speaks.
+void RunReader::follow_logs(const std::string& wanted, const std::function<void(std::string_view)>& sink, const std::stop_token& stop) {
+  struct Speaking {
+    std::string title;
+    std::filesystem::path path;
+    std::optional<Tail> tail;
+  };
+  auto key = key_of(wanted);
+  std::map<std::pair<std::string, std::int64_t>, Speaking> running;
+  std::string spoke_last;
+  auto tell = [&](Speaking& step) {
+    if (!step.tail && std::filesystem::exists(step.path)) step.tail.emplace(step.path);
+    auto text = step.tail ? step.tail->more() : std::string();
+    if (text.empty()) return;
+    if (spoke_last != step.title) sink("==> " + step.title + "\n");
+    spoke_last = step.title;
+    sink(text);
+  };
+  auto take = [&](const formats::Json& event) {
+    auto type = event.get_string("type");
+    if (!matches(key, event)) return;
+    std::pair id(event.get_string("job"), event.get_int("step"));
+    if (type == "step_started") {
+      running[id] = {.title = fmt::format("{} / {}", id.first, event.get_string("step_name")),
+                     .path = directory_ / workflow::log_path(id.first, static_cast<int>(id.second)), .tail = {}};
+    } else if (type == "step_finished" && running.contains(id)) {
+      auto& step = running[id];
+      tell(step);
+      sink(fmt::format("<== {} ({}, {})\n", step.title, event.get_string("conclusion"), short_duration(event.get_int("took_ms"))));
+      spoke_last.clear();
+      running.erase(id);
+    }
+  };
+  auto path = directory_ / "events.jsonl";
+  os::FileWatch watch(path);
+  Tail tail(path);
+  std::string partial;
+  for (;;) {
+    bool ended = has_ended();
+    partial += tail.more();
+    for (auto end = partial.find('\n'); end != std::string::npos; end = partial.find('\n')) {
+      take(formats::parse_json(partial.substr(0, end)));
+      partial.erase(0, end + 1);
+    }
+    for (auto& [id, step] : running) tell(step);
+    if (ended) return;
+    watch.wait(stop, Deadline::in(kLogAgain));
+    if (stop.stop_requested()) throw Cancelled();
+  }
 }
 
 }  // namespace slipway::cli

@@ -25,6 +25,7 @@ class RunReader final {
 
  private:
   [[nodiscard]] bool has_ended() const;
+  void follow_logs(const std::string& wanted, const std::function<void(std::string_view)>& sink, const std::stop_token& stop);
 
   workflow::RunStore store_;
   std::string run_;

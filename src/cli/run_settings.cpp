@@ -20,6 +20,22 @@ void take_strings(const formats::Json& json, std::string_view key, Map& into) {
   for (const auto& [name, value] : members->as_object()) into[name] = value.as_string();
 }
 
+std::vector<std::string> names_of(const formats::Json& json, std::string_view key) {
+  std::vector<std::string> names;
+  for (const auto& name : json.get_array(key)) names.push_back(name.as_string());
+  return names;
+}
+
+void take_protection(const formats::Json& json, workflow::Protection& protection) {
+  protection.reviewers = names_of(json, "reviewers");
+  protection.branches = names_of(json, "branches");
+  protection.tags = names_of(json, "tags");
+  protection.wait_minutes = json.get_int("wait_timer");
+  protection.prevent_self_review = json.get_bool("prevent_self_review");
+  constexpr std::int64_t kLongestWait = 43'200;  // minutes: 30 days, as GitHub has it
+  if (protection.wait_minutes < 0 || protection.wait_minutes > kLongestWait) fail(Fault::bad_input, "wait_timer is a number of minutes up to {}", kLongestWait);
+}
+
 void take_file(const std::filesystem::path& path, RunSettings& settings) {
   auto text = os::read_file_if_exists(path);
   if (!text) return;
@@ -33,6 +49,7 @@ void take_file(const std::filesystem::path& path, RunSettings& settings) {
       auto& environment = settings.environments[name];
       take_strings(value, "secrets", environment.secrets);
       take_strings(value, "vars", environment.vars);
+      take_protection(value, environment.protection);
     }
   });
 }

@@ -106,6 +106,7 @@ class PlainView final : public RunView {
       case EventKind::group_started: return fmt::format("{}  {}\n", head, paint_("90", "▾ " + event.text));
       case EventKind::group_ended: return "";
       case EventKind::annotation:
+        if (event.is_shown) return "";
         return fmt::format("{}  {}: {}{}\n", head, paint_.severity(event.severity), place_text(event.place), event.text);
       case EventKind::summary: return "";
       case EventKind::step_finished:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/error.hpp"
+#include "cli/lost_runs.hpp"
 #include "cli/run_view.hpp"
 #include "cli/verbs.hpp"
 #include "formats/time.hpp"
@@ -17,6 +18,7 @@ std::string line_of(const workflow::RunRecord& run) {
 }
 
 int runs(const Invocation&, Surroundings& around) {
+  sweep_lost_runs(around);
   workflow::RunStore store(around.state / "runs");
   auto list = store.list();
   if (around.json) {

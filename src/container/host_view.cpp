@@ -103,7 +103,7 @@ fs::path init_program(const RuntimeOptions& runtime, const fs::path& changes) {
   auto real = fs::canonical(runtime.supervisor, error);
   if (!error && fs::equivalent(real, runtime.supervisor, error)) return real;
   auto copy = changes / "init";
-  fs::copy_file(runtime.supervisor, copy);
+  fs::copy_file(runtime.supervisor, copy, fs::copy_options::overwrite_existing);
   fs::permissions(copy, fs::perms(0755));
   return copy;
 }
@@ -209,7 +209,7 @@ struct HostView::Inside {
       runtime.reset();
       delete_leftover(places, options.id, cgroup);
       os::remove_tree(bundle);
-      os::remove_tree(changes);
+      if (!options.keeps_changes) os::remove_tree(changes);
     } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
     }
   }
@@ -223,11 +223,12 @@ HostView::HostView(const RuntimeOptions& runtime, const HostViewOptions& options
   in.changes = options.directory / "view";
   in.cgroup = options.limits.any() ? cgroup_path(in.places.short_id, options.id) : in.places.attached_cgroup(options.id);
   in.places.prepare();
-  os::remove_tree(in.changes);
+  if (!options.keeps_changes) os::remove_tree(in.changes);
   auto spec = view_spec(runtime, options, in.changes);
   to_oci_config(spec, in.cgroup, "/");
   in.bundle = claim_bundle(in.places, options.id);
-  os::write_file(in.bundle / "changes", in.changes.string());  // for sweep(), should we be killed
+  // For sweep(), should we be killed.
+  if (!options.keeps_changes) os::write_file(in.bundle / "changes", in.changes.string());
   try {
     in.start(spec);
   } catch (const Error&) {

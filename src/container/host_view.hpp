@@ -29,6 +29,7 @@ struct HostViewOptions {
   std::string nameserver;         ///< the only one in /etc/resolv.conf; empty: the host's resolv.conf
   std::string trusted_certificates;  ///< PEM, added to the system's CA bundle inside; may be empty
   std::map<std::string, std::string> programs;  ///< path inside -> text: scripts that the view has beside the machine's own
+  bool keeps_changes = false;  ///< what `directory` holds of an earlier view is there again, and stays at the end
   Limits limits;
 };
 

@@ -68,6 +68,7 @@ ViewRoot::ViewRoot(fs::path directory) {
     auto place = directory / fmt::format("part-{}", number++);
     Part part{point, place / "upper", place / "work"};
     os::make_dirs(part.upper);
+    os::remove_tree(part.work);  // of an earlier view: overlayfs wants an empty one
     os::make_dirs(part.work);
     copy_attributes(point, part.upper);
     parts_.push_back(part);

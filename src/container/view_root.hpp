@@ -14,7 +14,7 @@ namespace slipway::container {
 /// needs no mount for it, and what is hidden can be made anew inside.
 class ViewRoot final {
  public:
-  /// Makes its directories below `directory`, which must not exist yet.
+  /// Makes its directories below `directory`; changes that are there stay.
   explicit ViewRoot(std::filesystem::path directory);
 
   [[nodiscard]] Rootfs rootfs() const;

@@ -33,18 +33,20 @@ class Group final {
     auto lock = os::FileLock::take(directory_ / "lock");
     auto text = os::read_file_if_exists(directory_ / "state.json");
     Json state = text ? formats::parse_json(*text, "state.json") : Json::object();
-    forget_dead(state, "running");
-    forget_dead(state, "pending");
+    if (const auto* running = state.find("running"); running && !is_alive(*running)) state.erase("running");
+    auto pending = Json::array();
+    for (const auto& one : state.get_array("pending")) {
+      if (is_alive(one)) pending.push_back(one);
+    }
+    state["pending"] = pending;
     if (change(state)) os::replace_file(directory_ / "state.json", state.dump());
   }
 
  private:
-  static void forget_dead(Json& state, const char* key) {
-    const auto* holder = state.find(key);
-    if (!holder) return;
-    auto pid = static_cast<pid_t>(holder->get_int("pid"));
-    auto start = to_integer(holder->get_string("start")).value_or(0);
-    if (!os::is_alive(pid, static_cast<unsigned long long>(start))) state.erase(key);
+  static bool is_alive(const Json& holder) {
+    auto pid = static_cast<pid_t>(holder.get_int("pid"));
+    auto start = to_integer(holder.get_string("start")).value_or(0);
+    return os::is_alive(pid, static_cast<unsigned long long>(start));
   }
   std::filesystem::path directory_;
 };
@@ -110,7 +112,10 @@ std::unique_ptr<GroupPlace> enter_group(const std::filesystem::path& directory, 
     if (const auto* running = state.find("running")) {
       runs_now = running->get_string("who");
       if (request.cancel_in_progress) state["cancel"] = running->get_string("id");
-      state["pending"] = me;
+      if (!request.queues) state["pending"] = Json::array();
+      state["pending"].push_back(me);
+    } else if (!state.get_array("pending").empty() && request.queues) {
+      state["pending"].push_back(me);  // those that wait come first
     } else {
       turn = Turn::mine;
       state["running"] = me;
@@ -122,18 +127,20 @@ std::unique_ptr<GroupPlace> enter_group(const std::filesystem::path& directory, 
   while (turn == Turn::waiting) {
     never.wait(stop, Deadline::in(kLookAgain), [](bool) { return false; }, [](bool) {});
     group.with([&](Json& state) {
-      bool is_pending = is_held_by(state, "pending", id);
+      auto& pending = state["pending"].as_array();
+      auto own = std::find_if(pending.begin(), pending.end(), [&](const Json& one) { return one.get_string("id") == id; });
+      bool is_pending = own != pending.end();
       if (stop.stop_requested()) {
-        if (is_pending) state.erase("pending");
+        if (is_pending) pending.erase(own);
         return is_pending;
       }
       if (!is_pending) {
         turn = Turn::replaced;
         return false;
       }
-      if (state.find("running")) return false;
+      if (own != pending.begin() || state.find("running")) return false;
       turn = Turn::mine;
-      state.erase("pending");
+      pending.erase(own);
       state["running"] = me;
       return true;
     });

@@ -21,10 +21,12 @@ class GroupPlace {
 struct GroupRequest {
   std::string group;                ///< compared ignoring case
   bool cancel_in_progress = false;  ///< who runs now is asked to stop
+  bool queues = false;              ///< `queue: max`: those that wait stay; else the newest takes the place of all others
   std::string who;                  ///< for people: "run 12, job deploy"
 };
 
-/// Waits for its turn in a group that all processes on `directory` share: one runs, one waits; a newer one takes the place of who waits.
+/// Waits for its turn in a group that all processes on `directory` share: one runs, one waits; a newer one takes the place of who waits,
+/// unless it queues.
 ///   on_wait    called once, when it has to wait, with who runs
 ///   on_cancel  called at most once, from another thread, when a newer one with cancel-in-progress wants the group
 ///   returns    nothing when a newer one took its place

@@ -89,7 +89,8 @@ class Bench {
   PlainHostFactory machines_;
   Catalog catalog_;
   NoLog log_;
-  DiskActionSource actions_{{directory.path() / "actions"}, directory.path() / "cache", "", log_};
+  ActionLock lock_{{}, false};
+  DiskActionSource actions_{{directory.path() / "actions"}, directory.path() / "cache", "", lock_, log_};
   PlannedWorkflow planned_;
   std::shared_ptr<const Workflow> workflow_;
 };
@@ -331,4 +332,100 @@ TEST_CASE("an action that is nowhere fails the job before its first step") {
   CHECK(result.conclusion == Conclusion::failure);
   CHECK(bench.recorder.says("no action 'no/such@v1'"));
   CHECK(!bench.recorder.says("\nnever"));
+}
+
+TEST_CASE("background steps run beside the others; what they said counts once they are waited for") {
+  Bench bench;
+  auto result = bench.run(R"(
+on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    steps:
+      - {id: slow, background: true, run: 'until [ -e "$RUNNER_TEMP/go" ]; do sleep 0.02; done; echo "x=made" >> "$GITHUB_OUTPUT"; echo "LATE=yes" >> "$GITHUB_ENV"'}
+      - {run: 'echo "before [${{ steps.slow.outputs.x }}] [$LATE]"; touch "$RUNNER_TEMP/go"'}
+      - {wait: slow}
+      - {run: 'echo "after [${{ steps.slow.outputs.x }}] [$LATE] ${{ steps.slow.outcome }}"'}
+)");
+  INFO(bench.recorder.log);
+  CHECK(result.conclusion == Conclusion::success);
+  CHECK(bench.recorder.says("before [] []"));
+  CHECK(bench.recorder.says("after [made] [yes] success"));
+}
+
+TEST_CASE("a background step that failed fails the job where it is waited for; one that is cancelled does not") {
+  Bench bench;
+  auto result = bench.run(R"(
+on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    steps:
+      - {id: server, background: true, run: "trap 'echo server-ends; exit 1' INT; echo up; while :; do sleep 0.05; done"}
+      - {id: bad, background: true, run: exit 3}
+      - {id: soft, background: true, continue-on-error: true, run: exit 4}
+      - {name: still, run: echo still-fine}
+      - {name: stop, cancel: server}
+      - {name: all, wait-all: true}
+      - {name: never, run: echo never-said}
+      - {name: last, if: always(), run: "echo ${{ steps.bad.outcome }} ${{ steps.soft.conclusion }} ${{ steps.server.outcome }} ${{ job.status }}"}
+)");
+  INFO(bench.recorder.log);
+  CHECK(result.conclusion == Conclusion::failure);
+  CHECK(bench.recorder.conclusion_of_step("still") == "success");
+  CHECK(bench.recorder.conclusion_of_step("stop") == "success");
+  CHECK(bench.recorder.conclusion_of_step("all") == "failure");
+  CHECK(bench.recorder.conclusion_of_step("never") == "skipped");
+  CHECK(bench.recorder.says("\nfailure success cancelled failure\n"));
+}
+
+TEST_CASE("background steps that nobody waits for end before the job does, and their failure counts") {
+  Bench bench;
+  auto result = bench.run(R"(
+on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    steps:
+      - {background: true, run: 'sleep 0.2; exit 5'}
+      - {parallel: [{run: echo left}, {run: echo right}]}
+      - {run: echo done}
+)");
+  INFO(bench.recorder.log);
+  CHECK(result.conclusion == Conclusion::failure);
+  CHECK(bench.recorder.says("\nleft\n"));
+  CHECK(bench.recorder.says("\nright\n"));
+  CHECK(bench.recorder.says("exit code 5"));
+}
+
+TEST_CASE("problem matchers annotate what the steps after add-matcher print") {
+  Bench bench;
+  auto result = bench.run(R"(
+on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    steps:
+      - run: |
+          cat > m.json <<'END'
+          {"problemMatcher": [{"owner": "cc", "pattern": [{"regexp": "^([^:]+):(\\d+):(\\d+): (warning|error): (.*)$", "file": 1, "line": 2, "column": 3, "severity": 4, "message": 5}]}]}
+          END
+          touch a.c; echo "::add-matcher::m.json"
+      - run: |
+          echo "a.c:3:7: warning: unused thing"; echo "missing.c:1:1: error: no such place"
+          echo "::remove-matcher owner=cc::"; echo "a.c:9:9: error: nobody looks"
+)");
+  INFO(bench.recorder.log);
+  CHECK(result.conclusion == Conclusion::success);
+  std::vector<RunEvent> found;
+  for (const auto& event : bench.recorder.events) {
+    if (event.kind == EventKind::annotation) found.push_back(event);
+  }
+  REQUIRE(found.size() == 2);
+  CHECK(found[0].text == "unused thing");
+  CHECK(found[0].severity == Severity::warning);
+  CHECK(found[0].place.file == "a.c");
+  CHECK(found[0].place.line == 3);
+  CHECK(found[0].is_shown);
+  CHECK(found[1].place.file.empty());
 }

@@ -119,6 +119,7 @@ class ImageMachine final : public JobMachine {
   }
   [[nodiscard]] const MachinePaths& paths() const override { return paths_; }
   [[nodiscard]] bool is_apart() const override { return true; }
+  void kill() override { group_->stop(); }
   [[nodiscard]] bool is_job_container() const override { return is_job_container_; }
   [[nodiscard]] const std::map<std::string, std::string>& base_env() const override { return env_; }
   RunningService start_service(const ContainerOrder& order, const OutputSink& sink, std::stop_token stop) override {
@@ -201,7 +202,7 @@ os::Exit run_action_container(container::Runtime& runtime, ImageSource& images, 
                               const std::vector<std::string>& entrypoint, const std::vector<std::string>& args, const std::string& id,
                               const fs::path& directory, const fs::path& netns, const JobMachine& machine, const OutputSink& sink,
                               std::stop_token stop) {
-  auto image = images.fetch(order.image, order.login, sink, stop);
+  auto image = order.dockerfile.empty() ? images.fetch(order.image, order.login, sink, stop) : images.build(order.dockerfile, sink, stop);
   auto spec = spec_of(order, image, parse_container_options(order.options), id, directory / id);
   const auto& program = entrypoint.empty() ? image.entrypoint : entrypoint;
   const auto& rest = args.empty() && entrypoint.empty() ? image.command : args;

@@ -34,6 +34,9 @@ class ImageSource {
   ///   throws  Error{not_found, denied, unavailable}; Cancelled
   virtual ReadyImage fetch(const std::string& reference, const std::optional<RegistryLogin>& login, const OutputSink& sink,
                            std::stop_token stop) = 0;
+  /// The image that a Dockerfile makes, with its directory as the context.
+  ///   throws  Error{bad_input, failed, unavailable}; Cancelled
+  virtual ReadyImage build(const std::filesystem::path& dockerfile, const OutputSink& sink, std::stop_token stop) = 0;
 };
 
 }  // namespace slipway::workflow

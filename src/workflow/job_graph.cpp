@@ -6,6 +6,7 @@
 #include "formats/time.hpp"
 #include "workflow/concurrency.hpp"
 #include "workflow/job_state.hpp"
+#include "workflow/remote_workflow.hpp"
 
 // One thread (run_all) owns the nodes: it decides, starts legs and takes their results from the inbox. Each leg runs on a thread of
 // its own, which reads only what of its node does not change while it runs (job, legs, strategy, contexts).
@@ -31,6 +32,8 @@ struct JobGraph::Node {
   int running = 0;
   std::size_t ended = 0;
   bool cancelled_by_failure = false;
+  bool follows_new = false;  // an ancestor of it runs again
+  bool is_new = true;        // it, or one of its legs, runs again
   std::map<std::string, std::string> outputs;
 };
 
@@ -174,10 +177,33 @@ void JobGraph::start_legs(Node& node) {
                          .title = scope_.title_prefix + job_title(*node.job, leg, contexts)});
   }
   node.phase = Node::Phase::running;
+  node.follows_new = scope_.is_anew || std::any_of(node.ancestors.begin(), node.ancestors.end(), [](const Node* n) { return n->is_new; });
+  node.is_new = false;
+  for (std::size_t i = 0; i < node.legs.size(); ++i) node.is_new = node.is_new || !is_kept(node, i);
+}
+
+// A calling job is kept when nothing that it called is to be run again.
+bool JobGraph::is_kept(const Node& node, std::size_t index) const {
+  const auto& kept = run_.order.kept;
+  const auto& id = node.legs[index].id;
+  if (node.follows_new) return false;
+  if (!node.job->is_call()) return kept.succeeded.contains(id);
+  auto is_inner = [start = id + " / "](const auto& name) { return name.starts_with(start); };
+  bool any = std::any_of(kept.succeeded.begin(), kept.succeeded.end(), [&](const auto& one) { return is_inner(one.first); });
+  return any && std::none_of(kept.others.begin(), kept.others.end(), is_inner);
+}
+
+std::optional<LegResult> JobGraph::kept_result(const Node& node, std::size_t index) const {
+  if (node.job->is_call() || !is_kept(node, index)) return std::nullopt;
+  LegResult result{.conclusion = Conclusion::success, .reason = "kept from the run before"};
+  const auto& outputs = run_.order.kept.succeeded.at(node.legs[index].id);
+  result.outputs.assign(outputs.begin(), outputs.end());
+  return result;
 }
 
 void JobGraph::end_without_running(Node& node, Conclusion conclusion, const std::string& reason) {
   node.phase = Node::Phase::ended;
+  node.is_new = conclusion != Conclusion::skipped;  // what was skipped then is skipped now, or decided anew
   node.conclusion = conclusion;
   auto id = scope_.prefix + node.job->id;
   Reporter reporter(run_.sink, run_.order.facts.run_id, id);
@@ -278,14 +304,31 @@ void JobGraph::run_one(Node& node, std::size_t index, const std::stop_token& gro
   if (!is_told_by_its_jobs) report_end(node, index, result, took);
 }
 
+// The protection rules of the job's environment. Why it may not run; nothing: it may.
+std::optional<std::string> JobGraph::pass_environment(const LegOrder& order, const Reporter& reporter, const std::stop_token& stop) const {
+  auto name = environment_of(order.job, order.base);
+  const auto& known = run_.order.settings.environments;
+  auto found = known.find(name);
+  if (name.empty() || found == known.end()) return std::nullopt;
+  return pass_gate({.job = order.id, .environment = name, .ref = run_.order.event.ref, .actor = run_.order.event.actor,
+                    .protection = found->second.protection, .approvals = run_.services.directory / "approvals"},
+                   [&](const std::string& text) { reporter.emit({.kind = EventKind::job_waiting, .text = text}); }, stop);
+}
+
 LegResult JobGraph::run_in_group(Node& node, std::size_t index, const LegOrder& order, std::stop_source& cancel) {
   const auto& leg = node.legs[index];
   Reporter reporter(run_.sink, run_.order.facts.run_id, leg.id);
+  if (auto kept = kept_result(node, index)) return *kept;
+  if (auto refused = pass_environment(order, reporter, cancel.get_token())) {
+    reporter.emit({.kind = EventKind::annotation, .text = *refused, .severity = Severity::error});
+    return {.conclusion = Conclusion::failure, .reason = *refused};
+  }
   std::unique_ptr<GroupPlace> place;
   if (!node.job->concurrency.is_absent()) {
     auto wanted = evaluate(node.job->concurrency, order.base);
     GroupRequest request{.group = wanted.is_object() ? wanted.get("group").to_string() : wanted.to_string(),
                          .cancel_in_progress = wanted.is_object() && wanted.get("cancel-in-progress").is_truthy(),
+                         .queues = wanted.is_object() && equals_ignoring_case(wanted.get("queue").to_string(), "max"),
                          .who = fmt::format("run {}, job {}", run_.order.facts.run_id, leg.id)};
     place = enter_group(run_.services.groups, request, [&](const std::string& who) {
       reporter.emit({.kind = EventKind::job_waiting,
@@ -350,13 +393,18 @@ Value call_secrets(const Job& job, const Contexts& contexts) {
 }  // namespace
 
 LegResult JobGraph::run_call(const Node& node, const LegOrder& order, std::stop_token stop) {
-  if (!node.job->callee) {
-    fail(Fault::unsupported, "'{}' is in another repository: calling it is not supported yet", node.job->uses);
+  auto workflow = node.job->callee;
+  std::string ref;
+  if (workflow) {
+    auto home = home_of(scope_.job_workflow_ref);
+    ref = fmt::format("{}/{}@{}", home.repository, node.job->uses.starts_with("./") ? node.job->uses.substr(2) : node.job->uses, home.ref);
+  } else {
+    auto remote = fetch_workflow(*node.job, run_.services.actions, stop);
+    workflow = remote.workflow;
+    ref = remote.ref;
   }
-  const auto& callee = *node.job->callee;
-  auto file = node.job->uses.starts_with("./") ? node.job->uses.substr(2) : node.job->uses;
-  Scope scope{.workflow = callee, .prefix = order.id + " / ", .title_prefix = order.title + " / ", .base = {},
-              .job_workflow_ref = fmt::format("{}/{}@{}", run_.order.event.repository, file, run_.order.event.ref)};
+  const auto& callee = *workflow;
+  Scope scope{.workflow = callee, .prefix = order.id + " / ", .title_prefix = order.title + " / ", .base = {}, .job_workflow_ref = ref, .is_anew = node.follows_new};
   scope.base.values["github"] = order.base.values.at("github");
   scope.base.values["vars"] = order.base.values.at("vars");
   scope.base.values["inputs"] = call_inputs(callee, node.job->inputs, order.base);

@@ -33,6 +33,7 @@ class JobGraph final {
     std::string title_prefix;
     Contexts base;               ///< github, inputs, vars, secrets
     std::string job_workflow_ref;
+    bool is_anew = false;        ///< the calling job's ancestors ran again: nothing here is kept from the run before
   };
   struct Ended {
     Conclusion conclusion = Conclusion::success;
@@ -61,8 +62,11 @@ class JobGraph final {
   void take(const Message& message);
   bool is_still_wanted(const Node& node) const;
   void run_one(Node& node, std::size_t leg, const std::stop_token& stop);
+  std::optional<std::string> pass_environment(const LegOrder& order, const Reporter& reporter, const std::stop_token& stop) const;
   LegResult run_in_group(Node& node, std::size_t leg, const LegOrder& order, std::stop_source& cancel);
   LegResult run_call(const Node& node, const LegOrder& order, std::stop_token stop);
+  std::optional<LegResult> kept_result(const Node& node, std::size_t leg) const;
+  bool is_kept(const Node& node, std::size_t leg) const;
   void report_end(const Node& node, std::size_t leg, const LegResult& result, std::int64_t took_ms);
 
   SharedRun& run_;

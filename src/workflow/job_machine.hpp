@@ -54,11 +54,14 @@ struct RegistryLogin {
 /// `container:` or one of `services:`, evaluated.
 struct ContainerOrder {
   std::string id;     ///< the service's key; empty for the job container
-  std::string image;  ///< a reference
+  std::string image;  ///< a reference; with `dockerfile` only for people
+  std::filesystem::path dockerfile{};  ///< of an action, outside: the image is built from it and its directory; empty: none
   std::optional<RegistryLogin> login;
   std::map<std::string, std::string> env;
   std::vector<std::string> ports;    ///< "5432:5432", "6379", "53:53/udp"
   std::vector<std::string> volumes;  ///< "source:target[:ro]"
+  std::string entrypoint{};          ///< instead of the image's, split as a command line; its command goes with it
+  std::string command{};             ///< instead of the image's
   std::string options;               ///< of `docker create`: --health-cmd and its like, --name, -e, …
 };
 
@@ -96,6 +99,10 @@ class JobMachine {
   ///   throws  Error{failed} when it ends or stays unhealthy, with its last lines; Error{not_found} without the image
   ///   threads  several calls at a time
   virtual RunningService start_service(const ContainerOrder& order, const OutputSink& sink, std::stop_token stop) = 0;
+  /// Kills all that runs in it, without asking; from any thread. exec() then ends, or throws.
+  virtual void kill() {}
+  /// A process whose namespaces are the machine's; nothing for a machine without its own.
+  [[nodiscard]] virtual std::optional<pid_t> first_process() const { return std::nullopt; }
   /// True when nothing of it can meet another job: it may then be destroyed while others run.
   [[nodiscard]] virtual bool is_apart() const { return false; }
   /// Runs a container of `order` to its end on the job's network with the job's directories mounted as GitHub does
@@ -114,6 +121,7 @@ struct MachineOrder {
   std::string repository;                    ///< "owner/name"; the workspace's last part is the name
   std::filesystem::path directory;           ///< exists, the job's own; for its work files and its scratch space
   std::vector<std::string> tools;            ///< names of programs that slipway answers on sockets in directory/tools
+  bool keeps = false;                        ///< `directory` may hold an earlier machine, which goes on; its changes stay (views only)
 };
 
 /// Makes the machines of jobs: the copy-on-write view, the host itself, an image, or a fake.

@@ -8,6 +8,7 @@
 #include "formats/sha256.hpp"
 #include "os/file.hpp"
 #include "workflow/alarm.hpp"
+#include "workflow/job_matchers.hpp"
 #include "workflow/machine_tree.hpp"
 #include "workflow/step_runner.hpp"
 #include "workflow/tool_socket.hpp"
@@ -57,6 +58,8 @@ std::optional<ContainerOrder> container_of(const std::string& id, const Value& v
     order.ports = strings_of(value.get("ports"));
     order.volumes = strings_of(value.get("volumes"));
     order.options = value.get("options").to_string();
+    order.entrypoint = value.get("entrypoint").to_string();
+    order.command = value.get("command").to_string();
   }
   constexpr std::string_view kImage = "docker://";
   if (order.image.starts_with(kImage)) order.image.erase(0, kImage.size());
@@ -77,6 +80,12 @@ class RunningLeg final {
   LegResult run() {
     LegResult result;
     std::stop_callback on_outer(outer_, [this] { cancel_.request_stop(); });
+    std::stop_callback on_hurry(services_.hurry, [this] {
+      cancel_.request_stop();
+      end_.request_stop();
+      std::lock_guard lock(machine_mutex_);
+      if (machine_) machine_->kill();
+    });
     try {
       prepare(result);
       run_guarded(result);
@@ -87,7 +96,7 @@ class RunningLeg final {
     }
     if (state_.grant) services_.toolkit->dismiss(*state_.grant);
     tool_.reset();
-    end_machine();
+    keep_or_end_machine();
     result.conclusion = state_.is_cancelled() ? Conclusion::cancelled : state_.main->status;
     if (timed_out_) {
       complain(fmt::format("The job has exceeded the maximum execution time of {} minutes.", timeout_minutes_));
@@ -105,10 +114,38 @@ class RunningLeg final {
     if (state_.first_error.empty()) state_.first_error = masked;
   }
 
+  // A failed job's machine, for `slipway shell`.
+  void keep_or_end_machine() {
+    bool keeps = services_.keep_failed && machine_ && machine_->first_process() && state_.main->status == Conclusion::failure;
+    if (!keeps) return end_machine();
+    auto paths = machine_->paths();
+    taken_machine().reset();
+    auto env = formats::Json::object();
+    for (const auto& [name, value] : state_.failed_env) {
+      if (!masker_.hides_something_in(value)) env[name] = value;
+    }
+    if (env.empty()) env = formats::Json::object({{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"HOME", paths.home}});
+    auto from = services_.directory / "jobs" / file_name_of(order_.id);
+    auto to = services_.directory / "kept" / file_name_of(order_.id);
+    os::make_dirs(to.parent_path());
+    std::filesystem::rename(from, to);
+    os::write_file(to / "shell.json", formats::Json::object({{"job", order_.id},
+                                                             {"repository", order_.run.event.repository},
+                                                             {"directory", state_.failed_directory.empty() ? paths.workspace : state_.failed_directory},
+                                                             {"env", env}}).pretty(), 0600);
+    reporter_.emit({.kind = EventKind::annotation, .text = fmt::format("the job's machine is kept: slipway shell {} '{}'", order_.run.facts.run_id, order_.id),
+                    .severity = Severity::notice});
+  }
+
+  std::unique_ptr<JobMachine> taken_machine() {
+    std::lock_guard lock(machine_mutex_);
+    return std::move(machine_);
+  }
+
   // Taking a machine down takes a while, and nobody who needs this job needs to wait for it.
   void end_machine() {
-    if (!machine_ || !services_.endings || !machine_->is_apart()) return machine_.reset();
-    std::shared_ptr<JobMachine> over = std::move(machine_);  // shared with nobody: a std::function can be copied
+    std::shared_ptr<JobMachine> over = taken_machine();  // shared with nobody: a std::function can be copied
+    if (!over || !services_.endings || !over->is_apart()) return;
     services_.endings->start([over](const std::stop_token&) mutable { over.reset(); });
   }
 
@@ -211,12 +248,19 @@ class RunningLeg final {
       }
     }
     os::make_dirs(machine.directory);
+    machine.keeps = services_.keep_failed;
     if (services_.tool) {
       os::make_dirs(machine.directory / "tools");
       machine.tools = {services_.tool->name()};
     }
-    machine_ = services_.machines.make(machine, [&](std::string_view text) { output.say(text); }, state_.stop);
+    auto made = services_.machines.make(machine, [&](std::string_view text) { output.say(text); }, state_.stop);
+    {
+      std::lock_guard lock(machine_mutex_);
+      machine_ = std::move(made);
+    }
     state_.machine = machine_.get();
+    matchers_.emplace(*machine_);
+    state_.matchers = &*matchers_;
     services_of_job_ = machine.services;
     fill_paths();
     if (services_.tool) {
@@ -345,9 +389,11 @@ class RunningLeg final {
   std::atomic<bool> timed_out_ = false;
   std::int64_t timeout_minutes_ = kDefaultTimeoutMinutes;
   std::int64_t cancel_minutes_ = kDefaultCancelMinutes;
+  std::mutex machine_mutex_;  // guards the pointer against kill() from another thread
   std::unique_ptr<JobMachine> machine_;
   std::optional<ToolSocket> tool_;  // calls back into machine_
   std::vector<ContainerOrder> services_of_job_;
+  std::optional<JobMatchers> matchers_;  // of machine_
   JobState state_;
 };
 

@@ -69,12 +69,15 @@ struct JobState {
   Variables env;                   ///< workflow's, job's and GITHUB_ENV
   std::vector<std::string> path;   ///< GITHUB_PATH, later ones come first in PATH
   bool echo = false;
+  MatcherHost* matchers = nullptr;  ///< set with `machine`
   StopLadder ladder;
   std::vector<PostStep> posts;
   int last_step = 0;               ///< the number of the step that was started last
   std::shared_ptr<Scope> main = std::make_shared<Scope>();  // shared with the posts of its steps
   std::optional<ToolkitServer::Grant> grant;
   std::string first_error;
+  Variables failed_env;            ///< of the script that failed last, with the directory it ran in
+  std::string failed_directory;
   std::string environment;         ///< the name of the job's environment; may be empty
 
   [[nodiscard]] bool is_cancelled() const { return stop.stop_requested(); }

@@ -2,6 +2,7 @@
 #include "workflow/run.hpp"
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "os/file.hpp"
 #include "workflow/concurrency.hpp"
 #include "workflow/job_graph.hpp"
@@ -44,6 +45,7 @@ bool enter(const RunOrder& order, RunServices& services, const Contexts& context
   auto value = evaluate(wanted, public_contexts);
   GroupRequest request{.group = value.is_object() ? value.get("group").to_string() : value.to_string(),
                        .cancel_in_progress = value.is_object() && value.get("cancel-in-progress").is_truthy(),
+                         .queues = value.is_object() && equals_ignoring_case(value.get("queue").to_string(), "max"),
                        .who = "run " + order.facts.run_id};
   place = enter_group(services.groups, request, [&](const std::string& who) {
     reporter.emit({.kind = EventKind::job_waiting,

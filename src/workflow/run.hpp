@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include "base/task_group.hpp"
 #include "workflow/action.hpp"
 #include "workflow/action_source.hpp"
+#include "workflow/environment_gate.hpp"
 #include "workflow/job_machine.hpp"
 #include "workflow/job_tool.hpp"
 #include "workflow/plan.hpp"
@@ -30,6 +32,7 @@ std::string_view name_of(Conclusion conclusion);
 struct EnvironmentSettings {
   std::map<std::string, std::string, IgnoringCase> secrets;
   std::map<std::string, std::string, IgnoringCase> vars;
+  Protection protection;
 };
 
 /// What GitHub keeps in a repository's settings.
@@ -54,9 +57,17 @@ struct RunServices {
   /// Variables of every process in a job below everything else: AWS_ENDPOINT_URL, NODE_EXTRA_CA_CERTS, …
   std::map<std::string, std::string> job_env;
   int most_jobs = 8;  ///< legs at a time
+  std::stop_token hurry{};   ///< asked for: a cancelled run's steps are killed, and no further ones run
+  bool keep_failed = false;  ///< what a failed job leaves goes to RUN/kept/JOB, for `slipway shell`
   TaskGroup* endings = nullptr;  ///< set by run(): where the machines of jobs that are over are taken down beside those that run
   JobTool* tool = nullptr;  ///< a program that jobs on views of this machine find in PATH; null: none
   Log& log;
+};
+
+/// What a run before this one has done already (`run --failed`): jobs whose ancestors are all kept are not run again.
+struct KeptJobs {
+  std::map<std::string, std::map<std::string, std::string>> succeeded;  ///< by id ("test (3.11)", "caller / inner"): outputs
+  std::set<std::string> others;                                         ///< failed, cancelled or never ended
 };
 
 /// One workflow of a plan, to be run.
@@ -67,6 +78,7 @@ struct RunOrder {
   RunSettings settings;
   Selectors selectors;  ///< `jobs` and `matrix` count
   bool dirty = false;   ///< checkout takes the working tree as it is
+  KeptJobs kept{};
 };
 
 struct JobResult {

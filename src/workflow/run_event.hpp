@@ -42,6 +42,7 @@ struct RunEvent {
   std::int64_t took_ms = 0;
   Severity severity = Severity::notice;  ///< of an annotation
   AnnotationPlace place;                 ///< of an annotation
+  bool is_shown = false;                 ///< of an annotation: its line is in the log already
   std::map<std::string, std::string> outputs;
 };
 

@@ -102,6 +102,7 @@ Conclusion StepRunner::run_script(StepCall& call) {
   show_header(call, script, plan.argv, shown);
   auto cwd = directory.empty() ? machine.paths().workspace
                                : directory.starts_with('/') ? directory : machine.paths().workspace + "/" + directory;
+  auto kept_env = job_.services.keep_failed ? env : Variables{};
   auto exit = execute(call, with_script(plan, inside), std::move(env), cwd);
   files.read(call.output);
   std::error_code ignored;
@@ -111,6 +112,8 @@ Conclusion StepRunner::run_script(StepCall& call) {
   auto message = fmt::format("Process completed with exit code {}.", exit.status());
   call.output.annotate(Severity::error, message);
   note_error(fmt::format("{}: {}", call.title, message));
+  job_.failed_env = std::move(kept_env);
+  job_.failed_directory = cwd;
   return Conclusion::failure;
 }
 

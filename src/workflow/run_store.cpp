@@ -28,6 +28,9 @@ RunRecord record_from(const formats::Json& json) {
           .ended_ms = json.get_int("ended_ms"),
           .conclusion = json.get_string("conclusion"),
           .pid = json.get_int("pid"),
+          .attempt = json.get_int("attempt", 1),
+          .rerun_of = json.get_string("rerun_of"),
+          .request = json.contains("request") ? json.at("request") : formats::Json(),
           .process_start = json.get_string("process_start")};
 }
 
@@ -51,6 +54,9 @@ formats::Json to_json(const RunRecord& record) {
                                 {"ended_ms", record.ended_ms},
                                 {"conclusion", record.conclusion},
                                 {"pid", record.pid},
+                                {"attempt", record.attempt},
+                                {"rerun_of", record.rerun_of},
+                                {"request", record.request},
                                 {"process_start", record.process_start}});
 }
 
@@ -79,7 +85,9 @@ void RunWriter::on(const RunEvent& event) {
     case EventKind::output: log(event, event.text); return;
     case EventKind::group_started: log(event, "##[group]" + event.text + "\n"); return;
     case EventKind::group_ended: log(event, "##[endgroup]\n"); return;
-    case EventKind::annotation: log(event, fmt::format("##[{}]{}\n", name_of(event.severity), event.text)); break;
+    case EventKind::annotation:
+      if (!event.is_shown) log(event, fmt::format("##[{}]{}\n", name_of(event.severity), event.text));
+      break;
     case EventKind::step_finished: logs_.erase({event.job, event.step}); break;
     default: break;
   }
@@ -103,6 +111,27 @@ std::unique_ptr<RunWriter> RunStore::create(RunRecord record) {
   record.process_start = std::to_string(os::start_ticks(::getpid()).value_or(0));
   os::make_dirs(directory_ / record.id);
   return std::make_unique<RunWriter>(directory_ / record.id, std::move(record));
+}
+
+KeptJobs RunStore::done_by(const std::string& id) const {
+  KeptJobs kept;
+  auto text = os::read_file(directory_ / id / "events.jsonl");
+  for (auto line : lines_of(text)) {
+    auto event = formats::parse_json(line, "events.jsonl");
+    auto type = event.get_string("type");
+    auto job = event.get_string("job");
+    if (type == "job_started") kept.others.insert(job);
+    if (type != "job_finished") continue;
+    auto conclusion = event.get_string("conclusion");
+    if (conclusion == "success" || conclusion == "skipped") kept.others.erase(job);
+    if (conclusion == "failure" || conclusion == "cancelled") kept.others.insert(job);
+    if (conclusion != "success") continue;
+    auto& outputs = kept.succeeded[job];
+    const auto* given = event.find("outputs");
+    if (!given) continue;
+    for (const auto& [name, value] : given->as_object()) outputs[name] = value.as_string();
+  }
+  return kept;
 }
 
 void RunStore::sweep() {

@@ -11,6 +11,7 @@
 
 #include "formats/json.hpp"
 #include "os/fd.hpp"
+#include "workflow/run.hpp"
 #include "workflow/run_event.hpp"
 
 namespace slipway::workflow {
@@ -29,6 +30,9 @@ struct RunRecord {
   std::int64_t ended_ms = 0;   ///< 0: not ended
   std::string conclusion;      ///< empty while it runs; "lost" when its process died
   std::int64_t pid = 0;
+  std::int64_t attempt = 1;
+  std::string rerun_of;        ///< the run whose failed jobs this one ran again; may be empty
+  formats::Json request;       ///< how it was asked for, without secrets: {"arguments": […], "options": {"--event": […]}}
   std::string process_start;   ///< tells the process from a later one with its pid
 };
 
@@ -63,6 +67,8 @@ class RunStore final {
   /// containers are gone before: see container::sweep().
   void sweep();
   [[nodiscard]] std::optional<RunRecord> find(const std::string& id) const;
+  /// What a run has done: see RunOrder::kept. throws Error{not_found}
+  [[nodiscard]] KeptJobs done_by(const std::string& id) const;
   [[nodiscard]] std::filesystem::path directory_of(const std::string& id) const { return directory_ / id; }
 
  private:

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "container/user.hpp"
 #include "os/file.hpp"
+#include "workflow/shell.hpp"
 
 namespace slipway::workflow {
 namespace {
@@ -42,8 +43,10 @@ container::ContainerSpec spec_of(const ContainerOrder& order, const ReadyImage& 
   spec.rootfs.work = directory / "work";
   spec.rootfs.discard = true;
   for (const auto& path : {spec.rootfs.upper, spec.rootfs.work}) os::make_dirs(path);
-  spec.argv = image.entrypoint;
-  spec.argv.insert(spec.argv.end(), image.command.begin(), image.command.end());
+  bool is_own_program = !trim(order.entrypoint).empty();
+  spec.argv = is_own_program ? split_command_line(order.entrypoint) : image.entrypoint;
+  auto command = trim(order.command).empty() && !is_own_program ? image.command : split_command_line(order.command);
+  spec.argv.insert(spec.argv.end(), command.begin(), command.end());
   spec.env = image.env;
   spec.env.try_emplace("PATH", kPath);
   for (const auto* layer : {&options.env, &order.env}) {

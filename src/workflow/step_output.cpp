@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workflow/step_output.hpp"
 
+#include "base/error.hpp"
 #include "base/text.hpp"
 #include "formats/time.hpp"
 #include "workflow/env_file.hpp"
@@ -41,7 +42,9 @@ AnnotationPlace place_of(const LogCommand& command) {
 }  // namespace
 
 StepOutput::StepOutput(const Reporter& reporter, StepLabel label, Masker& masker, bool& echo, StepOutputOptions options)
-    : reporter_(reporter), label_(std::move(label)), masker_(masker), echo_(echo), options_(options) {}
+    : reporter_(reporter), label_(std::move(label)), masker_(masker), echo_(echo), options_(options) {
+  if (options_.matchers) problems_.emplace(options_.matchers->matchers);
+}
 
 void StepOutput::report(RunEvent event) {
   event.step = label_.number;
@@ -87,7 +90,8 @@ void StepOutput::flush() {
 
 // A block without any command, nearly every one, is masked and reported as a whole.
 void StepOutput::feed_lines(std::string_view block) {
-  if (stop_token_.empty() && !may_hold_command(block)) {
+  bool is_watched = problems_ && !problems_->is_idle();
+  if (!is_watched && stop_token_.empty() && !may_hold_command(block)) {
     report_output(block);
     return;
   }
@@ -109,8 +113,38 @@ void StepOutput::feed_line(std::string_view line) {
     return;
   }
   auto command = parse_command(text, registered_commands());
-  if (!command) return report_output(line);
-  obey(*command, line);
+  if (command) return obey(*command, line);
+  report_output(line);
+  if (!problems_) return;
+  if (auto problem = problems_->take(text)) tell_problem(*problem);
+}
+
+// The line itself is in the log already.
+void StepOutput::tell_problem(const MatchedProblem& problem) {
+  auto& count = annotations_[static_cast<std::size_t>(problem.severity)];
+  if (++count > kMostAnnotations) return;
+  AnnotationPlace place{.title = masker_.mask(problem.code), .line = problem.line, .column = problem.line > 0 ? problem.column : 0};
+  if (!problem.file.empty()) place.file = masker_.mask(options_.matchers->place_of(problem.file, problem.from_path));
+  auto message = masker_.mask(problem.message);
+  if (message.size() > kLongestMessage) message.resize(kLongestMessage);
+  report({.kind = EventKind::annotation, .text = std::move(message), .severity = problem.severity, .place = std::move(place), .is_shown = true});
+}
+
+void StepOutput::change_matchers(const LogCommand& command, bool adds) {
+  if (!options_.matchers) return fail_command("problem matchers are not known here");
+  try {
+    if (!adds && !command.property("owner").empty()) return options_.matchers->matchers.remove(command.property("owner"));
+    auto path = std::string(trim(command.data));
+    if (path.empty()) return fail_command("the path of the problem matcher's file is missing");
+    auto json = formats::parse_json(options_.matchers->read(path), path);
+    if (adds) {
+      options_.matchers->matchers.add(read_matchers(json));
+    } else {
+      for (const auto& one : json.get_array("problemMatcher")) options_.matchers->matchers.remove(one.get_string("owner"));
+    }
+  } catch (const Error& error) {
+    fail_command(fmt::format("The problem matcher cannot be used: {}", error.what()));
+  }
 }
 
 void StepOutput::fail_command(const std::string& message) {
@@ -142,6 +176,7 @@ void StepOutput::obey(const LogCommand& command, std::string_view line) {
     return;
   }
   if (echo_) report_output(line);
+  if (name == "add-matcher" || name == "remove-matcher") return change_matchers(command, name == "add-matcher");
   if (name == "stop-commands") return stop_commands(command);
   if (name == "echo") {
     auto wanted = to_lower(trim(command.data));

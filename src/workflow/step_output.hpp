@@ -10,6 +10,7 @@
 
 #include "workflow/command.hpp"
 #include "workflow/mask.hpp"
+#include "workflow/problem_matcher.hpp"
 #include "workflow/reporter.hpp"
 
 namespace slipway::workflow {
@@ -30,10 +31,26 @@ struct StepEffects {
   bool command_failed = false;  ///< the step fails even with exit 0
 };
 
+/// What problem matchers need of the job.
+class MatcherHost {
+ public:
+  MatcherHost() = default;
+  MatcherHost(const MatcherHost&) = delete;
+  MatcherHost& operator=(const MatcherHost&) = delete;
+  virtual ~MatcherHost() = default;
+  /// The text of a file that a step named, absolute or relative to the workspace. throws Error
+  [[nodiscard]] virtual std::string read(const std::string& path) const = 0;
+  /// The path below the workspace of a file that a tool printed; empty when there is no such file in it.
+  ///   from_path  a file whose directory `file` is relative to; may be empty
+  [[nodiscard]] virtual std::string place_of(const std::string& file, const std::string& from_path) const = 0;
+  MatcherSet matchers;
+};
+
 struct StepOutputOptions {
   bool allow_unsecure_commands = false;      ///< ACTIONS_ALLOW_UNSECURE_COMMANDS
   bool allow_any_stop_token = false;         ///< ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS
   bool show_debug = false;                   ///< ACTIONS_STEP_DEBUG
+  MatcherHost* matchers = nullptr;           ///< null: add-matcher fails
 };
 
 /// One step's log: cuts what a process writes into lines, obeys the workflow commands among them, masks the rest and reports it in
@@ -68,6 +85,8 @@ class StepOutput final {
   void obey(const LogCommand& command, std::string_view line);
   void stop_commands(const LogCommand& command);
   void fail_command(const std::string& message);
+  void change_matchers(const LogCommand& command, bool adds);
+  void tell_problem(const MatchedProblem& problem);
   void report_output(std::string_view text);
   void report(RunEvent event);
   void say_locked(std::string_view text);
@@ -82,6 +101,7 @@ class StepOutput final {
   std::mutex mutex_;          // keeps the order of lines and guards all below
   std::string partial_;       // a line whose end has not come
   std::string stop_token_;    // set: commands are stopped until it comes
+  std::optional<MatcherRun> problems_;
   int open_groups_ = 0;
   std::array<int, 3> annotations_{};  // by Severity
   StepEffects effects_;

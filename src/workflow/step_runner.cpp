@@ -45,12 +45,13 @@ class CancelledHost final : public ExpressionHost {
   JobMachine& machine_;
 };
 
-StepOutputOptions output_options(const Contexts& contexts) {
+StepOutputOptions output_options(const JobState& job, const Contexts& contexts) {
   const auto& env = contexts.values.at("env");
   auto is_true = [&](std::string_view name) { return equals_ignoring_case(env.get(name).to_string(), "true"); };
   return {.allow_unsecure_commands = is_true("ACTIONS_ALLOW_UNSECURE_COMMANDS"),
           .allow_any_stop_token = is_true("ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS"),
-          .show_debug = is_true("ACTIONS_STEP_DEBUG")};
+          .show_debug = is_true("ACTIONS_STEP_DEBUG"),
+          .matchers = job.matchers};
 }
 
 std::string title_of(const Step& step, const Contexts& contexts) {
@@ -96,68 +97,94 @@ std::optional<bool> StepRunner::holds(const Expression& condition, const Context
 }
 
 void StepRunner::run_step(const Step& step, const std::shared_ptr<Scope>& scope, StepOutput* around) {
-  auto began = Deadline::Clock::now();
+  if (is_control(step) && !around) return run_control(step);
+  if (step.background && !around) return start_background(step);
+  auto ready = make_ready(step, scope, around);
+  auto record = run_ready(ready);
+  take(ready, std::move(record), *scope);
+}
+
+// Evaluates what decides whether and how the step runs.
+StepRunner::ReadyStep StepRunner::make_ready(const Step& step, const std::shared_ptr<Scope>& scope, StepOutput* around) {
+  ReadyStep ready{.step = &step, .scope = scope, .is_inner = around != nullptr, .began = Deadline::Clock::now()};
   StepHost host(job_, *scope);
   auto contexts = contexts_of(job_, *scope, {}, step.id);
   contexts.host = &host;
-  Variables env;
   std::string problem;
   try {
-    if (!step.env.is_absent()) env = to_variables(evaluate(step.env, contexts, KeyCase::exact));
+    if (!step.env.is_absent()) ready.env = to_variables(evaluate(step.env, contexts, KeyCase::exact));
   } catch (const Error& error) {
     problem = error.what();
   }
-  contexts = contexts_of(job_, *scope, env, step.id);
-  contexts.host = &host;
-  auto title = title_of(step, contexts);
-  StepLabel label = around ? around->label() : StepLabel{++job_.last_step, title, step.id};
-  StepOutput output(job_.reporter, label, job_.masker, job_.echo, output_options(contexts));
-
-  std::optional<bool> wanted;
+  ready.contexts = contexts_of(job_, *scope, ready.env, step.id);
+  ready.contexts.host = &host;
+  ready.title = title_of(step, ready.contexts);
+  StepLabel label = around ? around->label() : StepLabel{++job_.last_step, ready.title, step.id};
+  ready.output = std::make_unique<StepOutput>(job_.reporter, label, job_.masker, job_.echo, output_options(job_, ready.contexts));
   if (problem.empty()) {
-    wanted = holds(step.condition.expression, contexts, *scope, output);
+    ready.wanted = holds(step.condition.expression, ready.contexts, *scope, *ready.output);
   } else {
-    output.annotate(Severity::error, problem);
+    ready.output->annotate(Severity::error, problem);
     note_error(problem);
   }
+  ready.contexts.host = nullptr;
+  return ready;
+}
+
+// Runs the step and tells of it; what it said is still in its output.
+StepRecord StepRunner::run_ready(ReadyStep& ready) {
+  const auto& step = *ready.step;
+  auto& output = *ready.output;
+  StepHost host(job_, *ready.scope);
+  ready.contexts.host = &host;
+  const auto label = output.label();
   StepRecord record{.id = step.id, .outcome = Conclusion::failure, .conclusion = Conclusion::failure, .outputs = {}};
-  if (wanted == false) {
+  if (ready.wanted == false) {
     record.outcome = record.conclusion = Conclusion::skipped;
   } else {
-    if (!around) {
-      job_.reporter.emit({.kind = EventKind::step_started, .step = label.number, .step_name = title, .step_id = step.id});
+    if (!ready.is_inner) {
+      job_.reporter.emit({.kind = EventKind::step_started, .step = label.number, .step_name = label.name, .step_id = step.id});
     }
-    if (wanted) {
-      StepCall call{.step = &step, .scope = *scope, .owner = scope, .title = title, .id = step.id, .env = env,
-                    .contexts = std::move(contexts), .output = output, .stop = {}};
-      record.outcome = guarded(call, step.condition.expression, [&](StepCall& body) { return run_body(body); });
-      settle(call, record.outcome);
-      if (record.outcome == Conclusion::failure) {
-        if (auto full = scratch_complaint(job_.services.directory / "jobs"); !full.empty()) output.annotate(Severity::error, full);
-      }
-      record.outputs = std::move(output.effects().outputs);
-      record.conclusion = record.outcome;
-      if (record.outcome == Conclusion::failure && !step.continue_on_error.is_absent()) {
-        call.contexts.host = &host;
-        try {
-          auto value = evaluate(step.continue_on_error, call.contexts);
-          if (value.is_boolean() && value.boolean()) record.conclusion = Conclusion::success;
-        } catch (const Error& error) {
-          output.annotate(Severity::error, error.what());
-        }
-      }
-    }
+    if (ready.wanted) run_wanted(ready, host, record);
   }
-  if (record.conclusion == Conclusion::failure) scope->status = Conclusion::failure;
-  if (!around) {
+  if (!ready.is_inner) {
     Variables shown;
     for (const auto& [name, value] : record.outputs) shown[name] = job_.masker.mask(value);
-    auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - began).count();
+    auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - ready.began).count();
     job_.reporter.emit({.kind = EventKind::step_finished, .step = label.number, .step_name = label.name, .step_id = step.id,
                         .conclusion = std::string(name_of(record.conclusion)), .outcome = std::string(name_of(record.outcome)),
                         .took_ms = took, .outputs = std::move(shown)});
   }
-  if (step.has_own_id) scope->records.push_back(std::move(record));
+  return record;
+}
+
+void StepRunner::run_wanted(ReadyStep& ready, const ExpressionHost& host, StepRecord& record) {
+  const auto& step = *ready.step;
+  auto& output = *ready.output;
+  StepCall call{.step = &step, .scope = *ready.scope, .owner = ready.scope, .title = ready.title, .id = step.id, .env = ready.env,
+                .contexts = std::move(ready.contexts), .output = output, .stop = {}};
+  record.outcome = guarded(call, step.condition.expression, [&](StepCall& body) { return run_body(body); });
+  judge(output, call.title, record.outcome);
+  if (record.outcome == Conclusion::failure) {
+    if (auto full = scratch_complaint(job_.services.directory / "jobs"); !full.empty()) output.annotate(Severity::error, full);
+  }
+  record.outputs = std::move(output.effects().outputs);
+  record.conclusion = record.outcome;
+  if (record.outcome != Conclusion::failure || step.continue_on_error.is_absent()) return;
+  call.contexts.host = &host;
+  try {
+    auto value = evaluate(step.continue_on_error, call.contexts);
+    if (value.is_boolean() && value.boolean()) record.conclusion = Conclusion::success;
+  } catch (const Error& error) {
+    output.annotate(Severity::error, error.what());
+  }
+}
+
+// The step takes effect for those after it.
+void StepRunner::take(ReadyStep& ready, StepRecord record, Scope& scope) {
+  settle(*ready.output, scope);
+  if (record.conclusion == Conclusion::failure) scope.status = Conclusion::failure;
+  if (ready.step->has_own_id) scope.records.push_back(std::move(record));
 }
 
 // Runs `body` so that it is stopped by the step's timeout, and by the job's cancellation unless the condition still holds then.
@@ -207,20 +234,14 @@ Conclusion StepRunner::guarded(StepCall& call, const Expression& condition,
   return Conclusion::failure;
 }
 
-Conclusion StepRunner::run_body(StepCall& call) {
-  const auto& step = *call.step;
-  if (step.background || step.wait_all || !step.wait.empty() || !step.cancel.empty()) {
-    fail(Fault::unsupported, "background steps (background, wait, wait-all, cancel, parallel) are not supported yet");
-  }
-  return step.is_run() ? run_script(call) : run_uses(call);
-}
+Conclusion StepRunner::run_body(StepCall& call) { return call.step->is_run() ? run_script(call) : run_uses(call); }
 
 // What the step said takes effect for the steps after it.
-void StepRunner::settle(StepCall& call, Conclusion& outcome) {
-  auto& effects = call.output.effects();
+void StepRunner::settle(StepOutput& output, Scope& scope) {
+  auto& effects = output.effects();
   for (const auto& [name, value] : effects.env) {
     job_.env[name] = value;
-    if (auto inherited = call.scope.env.find(name); inherited != call.scope.env.end()) inherited->second = value;
+    if (auto inherited = scope.env.find(name); inherited != scope.env.end()) inherited->second = value;
   }
   effects.env.clear();
   for (const auto& directory : effects.path) {
@@ -228,13 +249,16 @@ void StepRunner::settle(StepCall& call, Conclusion& outcome) {
     job_.path.push_back(directory);
   }
   effects.path.clear();
-  if (effects.command_failed && outcome == Conclusion::success) {
-    outcome = Conclusion::failure;
-    note_error(fmt::format("a workflow command of '{}' failed", call.title));
-  }
+}
+
+void StepRunner::judge(StepOutput& output, const std::string& title, Conclusion& outcome) {
+  if (!output.effects().command_failed || outcome != Conclusion::success) return;
+  outcome = Conclusion::failure;
+  note_error(fmt::format("a workflow command of '{}' failed", title));
 }
 
 void StepRunner::run_posts() {
+  finish_background();
   while (!job_.posts.empty()) {
     auto post = std::move(job_.posts.back());
     job_.posts.pop_back();
@@ -249,7 +273,7 @@ void StepRunner::run_post(PostStep& post) {
   auto contexts = contexts_of(job_, scope, post.env, post.id);
   contexts.host = &host;
   StepLabel label{++job_.last_step, post.title, post.id};
-  StepOutput output(job_.reporter, label, job_.masker, job_.echo, output_options(contexts));
+  StepOutput output(job_.reporter, label, job_.masker, job_.echo, output_options(job_, contexts));
   auto outcome = Conclusion::skipped;
   std::optional<bool> wanted = true;
   if (post.condition.expression.root()) wanted = holds(post.condition.expression, contexts, scope, output);
@@ -261,7 +285,8 @@ void StepRunner::run_post(PostStep& post) {
     StepCall call{.step = nullptr, .scope = scope, .owner = post.scope, .title = post.title, .id = post.id, .env = post.env,
                   .contexts = std::move(contexts), .output = output, .stop = {}};
     outcome = guarded(call, post.condition.expression, post.body);
-    settle(call, outcome);
+    judge(output, call.title, outcome);
+    settle(output, scope);
   }
   if (outcome == Conclusion::failure) job_.main->status = Conclusion::failure;
   auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - began).count();

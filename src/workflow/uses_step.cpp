@@ -36,9 +36,6 @@ ActionFile read_action_file(const std::filesystem::path& directory, const std::s
                          "actions/checkout before running your local action?", shown);
 }
 
-// INPUT_* names: upper case, only blanks change.
-std::string input_variable(std::string_view name) { return "INPUT_" + replace_all(to_upper(name), " ", "_"); }
-
 struct Declared {
   std::string name;
   std::function<std::optional<std::string>(const Contexts&)> standard;
@@ -135,6 +132,10 @@ std::optional<std::string> runner_node(const JobMachine& machine, std::string_vi
 
 }  // namespace
 
+std::string input_variable(std::string_view name) { return "INPUT_" + replace_all(to_upper(name), " ", "_"); }
+
+void StepRunner::add_post(PostStep post) { job_.posts.push_back(std::move(post)); }
+
 std::string interpolate(std::string_view text, const Contexts& contexts) {
   static const Availability kAvailable{{"github", "strategy", "matrix", "job", "runner", "inputs", "env"}, {{"hashFiles", 1, 255}}};
   std::string out;
@@ -216,13 +217,18 @@ void StepRunner::run_pre(const std::vector<Step>& steps) {
     auto* remote = std::get_if<RemoteAction>(&reference);
     if (!remote) continue;
     auto found = prepared_.find(key_of(*remote));
-    if (found == prepared_.end() || found->second->file.pre.empty()) continue;
+    if (found == prepared_.end()) continue;
     auto action = found->second;
+    if (action->file.pre.empty() && action->file.pre_entrypoint.empty()) continue;
     PostStep pre{.title = "Pre " + step_title(step, std::nullopt, ""), .id = step.id, .condition = action->file.pre_if,
                  .scope = job_.main, .env = {}, .body = [this, action, &step](StepCall& call) {
                    call.step = &step;
                    auto inputs = inputs_of(call, action->file);
-                   return run_node(call, *action, action->file.pre, inputs, *state_of(&step, job_.main.get()));
+                   auto state = state_of(&step, job_.main.get());
+                   if (action->file.runs == ActionFile::Runs::docker) {
+                     return run_image(call, {.image = {}, .action = action, .inputs = inputs, .entrypoint = action->file.pre_entrypoint, .state = state});
+                   }
+                   return run_node(call, *action, action->file.pre, inputs, *state);
                  }};
     run_post(pre);
   }
@@ -230,7 +236,14 @@ void StepRunner::run_pre(const std::vector<Step>& steps) {
 
 Conclusion StepRunner::run_uses(StepCall& call) {
   auto reference = parse_action_reference(call.step->uses);
-  if (auto* image = std::get_if<ImageAction>(&reference)) return run_image(call, image->image, nullptr);
+  if (auto* image = std::get_if<ImageAction>(&reference)) {
+    Variables inputs;
+    if (!call.step->with.is_absent()) {
+      for (const auto& [name, value] : to_variables(evaluate(call.step->with, call.contexts))) inputs[to_lower(name)] = value;
+    }
+    show_action_header(call, call.step->uses, inputs);
+    return run_image_step(call, image->image, inputs);
+  }
   if (auto* local = std::get_if<LocalAction>(&reference)) {
     return run_action(call, std::make_shared<PreparedAction>(read_local(*local)));
   }
@@ -246,16 +259,15 @@ Conclusion StepRunner::run_action(StepCall& call, const std::shared_ptr<Prepared
   const auto& file = action->file;
   if (file.runs == ActionFile::Runs::composite) return run_composite(call, action);
   if (file.runs == ActionFile::Runs::docker) {
-    if (!file.image.starts_with("docker://")) {
-      fail(Fault::unsupported, "actions that build a Dockerfile are not supported yet: '{}'", call.step->uses);
-    }
-    return run_image(call, file.image.substr(9), action.get());
+    auto given = inputs_of(call, file);
+    show_action_header(call, call.step->uses, given);
+    return run_image_action(call, action, given);
   }
   auto inputs = inputs_of(call, file);
   show_action_header(call, call.step->uses, inputs);
   auto state = state_of(call.step, &call.scope);
   if (!file.post.empty()) {
-    job_.posts.push_back({.title = "Post " + call.title, .id = call.id, .condition = file.post_if, .scope = call.owner,
+    add_post({.title = "Post " + call.title, .id = call.id, .condition = file.post_if, .scope = call.owner,
                           .env = call.env, .body = [this, action, inputs, state](StepCall& post) {
                             return run_node(post, *action, action->file.post, inputs, *state);
                           }});
@@ -310,43 +322,6 @@ Conclusion StepRunner::run_node(StepCall& call, const PreparedAction& action, co
   return Conclusion::failure;
 }
 
-Conclusion StepRunner::run_image(StepCall& call, const std::string& image, const PreparedAction* action) {
-  Variables inputs = action ? inputs_of(call, action->file) : Variables{};
-  if (!action && !call.step->with.is_absent()) {
-    for (const auto& [name, value] : to_variables(evaluate(call.step->with, call.contexts))) inputs[to_lower(name)] = value;
-  }
-  show_action_header(call, call.step->uses, inputs);
-  StepFiles files(*job_.machine, call);
-  ContainerOrder order{.id = {}, .image = image, .login = {}, .env = process_env(job_, call), .ports = {}, .volumes = {}, .options = {}};
-  add_runtime(job_, order.env, true);
-  for (const auto& [name, value] : inputs) order.env[input_variable(name)] = value;
-  std::vector<std::string> entrypoint;
-  std::vector<std::string> args;
-  if (auto given = inputs.find("entrypoint"); given != inputs.end() && !given->second.empty()) entrypoint = {given->second};
-  if (action && entrypoint.empty() && !action->file.entrypoint.empty()) entrypoint = {action->file.entrypoint};
-  if (auto given = inputs.find("args"); given != inputs.end()) {
-    args = split_command_line(given->second);
-  } else if (action && !action->file.args.is_absent()) {
-    auto contexts = call.contexts;
-    contexts.values["inputs"] = to_value(inputs);
-    for (Value arguments = evaluate(action->file.args, contexts); const auto& item : arguments.items()) args.push_back(item.to_string());
-  }
-  if (action && !action->file.env.is_absent()) {
-    auto contexts = call.contexts;
-    contexts.values["inputs"] = to_value(inputs);
-    for (const auto& [name, value] : to_variables(evaluate(action->file.env, contexts, KeyCase::exact))) order.env[name] = value;
-  }
-  auto exit = job_.machine->run_container(order, entrypoint, args, [&](std::string_view bytes) { call.output.feed(bytes); }, call.stop);
-  call.output.flush();
-  files.read(call.output);
-  if (exit.ok()) return Conclusion::success;
-  if (call.stop.stop_requested()) return Conclusion::cancelled;
-  auto message = fmt::format("Docker run failed with exit code {}", exit.status());
-  call.output.annotate(Severity::error, message);
-  note_error(message);
-  return Conclusion::failure;
-}
-
 Conclusion StepRunner::run_builtin(StepCall& call, Action& action) {
   auto standards = action.inputs();
   std::vector<Declared> declared;
@@ -366,7 +341,7 @@ Conclusion StepRunner::run_builtin(StepCall& call, Action& action) {
     }
   }
   if (action.has_post()) {
-    job_.posts.push_back({.title = "Post " + call.title, .id = call.id, .condition = action.posts_only_after_success() ? if_success() : Condition{},
+    add_post({.title = "Post " + call.title, .id = call.id, .condition = action.posts_only_after_success() ? if_success() : Condition{},
                           .scope = call.owner, .env = call.env,
                           .body = [this, &action, inputs, state](StepCall& post) {
                             BuiltinContext context(job_, post, inputs, *state);

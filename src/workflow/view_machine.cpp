@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workflow/view_machine.hpp"
 
+#include <signal.h>
+
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "formats/sha256.hpp"
@@ -100,6 +102,10 @@ class ViewMachine final : public JobMachine {
   [[nodiscard]] fs::path outside(const std::string& inside) const override { return view_->outside(inside); }
   [[nodiscard]] const MachinePaths& paths() const override { return parts_.paths; }
   [[nodiscard]] bool is_apart() const override { return true; }
+  void kill() override {
+    if (view_->pid() > 0) ::kill(view_->pid(), SIGKILL);
+  }
+  [[nodiscard]] std::optional<pid_t> first_process() const override { return view_->pid(); }
   [[nodiscard]] bool is_job_container() const override { return false; }
   [[nodiscard]] const std::map<std::string, std::string>& base_env() const override { return env_; }
   RunningService start_service(const ContainerOrder& order, const OutputSink& sink, std::stop_token stop) override {
@@ -185,7 +191,9 @@ std::unique_ptr<JobMachine> ContainerMachines::make(const MachineOrder& order, c
       .network = {.kind = container::NetworkChoice::Kind::joined, .path = endpoint.netns},
       .hosts = {},
       .nameserver = network_.gateway(),
-      .trusted_certificates = options_.trusted_certificates};
+      .trusted_certificates = options_.trusted_certificates,
+      .programs = {},
+      .keeps_changes = order.keeps};
   if (!order.tools.empty()) {
     view.mounts.push_back({.kind = container::MountPoint::Kind::bind, .source = order.directory / "tools", .target = kToolsInside});
   }
