@@ -136,7 +136,8 @@ class BuildPush final : public workflow::Action {
                               auto found = context.env().find(name);
                               return found == context.env().end() ? std::nullopt : std::optional(found->second);
                             },
-                            .cwd = job_file(context, "")};
+                            .cwd = {},
+                            .locate = [&context](const std::string& path) { return job_file(context, path); }};
     request.tags = words_of(context, "tags");
     for (const auto& line : context.list("build-args")) image::add_build_arg(request, line, flags);
     for (const auto& line : context.list("labels")) image::add_pair(request.labels, "labels", line);
@@ -170,13 +171,23 @@ class BuildPush final : public workflow::Action {
     if (auto sbom = context.text("sbom"); !sbom.empty() && sbom != "false") fail(Fault::unsupported, "the input sbom is not supported yet");
   }
 
+  // The run's own commit by its address, as docker's action names it when it has no `context`.
+  static bool is_own_commit(ActionContext& context, std::string_view given) {
+    const auto& github = context.github();
+    auto url = github.get_string("server_url") + "/" + github.get_string("repository") + ".git";
+    if (!given.starts_with(url)) return false;
+    auto ref = given.substr(url.size());
+    return ref.empty() || ref == "#" + github.get_string("sha") || ref == "#" + github.get_string("ref");
+  }
+
   static void set_context(ActionContext& context, image::BuildRequest& request, std::optional<CommitFiles>& commit) {
     std::string given = context.text("context");
     std::string file = context.text("file");
     constexpr std::string_view kDefault = "{{defaultContext}}";
-    if (given.empty() || given.starts_with(kDefault)) {
+    if (given.empty() || given.starts_with(kDefault) || is_own_commit(context, given)) {
       commit.emplace(context);
-      std::string below = given.size() > kDefault.size() ? given.substr(kDefault.size() + 1) : "";  // "{{defaultContext}}:sub"
+      bool names_a_part = given.starts_with(kDefault) && given.size() > kDefault.size();
+      std::string below = names_a_part ? given.substr(kDefault.size() + 1) : "";  // "{{defaultContext}}:sub"
       request.context = below.empty() ? commit->path() : commit->path() / below;
       if (!file.empty()) request.dockerfile = request.context / file;
       return;

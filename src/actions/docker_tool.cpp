@@ -41,7 +41,7 @@ constexpr BuildFlag kBuildFlags[] = {
     {{"--add-host"}, "add-hosts"},
     {{"--allow"}, "allow"},
     {{"--annotation"}, "annotations"},
-    {{"--attest"}, "attests"},
+    {{"--attest"}, nullptr},
     {{"--build-arg"}, "build-args"},
     {{"--build-context"}, "build-contexts"},
     {{"--cache-from"}, "cache-from"},
@@ -98,6 +98,17 @@ void add_secret(std::map<std::string, std::string>& inputs, const std::string& t
   }
 }
 
+// "type=provenance,mode=max" is --provenance=mode=max, "type=sbom" is --sbom=true.
+void add_attestation(std::map<std::string, std::string>& inputs, const std::string& text) {
+  for (std::string_view kind : {"provenance", "sbom"}) {
+    auto prefix = fmt::format("type={}", kind);
+    if (text != prefix && !text.starts_with(prefix + ",")) continue;
+    inputs[std::string(kind)] = text == prefix ? "true" : text.substr(prefix.size() + 1);
+    return;
+  }
+  fail(Fault::bad_input, "--attest '{}' is neither type=provenance nor type=sbom", text);
+}
+
 class DockerTool final : public workflow::JobTool {
  public:
   explicit DockerTool(const Dependencies& dependencies) : dependencies_(dependencies), build_push_(make_build_push(dependencies_)) {}
@@ -148,7 +159,7 @@ class DockerTool final : public workflow::JobTool {
                                             {"--force", 'f', false}, {"--all-inactive", 0, false}, {"--all", 'a', false}};
     auto read = read_docker_words(words, kFlags, "docker buildx " + command);
     auto builder = read.last("--name").value_or(read.last("--builder").value_or(read.arguments.empty() ? "slipway" : read.arguments[0]));
-    if (command == "create" || command == "use" || command == "rm" || command == "stop") return say(call, builder + "\n");
+    if (command == "create" || command == "use" || command == "rm" || command == "stop" || command == "install") return say(call, builder + "\n");
     if (command == "inspect") {
       return say(call, fmt::format("Name:          {0}\nDriver:        docker-container\nLast Activity: 2006-01-02 15:04:05 +0000 UTC\n\nNodes:\nName:                  {0}0\n"
                                    "Endpoint:              slipway\nStatus:                running\nBuildKit version:      {1}\nPlatforms:             {2}\n",
@@ -172,6 +183,7 @@ class DockerTool final : public workflow::JobTool {
       if (known.input && !read.all(known.flag.name).empty()) inputs[known.input] = join(read.all(known.flag.name), "\n");
     }
     for (const auto& secret : read.all("--secret")) add_secret(inputs, secret);
+    for (const auto& attestation : read.all("--attest")) add_attestation(inputs, attestation);
     if (inputs["context"] == "-") fail(Fault::unsupported, "a context from standard input is not supported yet");
     ToolContext context(call, std::move(inputs));
     build_push_->run(context);
@@ -359,7 +371,16 @@ class DockerTool final : public workflow::JobTool {
   }
 
   int contexts(workflow::ToolCall& call, Words words) const {
-    if (words.empty() || words[0] != "ls") fail(Fault::unsupported, "'context' other than 'context ls' is not supported yet");
+    static constexpr DockerFlag kFlags[] = {{"--format", 'f'}, {"--quiet", 'q', false}, {"--no-trunc", 0, false}};
+    auto read = read_docker_words(words, kFlags, "docker context");
+    auto command = read.arguments.empty() ? "" : read.arguments[0];
+    if (command == "show" || (command == "inspect" && read.last("--format") == "{{.Name}}")) return say(call, "default\n");
+    if (command == "inspect") {
+      Json endpoint = Json::object({{"Host", "unix:///run/slipway-tools/docker"}, {"SkipTLSVerify", false}});
+      Json context = Json::object({{"Name", "default"}, {"Metadata", Json::object()}, {"Endpoints", Json::object({{"docker", endpoint}})}});
+      return say(call, Json::array({context}).dump() + "\n");
+    }
+    if (command != "ls") fail(Fault::unsupported, "'context {}' is not supported yet: there is one context, default", command);
     return say(call, Json::object({{"Current", true}, {"Name", "default"}, {"DockerEndpoint", "slipway"}}).dump() + "\n");
   }
 

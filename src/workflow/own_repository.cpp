@@ -12,7 +12,7 @@ namespace fs = std::filesystem;
 
 // Objects are hard links where the file systems allow it. Without the repository's own configuration, which may hold credentials.
 void copy_repository(const fs::path& source, const fs::path& target, const std::stop_token& stop) {
-  auto done = os::capture({.argv = {"git", "-c", "safe.directory=*", "clone", "-q", "--bare", "--local", "-c", "uploadpack.allowAnySHA1InWant=true", "--", source.string(), target.string()}},
+  auto done = os::capture({.argv = {"git", "-c", "safe.directory=*", "clone", "-q", "--bare", "-c", "uploadpack.allowAnySHA1InWant=true", "--", source.string(), target.string()}},
                           stop, Deadline::in(std::chrono::minutes(10)));
   if (!done.exit.ok()) fail(Fault::unavailable, "copying the repository for the job: {}", trim(done.err));
 }

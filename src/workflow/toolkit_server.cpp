@@ -35,10 +35,17 @@ Json body_of(const net::ServerRequest& request) {
 
 // Clients read their ids out of the token, so it has the form of a JWT; that it is ours is known by the whole text.
 std::string runtime_token(const ToolkitJob& job) {
+  constexpr int kRead = 1;
+  constexpr int kReadAndWrite = 3;
+  Json scopes = Json::array();  // which branches' caches it may touch
+  for (const auto& ref : job.scope.read) {
+    scopes.push_back(Json::object({{"Scope", ref}, {"Permission", ref == job.scope.write ? kReadAndWrite : kRead}}));
+  }
   auto claims = Json::object(
       {{"iss", "slipway"},
        {"sub", job.repository},
        {"scp", fmt::format("Actions.Results:{0}:{1} Actions.Artifacts:{0}", job.run_id, job.job)},
+       {"ac", scopes.dump()},
        {"orchid", job.run_id + "." + job.job}});
   return base64url(R"({"typ":"JWT","alg":"HS256"})") + "." + base64url(claims.dump()) + "." +
          base64url(random_bytes(32));
