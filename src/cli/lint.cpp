@@ -30,7 +30,8 @@ std::vector<fs::path> files_of(const Invocation& given, const fs::path& top) {
     if (extension == ".yml" || extension == ".yaml") files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
-  if (files.empty()) fail(Fault::bad_input, "no workflow in '{}'", (top / ".github/workflows").string());
+  if (files.empty())
+    fail(Fault::bad_input, "no workflow in '{}'", (top / ".github/workflows").string());
   return files;
 }
 
@@ -53,17 +54,21 @@ int run_lint(const Invocation& given, Surroundings& around) {
   for (const auto& path : files_of(given, top)) {
     auto text = os::read_file(path);
     auto file = shown_path(path, around.cwd);
-    for (auto& finding : workflow::lint(text, file, options)) findings.push_back(std::move(finding));
-    if (given.has("--no-shellcheck")) continue;
-    auto read = workflow::read_workflow(text, file);
-    if (!read.ok()) continue;
-    for (auto& finding : workflow::shellcheck(read.workflow, around.stop)) findings.push_back(std::move(finding));
+    if (!given.has("--no-shellcheck")) {
+      options.shellcheck = [&](const workflow::Workflow& read, workflow::LintReport& report) {
+        workflow::shellcheck(read, text, around.stop, report);
+      };
+    }
+    for (auto& finding : workflow::lint(text, file, options))
+      findings.push_back(std::move(finding));
   }
   print(workflow::report(findings, format));
   auto has = [&](workflow::LintLevel level) {
-    return std::any_of(findings.begin(), findings.end(), [&](const auto& one) { return one.level == level; });
+    return std::any_of(findings.begin(), findings.end(),
+                       [&](const auto& one) { return one.level == level; });
   };
-  bool fails = has(workflow::LintLevel::error) || (given.has("--strict") && has(workflow::LintLevel::warning));
+  bool fails = has(workflow::LintLevel::error) ||
+               (given.has("--strict") && has(workflow::LintLevel::warning));
   return fails ? 1 : 0;
 }
 
@@ -73,7 +78,8 @@ Verb lint_verb() {
   return {.name = "lint",
           .usage = "[FILE…] [--format text|json|sarif|github]",
           .summary = "errors, risks and bad habits in workflows",
-          .options = {{"--format", Option::Kind::value, "FORMAT", "text (default), json, sarif or github"},
+          .options = {{"--format", Option::Kind::value, "FORMAT",
+                       "text (default), json, sarif or github"},
                       {"--strict", Option::Kind::flag, "", "warnings fail, too"},
                       {"--no-shellcheck", Option::Kind::flag, "", "leaves scripts to themselves"}},
           .run = run_lint};

@@ -31,10 +31,16 @@ struct Event {
   ~Event() { yaml_event_delete(&value); }
 };
 
+// What a value takes by GitHub's counting: an object, and for a text its characters in two bytes each.
+//   source  runner, src/Sdk/WorkflowParser/ObjectTemplating/TemplateMemory.cs
+constexpr std::size_t kNodeBytes = 24;
+std::size_t scalar_bytes(std::size_t length) { return kNodeBytes + 26 + 2 * length; }
+
 /// The size of a finished node, for the budget.
 struct Extent {
   std::size_t nodes = 1;
   int height = 0;  // levels of collections in it, itself included
+  std::size_t bytes = kNodeBytes;
 };
 
 /// libyaml's events.
@@ -147,8 +153,13 @@ class Composer final {
     Extent extent;
   };
 
-  void spend(std::size_t nodes, const yaml_mark_t& mark) {
+  void spend(std::size_t nodes, std::size_t bytes, const yaml_mark_t& mark) {
     nodes_ += nodes;
+    bytes_ += bytes;
+    if (bytes_ > limits_.result_bytes)
+      throw Refusal{
+          mark, fmt::format("values of more than {} bytes (aliases count as what they stand for)",
+                            limits_.result_bytes)};
     if (nodes_ > limits_.nodes)
       throw Refusal{mark, fmt::format("more than {} values (aliases count as what they stand for)",
                                       limits_.nodes)};
@@ -172,7 +183,7 @@ class Composer final {
 
   void scalar(const yaml_event_t& e) {
     const auto& data = e.data.scalar;
-    spend(1, e.start_mark);
+    spend(1, scalar_bytes(data.length), e.start_mark);
     YamlNode node = node_at(e, YamlKind::scalar, data.anchor, data.tag);
     node.value.assign(reinterpret_cast<const char*>(data.value), data.length);
     switch (data.style) {
@@ -193,12 +204,12 @@ class Composer final {
         break;
     }
     node.is_plain = node.style == YamlStyle::plain;
-    finish(std::move(node), {1, 0});
+    finish(std::move(node), {1, 0, scalar_bytes(data.length)});
   }
 
   void open(const yaml_event_t& e, YamlKind kind, const yaml_char_t* anchor,
             const yaml_char_t* tag) {
-    spend(1, e.start_mark);
+    spend(1, kNodeBytes, e.start_mark);
     check_depth(1, e.start_mark);
     Open made{node_at(e, kind, anchor, tag), std::nullopt};
     if (!made.node.anchor.empty()) {
@@ -223,7 +234,7 @@ class Composer final {
     auto found = anchors_.find(name);
     if (found == anchors_.end())
       throw Refusal{e.start_mark, fmt::format("no anchor '&{}' before this alias", name)};
-    spend(found->second.extent.nodes, e.start_mark);
+    spend(found->second.extent.nodes, found->second.extent.bytes, e.start_mark);
     check_depth(found->second.extent.height, e.start_mark);
     add(found->second.node, found->second.extent);
   }
@@ -240,6 +251,7 @@ class Composer final {
     }
     Open& parent = open_.back();
     parent.extent.nodes += extent.nodes;
+    parent.extent.bytes += extent.bytes;
     parent.extent.height = std::max(parent.extent.height, extent.height + 1);
     if (parent.node.kind == YamlKind::sequence) {
       parent.node.items.push_back(std::move(node));
@@ -255,6 +267,7 @@ class Composer final {
   const YamlLimits& limits_;
   bool has_document_ = false;
   std::size_t nodes_ = 0;
+  std::size_t bytes_ = 0;
   std::vector<Open> open_;
   std::map<std::string, Anchored> anchors_;
   std::set<std::string> growing_;  // anchors of collections that are still open

@@ -27,9 +27,9 @@ struct YamlNode {
   YamlStyle style = YamlStyle::plain;
   std::string
       tag;  ///< explicit tag, resolved ("tag:yaml.org,2002:str", "!mine"); empty when there is none
-  std::string anchor;              ///< name after '&'; empty when there is none
-  int line = 0;                    ///< 1-based; of the first character, of its tag or anchor when it has one
-  int column = 0;                  ///< 1-based, in characters
+  std::string anchor;  ///< name after '&'; empty when there is none
+  int line = 0;        ///< 1-based; of the first character, of its tag or anchor when it has one
+  int column = 0;      ///< 1-based, in characters
   std::vector<YamlNode> items;     ///< of a sequence
   std::vector<YamlEntry> entries;  ///< of a mapping, in the text's order, duplicates included
 
@@ -50,6 +50,8 @@ struct YamlLimits {
   std::size_t bytes = std::size_t{1} << 20;  ///< of the text
   int nesting = 50;                          ///< collections inside collections
   std::size_t nodes = 50000;                 ///< after aliases are replaced
+  std::size_t result_bytes =
+      10 * 1024 * 1024;  ///< of all values, after aliases are replaced, by GitHub's counting
 };
 
 struct YamlDocument {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workflow/event.hpp"
 
+#include <set>
+
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "git/git.hpp"
@@ -19,7 +21,9 @@ std::string short_name(const std::string& ref) {
   return ref;
 }
 
-bool is_zeros(const std::string& id) { return id.empty() || id.find_first_not_of('0') == std::string::npos; }
+bool is_zeros(const std::string& id) {
+  return id.empty() || id.find_first_not_of('0') == std::string::npos;
+}
 
 std::string login_of(const git::Commit& commit) {
   auto name = to_lower(commit.author_name);
@@ -30,9 +34,34 @@ std::string login_of(const git::Commit& commit) {
   return name.empty() ? "local" : name;
 }
 
+// The files that a push's payload says its commits touch; nothing when it lists none.
+std::optional<std::vector<std::string>> files_of_commits(const Json& payload) {
+  std::set<std::string> files;
+  bool lists_any = false;
+  for (const auto& commit : payload.get_array("commits")) {
+    for (const char* change : {"added", "modified", "removed"}) {
+      const auto* list = commit.find(change);
+      if (list == nullptr || !list->is_array()) continue;
+      lists_any = true;
+      for (const auto& file : list->as_array()) {
+        if (file.is_string()) files.insert(file.as_string());
+      }
+    }
+  }
+  if (!lists_any) return std::nullopt;
+  return std::vector<std::string>(files.begin(), files.end());
+}
+
+std::string message_of(const Json& payload, std::string otherwise) {
+  const auto* commit = payload.find("head_commit");
+  return commit != nullptr && commit->is_object() ? commit->get_string("message", otherwise)
+                                                  : std::move(otherwise);
+}
+
 class EventMaker final {
  public:
-  EventMaker(const std::filesystem::path& repository, const EventRequest& request, std::stop_token stop)
+  EventMaker(const std::filesystem::path& repository, const EventRequest& request,
+             std::stop_token stop)
       : repository_(repository), request_(request), stop_(std::move(stop)) {}
 
   Event make() {
@@ -42,7 +71,7 @@ class EventMaker final {
     if (request_.payload) read_payload();
     find_ref();
     auto commit = git::read_commit(repository_, event_.sha, stop_);
-    event_.commit_message = commit.message;
+    event_.commit_message = message_of(event_.payload, commit.message);
     event_.actor = login_of(commit);
     find_branches();
     find_changes(commit);
@@ -51,12 +80,17 @@ class EventMaker final {
   }
 
  private:
-  bool is_pull_request() const { return event_.name == "pull_request" || event_.name == "pull_request_target"; }
+  bool is_pull_request() const {
+    return event_.name == "pull_request" || event_.name == "pull_request_target";
+  }
 
   void find_repository() {
     auto url = git::remote_url(repository_, "origin", stop_);
     auto name = url ? git::owner_and_name(*url) : std::nullopt;
-    event_.repository = name ? *name : "local/" + std::filesystem::absolute(repository_).lexically_normal().filename().string();
+    event_.repository =
+        name ? *name
+             : "local/" +
+                   std::filesystem::absolute(repository_).lexically_normal().filename().string();
     auto head = git::head_ref(repository_, stop_);
     for (const char* branch : {"main", "master"}) {
       if (git::full_ref(repository_, fmt::format("refs/heads/{}", branch), stop_)) {
@@ -69,7 +103,8 @@ class EventMaker final {
 
   void read_payload() {
     event_.payload = *request_.payload;
-    if (!event_.payload.is_object()) fail(Fault::bad_input, "the event's payload is no JSON object");
+    if (!event_.payload.is_object())
+      fail(Fault::bad_input, "the event's payload is no JSON object");
     const auto& payload = event_.payload;
     if (const auto* repository = payload.find("repository")) {
       event_.repository = repository->get_string("full_name", event_.repository);
@@ -84,16 +119,22 @@ class EventMaker final {
         event_.head_ref = head->get_string("ref");
         event_.sha = head->get_string("sha");
       }
-      event_.ref = fmt::format("refs/pull/{}/merge", payload.get_int("number", pull->get_int("number", 1)));
+      event_.ref =
+          fmt::format("refs/pull/{}/merge", payload.get_int("number", pull->get_int("number", 1)));
     }
-    if (!event_.sha.empty() && !git::commit_of(repository_, event_.sha, stop_)) event_.sha.clear();
+    is_elsewhere_ = !event_.sha.empty() && !git::commit_of(repository_, event_.sha, stop_);
+    if (is_elsewhere_) event_.sha.clear();
   }
 
   void find_ref() {
     if (!request_.ref.empty()) {
       auto ref = git::full_ref(repository_, request_.ref, stop_);
-      if (!ref && request_.sha.empty()) fail(Fault::bad_input, "no branch or tag '{}' in this repository", request_.ref);
-      event_.ref = ref ? *ref : request_.ref.starts_with("refs/") ? request_.ref : "refs/heads/" + request_.ref;
+      bool may_be_new = request_.may_be_new && request_.ref.starts_with("refs/");
+      if (!ref && request_.sha.empty() && !may_be_new)
+        fail(Fault::bad_input, "no branch or tag '{}' in this repository", request_.ref);
+      event_.ref = ref                                 ? *ref
+                   : request_.ref.starts_with("refs/") ? request_.ref
+                                                       : "refs/heads/" + request_.ref;
       event_.sha.clear();
     }
     if (!request_.sha.empty()) {
@@ -105,7 +146,8 @@ class EventMaker final {
     if (event_.sha.empty()) {
       auto commit = git::commit_of(repository_, event_.ref, stop_);
       if (!commit) commit = git::commit_of(repository_, "HEAD", stop_);
-      if (!commit) fail(Fault::bad_input, "'{}' is no Git repository with a commit", repository_.string());
+      if (!commit)
+        fail(Fault::bad_input, "'{}' is no Git repository with a commit", repository_.string());
       event_.sha = *commit;
     }
   }
@@ -113,7 +155,8 @@ class EventMaker final {
   std::string current_ref() {
     if (auto head = git::head_ref(repository_, stop_)) return *head;
     auto commit = git::commit_of(repository_, "HEAD", stop_);
-    if (!commit) fail(Fault::bad_input, "'{}' is no Git repository with a commit", repository_.string());
+    if (!commit)
+      fail(Fault::bad_input, "'{}' is no Git repository with a commit", repository_.string());
     auto tags = git::tags_at(repository_, *commit, stop_);
     return tags.empty() ? "refs/heads/" + event_.default_branch : tags.back();
   }
@@ -130,12 +173,19 @@ class EventMaker final {
       auto parent = commit.parents.empty() ? std::string(git::kEmptyTree) : commit.parents[0];
       event_.changed_files = git::uncommitted_files(repository_, parent, stop_);
     }
-    if (is_pull_request()) {
-      auto base = git::merge_base(repository_, "refs/heads/" + event_.base_ref, event_.sha, stop_);
-      if (!request_.dirty && base) event_.changed_files = git::changed_files(repository_, *base, event_.sha, stop_);
+    if (is_elsewhere_ && !request_.dirty) {
+      // The commit is not here to be compared: what the payload says, else nothing is known.
+      if (!is_pull_request()) event_.changed_files = files_of_commits(event_.payload);
       return;
     }
-    if (event_.before.empty()) event_.before = commit.parents.empty() ? std::string(kZeros) : commit.parents[0];
+    if (is_pull_request()) {
+      auto base = git::merge_base(repository_, "refs/heads/" + event_.base_ref, event_.sha, stop_);
+      if (!request_.dirty && base)
+        event_.changed_files = git::changed_files(repository_, *base, event_.sha, stop_);
+      return;
+    }
+    if (event_.before.empty())
+      event_.before = commit.parents.empty() ? std::string(kZeros) : commit.parents[0];
     if (request_.dirty || event_.is_tag()) return;
     auto before = event_.before;
     if (is_zeros(before) || !git::commit_of(repository_, before, stop_)) {
@@ -165,13 +215,14 @@ class EventMaker final {
     put("repository", repository_json());
     put("sender", Json::object({{"login", event_.actor}, {"type", "User"}}));
     if (event_.name == "push") {
-      Json head = Json::object({{"id", commit.id},
-                                {"tree_id", commit.tree},
-                                {"message", commit.message},
-                                {"timestamp", commit.date},
-                                {"url", fmt::format("{}/{}/commit/{}", event_.server_url, event_.repository, commit.id)},
-                                {"author", Json::object({{"name", commit.author_name}, {"email", commit.author_email}})},
-                                {"distinct", true}});
+      Json head = Json::object(
+          {{"id", commit.id},
+           {"tree_id", commit.tree},
+           {"message", commit.message},
+           {"timestamp", commit.date},
+           {"url", fmt::format("{}/{}/commit/{}", event_.server_url, event_.repository, commit.id)},
+           {"author", Json::object({{"name", commit.author_name}, {"email", commit.author_email}})},
+           {"distinct", true}});
       put("ref", event_.ref);
       put("before", event_.before);
       put("after", event_.sha);
@@ -186,13 +237,15 @@ class EventMaker final {
       put("action", "synchronize");
       put("number", 1);
       put("pull_request",
-          Json::object({{"number", 1},
-                        {"title", std::string(lines_of(commit.message).empty() ? "" : lines_of(commit.message)[0])},
-                        {"head", Json::object({{"ref", event_.head_ref}, {"sha", event_.sha}})},
-                        {"base", Json::object({{"ref", event_.base_ref}})},
-                        {"user", Json::object({{"login", event_.actor}})},
-                        {"draft", false},
-                        {"merged", false}}));
+          Json::object(
+              {{"number", 1},
+               {"title",
+                std::string(lines_of(commit.message).empty() ? "" : lines_of(commit.message)[0])},
+               {"head", Json::object({{"ref", event_.head_ref}, {"sha", event_.sha}})},
+               {"base", Json::object({{"ref", event_.base_ref}})},
+               {"user", Json::object({{"login", event_.actor}})},
+               {"draft", false},
+               {"merged", false}}));
     } else if (event_.name == "workflow_dispatch") {
       Json inputs = Json::object();
       for (const auto& [name, value] : event_.inputs) inputs[name] = value;
@@ -204,6 +257,7 @@ class EventMaker final {
   const std::filesystem::path& repository_;
   const EventRequest& request_;
   std::stop_token stop_;
+  bool is_elsewhere_ = false;  // the payload's commit is not in this repository
   Event event_;
 };
 
@@ -229,9 +283,8 @@ Event make_event_without_repository(const EventRequest& request) {
     if (const auto* head = pull->find("head")) event.head_ref = head->get_string("ref");
     event.ref = fmt::format("refs/pull/{}/merge", payload.get_int("number", 1));
   }
-  if (const auto* commit = payload.find("head_commit"); commit != nullptr && commit->is_object()) {
-    event.commit_message = commit->get_string("message");
-  }
+  event.commit_message = message_of(payload, "");
+  event.changed_files = files_of_commits(payload);
   event.before = payload.get_string("before");
   event.sha = request.sha.empty() ? payload.get_string("after", kZeros) : request.sha;
   if (!request.ref.empty()) event.ref = request.ref;
@@ -240,7 +293,8 @@ Event make_event_without_repository(const EventRequest& request) {
   return event;
 }
 
-Event make_event(const std::filesystem::path& repository, const EventRequest& request, std::stop_token stop) {
+Event make_event(const std::filesystem::path& repository, const EventRequest& request,
+                 std::stop_token stop) {
   return EventMaker(repository, request, std::move(stop)).make();
 }
 
@@ -271,7 +325,8 @@ Value github_context(const Event& event, const RunFacts& facts) {
       {"event", Value::from_json(event.payload)},
       {"server_url", event.server_url},
       {"api_url", is_github ? "https://api.github.com" : event.server_url + "/api/v3"},
-      {"graphql_url", is_github ? "https://api.github.com/graphql" : event.server_url + "/api/graphql"},
+      {"graphql_url",
+       is_github ? "https://api.github.com/graphql" : event.server_url + "/api/graphql"},
       {"ref_name", event.ref_name()},
       {"ref_protected", Value(false)},
       {"ref_type", event.ref_type()},

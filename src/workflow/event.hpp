@@ -44,6 +44,7 @@ struct EventRequest {
   std::optional<formats::Json> payload;  ///< --payload: taken as it is, the rest of the event is read from it
   std::map<std::string, std::string> inputs;
   bool dirty = false;         ///< changed files include what is not committed
+  bool may_be_new = false;    ///< a full ref that does not exist yet stands at HEAD
 };
 
 /// The event for a repository on disk: reads ref, commit, author, remote and changed files through git.

@@ -25,7 +25,8 @@ std::vector<std::string> ignored_rules(std::string_view line) {
 
 bool is_comment(std::string_view line) { return trim(line).starts_with('#'); }
 
-void drop_ignored(std::vector<LintFinding>& findings, std::string_view text, const std::string& file) {
+void drop_ignored(std::vector<LintFinding>& findings, std::string_view text,
+                  const std::string& file) {
   auto lines = lines_of(text);
   auto line_ignores = [&](int number, const std::string& rule) {
     if (number < 1 || static_cast<std::size_t>(number) > lines.size()) return false;
@@ -50,54 +51,149 @@ std::string_view name_of(LintLevel level) {
 const std::vector<LintRule>& lint_rules() {
   static const std::vector<LintRule> rules = {
       {"syntax", "The file is no workflow GitHub would accept"},
-      {"template-injection", "Text that others write becomes part of a script"},
-      {"secret-in-script", "A secret becomes part of a script, or all of them go to one place"},
-      {"unpinned-action", "An action or workflow is named by something that can be moved to other code"},
-      {"unknown-input", "An action is given an input it does not have"},
-      {"missing-input", "An action is not given an input it requires"},
-      {"secrets-inherit", "A called workflow gets every secret"},
+      {"archived-uses", "An action is no longer looked after"},
+      {"artipacked", "checkout leaves a token where later steps and artifacts find it"},
+      {"bot-conditions", "A condition trusts a name that can be made to look like a bot's"},
+      {"cache-poisoning", "What other runs have cached becomes part of a release"},
+      {"concurrency-limits", "Two runs may deploy at once"},
+      {"constant-condition", "A condition is always true or false"},
+      {"dangerous-triggers", "A trigger gives strangers' code secrets or a writing token"},
+      {"deprecated-commands", "A script prints a workflow command that is refused or will be"},
+      {"duplicate-needs", "A job needs another twice"},
+      {"env-name", "A name that no variable can have"},
       {"excessive-permissions", "A job's token may do more than it needs"},
-      {"missing-permission", "A job lacks a permission its steps need"},
       {"exclusive-filters", "A trigger has a filter and its -ignore form"},
-      {"dangerous-trigger", "A trigger gives strangers' code secrets or a writing token"},
-      {"static-aws-keys", "Long-lived AWS keys are used where a role by OIDC would do"},
+      {"filter-pattern", "A filter's pattern can match nothing"},
+      {"github-app", "An app's token is not limited"},
+      {"github-env", "A run that strangers start writes to GITHUB_ENV or GITHUB_PATH"},
+      {"hardcoded-credentials", "A token, key or password stands in the file"},
+      {"input-default", "An input's default does not fit it"},
+      {"insecure-commands", "Commands that any output can give are allowed"},
+      {"invalid-shell", "A shell that does not exist"},
       {"latest-tag", "An image is built, pushed or deployed as :latest"},
+      {"missing-input", "An action is not given an input it requires"},
+      {"missing-permission", "A job lacks a permission its steps need"},
+      {"obfuscation", "An action's name is written to hide it"},
+      {"overprovisioned-secrets", "All secrets go to one place"},
       {"plain-secret", "A task definition holds a secret in plain text"},
-      {"task-definition", "A task definition cannot be read"},
-      {"ungated-deploy", "A job deploys what no test job has passed"},
       {"production-from-branch", "A branch, not a tag, reaches production"},
-      {"unknown-reference", "An expression names a job, step, output or matrix key that does not exist"},
+      {"retired-action", "GitHub refuses this version of the action"},
+      {"runner-label", "No runner has the label"},
+      {"schedule-interval", "A schedule asks for more runs than there will be"},
+      {"secret-in-script", "A secret becomes part of a script"},
+      {"secrets-inherit", "A called workflow gets every secret"},
+      {"self-hosted-runner", "Pull requests run on your own machine"},
       {"shellcheck", "What shellcheck says about a script"},
+      {"static-aws-keys", "Long-lived AWS keys are used where a role by OIDC would do"},
+      {"task-definition", "A task definition cannot be read"},
+      {"template-injection", "Text that others write becomes part of a script"},
+      {"type-mismatch", "An expression's kinds do not fit"},
+      {"ungated-deploy", "A job deploys what no test job has passed"},
+      {"unknown-action", "A local action does not exist"},
+      {"unknown-context", "A context has no such member"},
+      {"unknown-input", "An action is given an input it does not have"},
+      {"unknown-reference",
+       "An expression names a job, step, output, input or matrix key that does not exist"},
+      {"unpinned-images", "A container's image can change"},
+      {"unpinned-uses",
+       "An action or workflow is named by something that can be moved to other code"},
+      {"unredacted-secrets", "Parts of a secret are not masked"},
+      {"unsound-condition", "Text around an expression makes a condition always true"},
+      {"unsound-contains", "contains() looks into a text where a list is meant"},
+      {"unsound-ternary", "a && b || c with a b that is false"},
+      {"use-trusted-publishing", "A long-lived token publishes where OIDC would do"},
   };
   return rules;
 }
 
-std::vector<LintFinding> lint(std::string_view text, const std::string& file, const LintOptions& options) {
-  ReadOptions read_options;
-  read_options.loader = options.loader;
-  auto read = read_workflow(text, file, read_options);
-  LintReport report(file);
-  for (const auto& diagnostic : read.diagnostics) {
-    report.add(LintFinding{diagnostic.file, diagnostic.line, diagnostic.column, LintLevel::error, "syntax", diagnostic.message, ""});
+namespace {
+
+void lint_workflow(const Workflow& workflow, const LintOptions& options, LintReport& report) {
+  lint_injection(workflow, report);
+  lint_actions(workflow, options, report);
+  lint_permissions(workflow, report);
+  lint_triggers(workflow, report);
+  lint_credentials(workflow, report);
+  lint_supply(workflow, report);
+  lint_secrets(workflow, report);
+  lint_deployment(workflow, report);
+  lint_images(workflow, options, report);
+  lint_references(workflow, options, report);
+  lint_types(workflow, report);
+  lint_conditions(workflow, report);
+  lint_forms(workflow, report);
+  if (options.shellcheck) options.shellcheck(workflow, report);
+}
+
+// The steps of a composite action as a job, its inputs as those of a called workflow.
+Workflow as_workflow(ActionFile action) {
+  Workflow workflow;
+  workflow.file = action.file;
+  Trigger call;
+  call.event = "workflow_call";
+  for (const auto& input : action.inputs) {
+    InputDefinition definition;
+    definition.name = input.name;
+    call.inputs.push_back(std::move(definition));
   }
-  if (read.ok()) {
-    const auto& workflow = read.workflow;
-    lint_injection(workflow, report);
-    lint_actions(workflow, options, report);
-    lint_permissions(workflow, report);
-    lint_triggers(workflow, report);
-    lint_credentials(workflow, report);
-    lint_deployment(workflow, report);
-    lint_images(workflow, options, report);
-    lint_references(workflow, report);
+  workflow.triggers.push_back(std::move(call));
+  Job job;
+  job.id = "runs";
+  job.permissions.given = true;
+  job.steps = std::move(action.steps);
+  workflow.jobs.push_back(std::move(job));
+  return workflow;
+}
+
+void lint_action(Workflow action, const LintOptions& options, LintReport& report) {
+  lint_injection(action, report);
+  lint_actions(action, options, report);
+  lint_credentials(action, report);
+  lint_supply(action, report);
+  lint_secrets(action, report);
+  lint_images(action, options, report);
+  lint_references(action, options, report);
+  lint_types(action, report);
+  lint_conditions(action, report);
+  if (options.shellcheck) options.shellcheck(action, report);
+}
+
+void add_syntax(const std::vector<Diagnostic>& diagnostics, LintReport& report) {
+  for (const auto& one : diagnostics) {
+    report.add(
+        LintFinding{one.file, one.line, one.column, LintLevel::error, "syntax", one.message, ""});
+  }
+}
+
+bool is_action_file(const std::string& file) {
+  auto name = file.substr(file.rfind('/') + 1);
+  return name == "action.yml" || name == "action.yaml";
+}
+
+}  // namespace
+
+std::vector<LintFinding> lint(std::string_view text, const std::string& file,
+                              const LintOptions& options) {
+  LintReport report(file);
+  if (is_action_file(file)) {
+    auto read = read_action(text, file);
+    add_syntax(read.diagnostics, report);
+    if (read.ok()) lint_action(as_workflow(std::move(read.action)), options, report);
+  } else {
+    ReadOptions read_options;
+    read_options.loader = options.loader;
+    auto read = read_workflow(text, file, read_options);
+    add_syntax(read.diagnostics, report);
+    if (read.ok()) lint_workflow(read.workflow, options, report);
   }
   auto findings = report.take();
   drop_ignored(findings, text, file);
-  std::stable_sort(findings.begin(), findings.end(), [&](const LintFinding& a, const LintFinding& b) {
-    if ((a.file == file) != (b.file == file)) return a.file == file;
-    if (a.file != b.file) return a.file < b.file;
-    return std::pair(a.line, a.column) < std::pair(b.line, b.column);
-  });
+  std::stable_sort(findings.begin(), findings.end(),
+                   [&](const LintFinding& a, const LintFinding& b) {
+                     if ((a.file == file) != (b.file == file)) return a.file == file;
+                     if (a.file != b.file) return a.file < b.file;
+                     return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+                   });
   findings.erase(std::unique(findings.begin(), findings.end()), findings.end());
   return findings;
 }

@@ -20,7 +20,7 @@ std::string_view name_of(LintLevel level);
 /// One thing a workflow should do otherwise.
 struct LintFinding {
   std::string file;
-  int line = 0;    ///< 1-based; 0: the whole file
+  int line = 0;  ///< 1-based; 0: the whole file
   int column = 0;
   LintLevel level = LintLevel::warning;
   std::string rule;     ///< "template-injection"; "syntax" for what makes the file no workflow
@@ -36,20 +36,27 @@ struct LintRule {
 /// Every rule there is, for SARIF and the manual.
 const std::vector<LintRule>& lint_rules();
 
+class LintReport;
+
 struct LintOptions {
   WorkflowLoader loader;  ///< called workflows; may be empty
   /// Reads a file of the repository (task definitions, local actions); may be empty.
   std::function<std::optional<std::string>(const std::string& path)> read_file;
+  /// Looks at the scripts with a program: see shellcheck(); may be empty.
+  std::function<void(const Workflow&, LintReport&)> shellcheck;
 };
 
-/// Reads a workflow and holds it against every rule. A line with `# slipway: ignore[rule]`, or one directly below such a
+/// Reads a workflow, or an action when the file is called action.yml, and holds it against every rule. A line with `# slipway: ignore[rule]`, or one directly below such a
 /// comment, is left alone by that rule.
 ///   returns  in order of the file; only "syntax" findings when it cannot be read
-std::vector<LintFinding> lint(std::string_view text, const std::string& file, const LintOptions& options);
+std::vector<LintFinding> lint(std::string_view text, const std::string& file,
+                              const LintOptions& options);
 
-/// shellcheck on every bash and sh script of a workflow, with expressions replaced by a word; nothing where shellcheck is
-/// not installed.
-std::vector<LintFinding> shellcheck(const Workflow& workflow, const std::stop_token& stop);
+/// shellcheck on every bash and sh script of a workflow, with expressions replaced by as many characters; nothing where
+/// shellcheck is not installed. Of a script in a `|` block each finding has its own line and column, of others the script's.
+///   text    the file that the workflow was read from
+void shellcheck(const Workflow& workflow, std::string_view text, const std::stop_token& stop,
+                LintReport& report);
 
 enum class LintFormat { text, json, sarif, github };
 /// The findings of several files in a format; text has one line a finding and a line for its mend.

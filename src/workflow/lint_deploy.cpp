@@ -13,7 +13,9 @@ namespace {
 
 bool is_word_in(const std::string& text, std::string_view word) {
   for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
-    auto is_letter = [&](std::size_t i) { return i < text.size() && std::isalpha(static_cast<unsigned char>(text[i])) != 0; };
+    auto is_letter = [&](std::size_t i) {
+      return i < text.size() && std::isalpha(static_cast<unsigned char>(text[i])) != 0;
+    };
     if ((at == 0 || !is_letter(at - 1)) && !is_letter(at + word.size())) return true;
   }
   return false;
@@ -21,10 +23,12 @@ bool is_word_in(const std::string& text, std::string_view word) {
 
 bool runs_tests(const Step& step) {
   auto run = to_lower(step.run.literal());
-  for (std::string_view command : {"pytest", "npm test", "npm t", "npm run test", "yarn test", "pnpm test", "go test", "cargo test",
-                                   "make test", "make check", "ctest", "jest", "vitest", "mvn test", "mvn verify", "gradle test",
-                                   "gradlew test", "tox", "manage.py test", "rspec", "rake test", "phpunit", "dotnet test",
-                                   "playwright test", "dev test"}) {
+  for (std::string_view command :
+       {"pytest",      "npm test",     "npm t",       "npm run test",    "yarn test",
+        "pnpm test",   "go test",      "cargo test",  "make test",       "make check",
+        "ctest",       "jest",         "vitest",      "mvn test",        "mvn verify",
+        "gradle test", "gradlew test", "tox",         "manage.py test",  "rspec",
+        "rake test",   "phpunit",      "dotnet test", "playwright test", "dev test"}) {
     if (run.find(command) != std::string::npos) return true;
   }
   return false;
@@ -69,11 +73,13 @@ void check_gate(const Workflow& workflow, const Job& job, LintReport& report) {
   auto place = step != nullptr ? step->place : job.place;
   std::set<std::string> seen;
   if (!is_gated(workflow, job, seen)) {
-    report.add(LintLevel::error, "ungated-deploy", place, fmt::format("job '{}' deploys what no test job has passed", job.id),
+    report.add(LintLevel::error, "ungated-deploy", place,
+               fmt::format("job '{}' deploys what no test job has passed", job.id),
                "add 'needs:' with the job that runs the tests");
   } else if (ignores_failures(job)) {
     report.add(LintLevel::error, "ungated-deploy", job.condition.place,
-               fmt::format("job '{}' deploys even when the tests it needs have failed: {}", job.id, job.condition.text),
+               fmt::format("job '{}' deploys even when the tests it needs have failed: {}", job.id,
+                           job.condition.text),
                "leave out always(), or ask for needs.<job>.result == 'success'");
   }
 }
@@ -88,19 +94,23 @@ constexpr std::string_view kBranches[] = {"main", "master", "develop", "feature/
 
 const PlannedJob* production_job(const std::vector<PlannedJob>& jobs) {
   for (const auto& job : jobs) {
-    if (job.verdict != PlannedJob::Verdict::skipped && is_production(job.environment) && deploys(*job.job)) return &job;
+    if (job.verdict != PlannedJob::Verdict::skipped && is_production(job.environment) &&
+        deploys(*job.job))
+      return &job;
   }
   return nullptr;
 }
 
-void check_event(const std::shared_ptr<const Workflow>& workflow, const Event& event, const std::string& what,
-                 LintLevel level, std::set<std::string>& told, LintReport& report) {
+void check_event(const std::shared_ptr<const Workflow>& workflow, const Event& event,
+                 const std::string& what, LintLevel level, std::set<std::string>& told,
+                 LintReport& report) {
   try {
     auto planned = plan({workflow}, event, {});
     const auto* job = production_job(planned.workflows[0].jobs);
     if (job == nullptr || !told.insert(job->job->id).second) return;
     report.add(level, "production-from-branch", job->job->place,
-               fmt::format("{} reaches environment '{}' through job '{}'", what, job->environment, job->job->id),
+               fmt::format("{} reaches environment '{}' through job '{}'", what, job->environment,
+                           job->job->id),
                "let only tags reach it: if: startsWith(github.ref, 'refs/tags/v')");
   } catch (const Error&) {
     // Needs inputs or values that only a run has: nothing can be said.
@@ -117,7 +127,8 @@ void check_production(const Workflow& workflow, LintReport& report) {
     event.sha = std::string(40, '0');
     event.repository = "owner/name";
     event.payload = formats::Json::object();
-    check_event(borrowed, event, fmt::format("a push to branch '{}'", branch), LintLevel::error, told, report);
+    check_event(borrowed, event, fmt::format("a push to branch '{}'", branch), LintLevel::error,
+                told, report);
     event.name = "pull_request";
     event.base_ref = std::string(branch);
     event.ref = "refs/pull/1/merge";
@@ -128,7 +139,8 @@ void check_production(const Workflow& workflow, LintReport& report) {
   manual.ref = "refs/heads/feature/x";
   manual.repository = "owner/name";
   manual.payload = formats::Json::object();
-  check_event(borrowed, manual, "a start by hand from any branch", LintLevel::warning, told, report);
+  check_event(borrowed, manual, "a start by hand from any branch", LintLevel::warning, told,
+              report);
 }
 
 }  // namespace

@@ -12,17 +12,20 @@ constexpr const char* kMend = "name the image by the commit: ${{ github.sha }}";
 
 // The references of a text that end in :latest.
 bool names_latest(std::string_view text) {
-  for (auto at = text.find(":latest"); at != std::string_view::npos; at = text.find(":latest", at + 1)) {
+  for (auto at = text.find(":latest"); at != std::string_view::npos;
+       at = text.find(":latest", at + 1)) {
     auto after = at + 7;
-    bool ends = after == text.size() || std::string_view(" \t\r\n\"',;|&)@}").find(text[after]) != std::string_view::npos;
+    bool ends = after == text.size() ||
+                std::string_view(" \t\r\n\"',;|&)@}").find(text[after]) != std::string_view::npos;
     if (ends && at > 0) return true;
   }
   return false;
 }
 
 bool is_image_command(std::string_view line) {
-  for (std::string_view command : {"docker push", "docker build", "docker tag", "docker buildx", "podman push", "podman build",
-                                   "buildah push", "skopeo copy", "slipway build", "crane ", "kubectl set image", "--image"}) {
+  for (std::string_view command :
+       {"docker push", "docker build", "docker tag", "docker buildx", "podman push", "podman build",
+        "buildah push", "skopeo copy", "slipway build", "crane ", "kubectl set image", "--image"}) {
     if (line.find(command) != std::string_view::npos) return true;
   }
   return false;
@@ -31,16 +34,20 @@ bool is_image_command(std::string_view line) {
 void check_run(const Step& step, LintReport& report) {
   for (auto line : lines_of(step.run.text)) {
     if (!is_image_command(line) || !names_latest(line)) continue;
-    report.add(LintLevel::warning, "latest-tag", step.run.place,
-               fmt::format("'{}' builds, pushes or deploys ':latest', which says nothing about what runs", trim(line)), kMend);
+    report.add(
+        LintLevel::warning, "latest-tag", step.run.place,
+        fmt::format("'{}' builds, pushes or deploys ':latest', which says nothing about what runs",
+                    trim(line)),
+        kMend);
   }
 }
 
 void check_uses(const Step& step, LintReport& report) {
   auto action = action_name(step.uses);
-  const char* input = action == "docker/build-push-action" || action == "docker/metadata-action" ? "tags"
-                      : action == "aws-actions/amazon-ecs-render-task-definition"                ? "image"
-                                                                                                 : nullptr;
+  const char* input = action == "docker/build-push-action" || action == "docker/metadata-action"
+                          ? "tags"
+                      : action == "aws-actions/amazon-ecs-render-task-definition" ? "image"
+                                                                                  : nullptr;
   if (input == nullptr) return;
   const auto& value = step.with[input];
   bool is_latest = names_latest(value.text) || value.text.find("value=latest") != std::string::npos;
@@ -55,13 +62,14 @@ void check_uses(const Step& step, LintReport& report) {
 void check_container(const Template& container, LintReport& report) {
   const auto& image = container.is_mapping() ? container["image"] : container;
   if (!image.is_string() || !names_latest(image.text)) return;
-  report.add(LintLevel::note, "latest-tag", image.place, fmt::format("'{}' is another image every few weeks", image.text),
-             "name a version");
+  report.add(LintLevel::note, "latest-tag", image.place,
+             fmt::format("'{}' is another image every few weeks", image.text), "name a version");
 }
 
 bool is_secret_name(const std::string& name) {
   auto lower = to_lower(name);
-  for (std::string_view part : {"password", "passwd", "secret", "token", "api_key", "apikey", "private_key", "credential"}) {
+  for (std::string_view part : {"password", "passwd", "secret", "token", "api_key", "apikey",
+                                "private_key", "credential"}) {
     if (lower.find(part) != std::string::npos) return true;
   }
   return false;
@@ -71,13 +79,16 @@ bool is_secret_name(const std::string& name) {
 int line_of(std::string_view text, const std::string& quoted) {
   auto at = text.find(quoted);
   if (at == std::string_view::npos) return 0;
-  return 1 + static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
+  return 1 + static_cast<int>(
+                 std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
 }
 
-void check_container_definition(const formats::Json& container, std::string_view text, const std::string& file,
-                                LintReport& report) {
-  auto finding = [&](LintLevel level, const char* rule, const std::string& quoted, std::string message, std::string mend) {
-    report.add(LintFinding{file, line_of(text, quoted), 0, level, rule, std::move(message), std::move(mend)});
+void check_container_definition(const formats::Json& container, std::string_view text,
+                                const std::string& file, LintReport& report) {
+  auto finding = [&](LintLevel level, const char* rule, const std::string& quoted,
+                     std::string message, std::string mend) {
+    report.add(LintFinding{file, line_of(text, quoted), 0, level, rule, std::move(message),
+                           std::move(mend)});
   };
   for (const auto& variable : container.get_array("environment")) {
     auto name = variable.get_string("name");
@@ -88,12 +99,14 @@ void check_container_definition(const formats::Json& container, std::string_view
   }
   auto image = container.get_string("image");
   if (names_latest(image)) {
-    finding(LintLevel::warning, "latest-tag", "\"" + image + "\"", fmt::format("'{}': a restart may run other code", image),
+    finding(LintLevel::warning, "latest-tag", "\"" + image + "\"",
+            fmt::format("'{}': a restart may run other code", image),
             "leave the image to the workflow, which names the commit");
   }
 }
 
-void check_task_definition(const std::string& file, const LintOptions& options, LintReport& report) {
+void check_task_definition(const std::string& file, const LintOptions& options,
+                           LintReport& report) {
   auto text = options.read_file(file);
   if (!text) return;
   try {
@@ -116,7 +129,8 @@ void lint_images(const Workflow& workflow, const LintOptions& options, LintRepor
       check_run(step, report);
       check_uses(step, report);
       const auto& definition = step.with["task-definition"];
-      if (definition.is_string() && options.read_file) check_task_definition(definition.text, options, report);
+      if (definition.is_string() && options.read_file)
+        check_task_definition(definition.text, options, report);
     }
   }
 }

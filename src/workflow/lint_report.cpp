@@ -32,25 +32,41 @@ Json as_json(const std::vector<LintFinding>& findings) {
   return Json::object({{"findings", list}});
 }
 
+// A path as a relative URI reference (RFC 3986, 4.2).
+std::string uri_of(const std::string& path) {
+  std::string uri;
+  for (char c : path) {
+    bool is_plain = std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                    std::string_view("/-._~").find(c) != std::string_view::npos;
+    uri += is_plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return uri;
+}
+
 // source  SARIF 2.1.0, sections 3.19 (tool), 3.27 (result)
 Json as_sarif(const std::vector<LintFinding>& findings) {
   Json rules = Json::array();
   for (const auto& rule : lint_rules()) {
-    rules.push_back(Json::object({{"id", rule.name}, {"shortDescription", Json::object({{"text", rule.summary}})}}));
+    rules.push_back(Json::object(
+        {{"id", rule.name}, {"shortDescription", Json::object({{"text", rule.summary}})}}));
   }
   Json results = Json::array();
   for (const auto& one : findings) {
     Json region = Json::object({{"startLine", std::max(one.line, 1)}});
     if (one.column > 0) region["startColumn"] = one.column;
-    Json location = Json::object({{"artifactLocation", Json::object({{"uri", one.file}})}, {"region", region}});
+    Json location = Json::object(
+        {{"artifactLocation", Json::object({{"uri", uri_of(one.file)}})}, {"region", region}});
     auto text = one.mend.empty() ? one.message : one.message + "; " + one.mend;
-    results.push_back(Json::object({{"ruleId", one.rule},
-                                    {"level", std::string(name_of(one.level))},
-                                    {"message", Json::object({{"text", text}})},
-                                    {"locations", Json::array({Json::object({{"physicalLocation", location}})})}}));
+    results.push_back(Json::object(
+        {{"ruleId", one.rule},
+         {"level", std::string(name_of(one.level))},
+         {"message", Json::object({{"text", text}})},
+         {"locations", Json::array({Json::object({{"physicalLocation", location}})})}}));
   }
   Json driver = Json::object({{"name", "slipway"}, {"rules", rules}});
-  Json run = Json::object({{"tool", Json::object({{"driver", driver}})}, {"results", results}});
+  Json run = Json::object({{"tool", Json::object({{"driver", driver}})},
+                           {"columnKind", "unicodeCodePoints"},
+                           {"results", results}});
   return Json::object({{"version", "2.1.0"},
                        {"$schema", "https://json.schemastore.org/sarif-2.1.0.json"},
                        {"runs", Json::array({run})}});
@@ -68,7 +84,8 @@ std::string escaped(std::string text, bool is_property) {
 std::string as_commands(const std::vector<LintFinding>& findings) {
   std::string text;
   for (const auto& one : findings) {
-    auto command = one.level == LintLevel::note ? std::string("notice") : std::string(name_of(one.level));
+    auto command =
+        one.level == LintLevel::note ? std::string("notice") : std::string(name_of(one.level));
     text += fmt::format("::{} file={}", command, escaped(one.file, true));
     if (one.line > 0) text += fmt::format(",line={}", one.line);
     if (one.column > 0) text += fmt::format(",col={}", one.column);

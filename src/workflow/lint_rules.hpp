@@ -15,8 +15,10 @@ namespace slipway::workflow {
 class LintReport final {
  public:
   explicit LintReport(std::string file) : file_(std::move(file)) {}
-  void add(LintLevel level, std::string rule, Place place, std::string message, std::string mend = "") {
-    findings_.push_back({file_, place.line, place.column, level, std::move(rule), std::move(message), std::move(mend)});
+  void add(LintLevel level, std::string rule, Place place, std::string message,
+           std::string mend = "") {
+    findings_.push_back({file_, place.line, place.column, level, std::move(rule),
+                         std::move(message), std::move(mend)});
   }
   void add(LintFinding finding) { findings_.push_back(std::move(finding)); }
   [[nodiscard]] std::vector<LintFinding> take() { return std::move(findings_); }
@@ -32,18 +34,27 @@ void lint_actions(const Workflow& workflow, const LintOptions& options, LintRepo
 void lint_permissions(const Workflow& workflow, LintReport& report);
 void lint_triggers(const Workflow& workflow, LintReport& report);
 void lint_credentials(const Workflow& workflow, LintReport& report);
+void lint_supply(const Workflow& workflow, LintReport& report);
+void lint_secrets(const Workflow& workflow, LintReport& report);
 // What reaches production, and how.
 void lint_deployment(const Workflow& workflow, LintReport& report);
 void lint_images(const Workflow& workflow, const LintOptions& options, LintReport& report);
 // Names that lead nowhere.
-void lint_references(const Workflow& workflow, LintReport& report);
+void lint_references(const Workflow& workflow, const LintOptions& options, LintReport& report);
+// What expressions and values cannot mean.
+void lint_types(const Workflow& workflow, LintReport& report);
+void lint_conditions(const Workflow& workflow, LintReport& report);
+void lint_forms(const Workflow& workflow, LintReport& report);
 
 /// Calls `visit(template, step or null, job or null)` for every template of a workflow that may hold expressions.
 using TemplateVisitor = std::function<void(const Template&, const Job*, const Step*)>;
 void for_each_template(const Workflow& workflow, const TemplateVisitor& visit);
 /// Calls `visit` for every node of every expression in a template.
-void for_each_expression_node(const Template& value, const std::function<void(const ExpressionNode&)>& visit);
+void for_each_expression_node(const Template& value,
+                              const std::function<void(const ExpressionNode&)>& visit);
 
+/// The action.yml of a local action ("./…"), when `options` can read it and it is one.
+std::optional<ActionFile> local_action(const std::string& uses, const LintOptions& options);
 /// "owner/repo" in lower case of `uses:`, without path and ref; empty for ./ and docker://.
 std::string action_name(const std::string& uses);
 /// Whether a job puts something into an environment: by its actions, its commands, or its `environment`.

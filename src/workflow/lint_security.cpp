@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "workflow/known_actions.hpp"
 #include "workflow/lint_rules.hpp"
 
 namespace slipway::workflow {
@@ -48,12 +49,14 @@ bool covers(std::string_view pattern, std::string_view path) {
 }
 
 bool is_untrusted(const std::string& path) {
-  return std::any_of(std::begin(kUntrusted), std::end(kUntrusted), [&](auto pattern) { return covers(pattern, path); });
+  return std::any_of(std::begin(kUntrusted), std::end(kUntrusted),
+                     [&](auto pattern) { return covers(pattern, path); });
 }
 
 // Chosen by people with write access, yet free enough to hold shell syntax.
 bool is_loose(const std::string& path) {
-  return path == "github.ref_name" || path.starts_with("inputs.") || path.starts_with("github.event.inputs.");
+  return path == "github.ref_name" || path.starts_with("inputs.") ||
+         path.starts_with("github.event.inputs.");
 }
 
 // Reports each path of an expression that becomes part of a script.
@@ -62,13 +65,16 @@ void check_script(const Template& script, const std::string& what, LintReport& r
   for_each_expression_node(script, [&](const ExpressionNode& node) {
     auto path = path_of(node);
     if (path.empty() || !told.insert(path).second) return;
-    auto mend = fmt::format("put it into env (NAME: ${{{{ {} }}}}) and use \"$NAME\" in the script", path);
+    auto mend =
+        fmt::format("put it into env (NAME: ${{{{ {} }}}}) and use \"$NAME\" in the script", path);
     if (is_untrusted(path)) {
       report.add(LintLevel::error, "template-injection", script.place,
-                 fmt::format("'{}' is written by strangers and becomes part of {}", path, what), mend);
+                 fmt::format("'{}' is written by strangers and becomes part of {}", path, what),
+                 mend);
     } else if (is_loose(path)) {
       report.add(LintLevel::warning, "template-injection", script.place,
-                 fmt::format("'{}' can hold shell syntax and becomes part of {}", path, what), mend);
+                 fmt::format("'{}' can hold shell syntax and becomes part of {}", path, what),
+                 mend);
     } else if (path.starts_with("secrets.")) {
       report.add(LintLevel::warning, "secret-in-script", script.place,
                  fmt::format("the text of '{}' becomes part of {}", path, what), mend);
@@ -88,7 +94,8 @@ void check_pin(const std::string& uses, Place place, LintReport& report) {
   if (uses.starts_with("./") || uses.starts_with("$/") || uses.empty()) return;
   if (uses.starts_with("docker://")) {
     if (uses.find("@sha256:") == std::string::npos) {
-      report.add(LintLevel::note, "unpinned-action", place, fmt::format("'{}' is not pinned to a digest", uses),
+      report.add(LintLevel::note, "unpinned-uses", place,
+                 fmt::format("'{}' is not pinned to a digest", uses),
                  "use docker://image@sha256:…");
     }
     return;
@@ -96,14 +103,79 @@ void check_pin(const std::string& uses, Place place, LintReport& report) {
   auto ref = uses.substr(uses.find('@') + 1);
   if (is_commit(ref)) return;
   auto owner = to_lower(uses.substr(0, uses.find('/')));
-  bool is_official = owner == "actions" || owner == "github" || owner == "aws-actions" || owner == "docker";
-  report.add(is_branch_like(ref) || !is_official ? LintLevel::warning : LintLevel::note, "unpinned-action", place,
-             fmt::format("'{}' is named by {}, which can be moved to other code", uses,
-                         is_branch_like(ref) ? "a branch" : "a tag"),
-             "name the commit: " + uses.substr(0, uses.find('@')) + "@<40 hexadecimal digits> # " + ref);
+  bool is_official =
+      owner == "actions" || owner == "github" || owner == "aws-actions" || owner == "docker";
+  report.add(
+      is_branch_like(ref) || !is_official ? LintLevel::warning : LintLevel::note, "unpinned-uses",
+      place,
+      fmt::format("'{}' is named by {}, which can be moved to other code", uses,
+                  is_branch_like(ref) ? "a branch" : "a tag"),
+      "name the commit: " + uses.substr(0, uses.find('@')) + "@<40 hexadecimal digits> # " + ref);
 }
 
-// The action.yml of a local action, when it can be read and is one.
+// The inputs of a local action (from its file) or a known one, and those it cannot do without.
+struct Inputs {
+  std::vector<std::string> names;
+  std::vector<std::string> required;
+};
+
+std::optional<Inputs> inputs_of(const std::string& uses, const LintOptions& options) {
+  Inputs inputs;
+  if (const auto* known = known_action(uses)) return Inputs{known->inputs, known->required};
+  auto action = local_action(uses, options);
+  if (!action) return std::nullopt;
+  for (const auto& input : action->inputs) {
+    inputs.names.push_back(input.name);
+    if (input.required && input.standard.is_absent()) inputs.required.push_back(input.name);
+  }
+  return inputs;
+}
+
+void check_inputs(const Step& step, const LintOptions& options, LintReport& report) {
+  auto inputs = inputs_of(step.uses, options);
+  if (!inputs || step.with.is_expression()) return;
+  const auto& names = inputs->names;
+  for (const auto& entry : step.with.entries) {
+    if (!entry.key.is_string() || entry.is_insert) return;
+    bool is_known = std::any_of(names.begin(), names.end(), [&](const auto& name) {
+      return compare_ignoring_case(name, entry.key.text) == 0;
+    });
+    if (is_known) continue;
+    report.add(LintLevel::warning, "unknown-input", entry.key.place,
+               fmt::format("'{}' has no input '{}'", step.uses, entry.key.text),
+               names.empty() ? "it has none" : "its inputs are " + join(names, ", "));
+  }
+  for (const auto& name : inputs->required) {
+    if (!step.with[name].is_absent()) continue;
+    report.add(LintLevel::warning, "missing-input", step.uses_place,
+               fmt::format("'{}' requires the input '{}'", step.uses, name));
+  }
+}
+
+// A local action that is not there can only come from another checkout.
+void check_exists(const Workflow& workflow, const Step& step, const LintOptions& options,
+                  LintReport& report) {
+  if (!options.read_file || !step.uses.starts_with("./") || workflow.file.empty()) return;
+  auto directory = step.uses.substr(2);
+  while (directory.ends_with('/')) directory.pop_back();
+  if (!directory.empty()) directory += '/';
+  for (const char* name : {"action.yml", "action.yaml", "Dockerfile"}) {
+    if (options.read_file(directory + name)) return;
+  }
+  report.add(LintLevel::warning, "unknown-action", step.uses_place,
+             fmt::format("there is no action in '{}'", step.uses),
+             "it must be in the repository, or be made by an earlier step");
+}
+
+bool needs_id_token(const Job& job) {
+  return std::any_of(job.steps.begin(), job.steps.end(), [](const Step& step) {
+    return !step.with["role-to-assume"].is_absent() ||
+           !step.with["workload_identity_provider"].is_absent();
+  });
+}
+
+}  // namespace
+
 std::optional<ActionFile> local_action(const std::string& uses, const LintOptions& options) {
   if (!options.read_file || !uses.starts_with("./")) return std::nullopt;
   auto directory = uses.substr(2);
@@ -118,52 +190,14 @@ std::optional<ActionFile> local_action(const std::string& uses, const LintOption
   return std::nullopt;
 }
 
-void check_inputs(const Step& step, const LintOptions& options, LintReport& report) {
-  auto action = local_action(step.uses, options);
-  if (!action) return;
-  std::vector<std::string> names;
-  for (const auto& input : action->inputs) names.push_back(input.name);
-  for (const auto& entry : step.with.entries) {
-    if (!entry.key.is_string()) continue;
-    bool is_known = std::any_of(names.begin(), names.end(),
-                                [&](const auto& name) { return compare_ignoring_case(name, entry.key.text) == 0; });
-    if (is_known) continue;
-    report.add(LintLevel::warning, "unknown-input", entry.key.place,
-               fmt::format("'{}' has no input '{}'", step.uses, entry.key.text),
-               names.empty() ? "it has none" : "its inputs are " + join(names, ", "));
-  }
-  for (const auto& input : action->inputs) {
-    if (!input.required || !input.standard.is_absent() || !step.with[input.name].is_absent()) continue;
-    report.add(LintLevel::warning, "missing-input", step.uses_place,
-               fmt::format("'{}' requires the input '{}'", step.uses, input.name));
-  }
-}
-
-bool needs_id_token(const Job& job) {
-  return std::any_of(job.steps.begin(), job.steps.end(), [](const Step& step) {
-    return !step.with["role-to-assume"].is_absent() || !step.with["workload_identity_provider"].is_absent();
-  });
-}
-
-}  // namespace
-
 void lint_injection(const Workflow& workflow, LintReport& report) {
   for (const auto& job : workflow.jobs) {
     for (const auto& step : job.steps) {
       check_script(step.run, "the script", report);
-      if (action_name(step.uses) == "actions/github-script") check_script(step.with["script"], "the JavaScript", report);
+      if (action_name(step.uses) == "actions/github-script")
+        check_script(step.with["script"], "the JavaScript", report);
     }
   }
-  for_each_template(workflow, [&](const Template& value, const Job*, const Step*) {
-    for_each_expression_node(value, [&](const ExpressionNode& node) {
-      bool gives_all = node.kind == ExpressionNode::Kind::call && compare_ignoring_case(node.name, "toJSON") == 0 &&
-                       path_of(node.children[0]) == "secrets";
-      if (gives_all) {
-        report.add(LintLevel::error, "secret-in-script", value.place, "toJSON(secrets) gives every secret to one place",
-                   "name the secrets that are needed");
-      }
-    });
-  });
 }
 
 void lint_actions(const Workflow& workflow, const LintOptions& options, LintReport& report) {
@@ -171,19 +205,23 @@ void lint_actions(const Workflow& workflow, const LintOptions& options, LintRepo
     check_pin(job.uses, job.uses_place, report);
     if (job.secrets.inherit && job.is_call()) {
       report.add(LintLevel::warning, "secrets-inherit", job.uses_place,
-                 fmt::format("job '{}' gives all its secrets to '{}'", job.id, job.uses), "pass the secrets it needs by name");
+                 fmt::format("job '{}' gives all its secrets to '{}'", job.id, job.uses),
+                 "pass the secrets it needs by name");
     }
     for (const auto& step : job.steps) {
       check_pin(step.uses, step.uses_place, report);
       check_inputs(step, options, report);
+      check_exists(workflow, step, options, report);
     }
   }
 }
 
 void lint_permissions(const Workflow& workflow, LintReport& report) {
   if (workflow.permissions.all == Access::write) {
-    report.add(LintLevel::error, "excessive-permissions", workflow.permissions.place, "every job may write everything",
-               "give the workflow 'permissions: {contents: read}' and each job what it needs beyond");
+    report.add(
+        LintLevel::error, "excessive-permissions", workflow.permissions.place,
+        "every job may write everything",
+        "give the workflow 'permissions: {contents: read}' and each job what it needs beyond");
   }
   for (const auto& [scope, access] : workflow.permissions.scopes) {
     if (access != Access::write || workflow.permissions.all || workflow.jobs.size() < 2) continue;
@@ -197,9 +235,10 @@ void lint_permissions(const Workflow& workflow, LintReport& report) {
                  fmt::format("job '{}' may write everything", job.id), "name the scopes it needs");
     }
     if (!job.permissions.given && !job.is_call()) {
-      report.add(LintLevel::warning, "excessive-permissions", job.place,
-                 fmt::format("job '{}' has whatever the repository's default gives its token", job.id),
-                 "give the workflow 'permissions: {contents: read}'");
+      report.add(
+          LintLevel::warning, "excessive-permissions", job.place,
+          fmt::format("job '{}' has whatever the repository's default gives its token", job.id),
+          "give the workflow 'permissions: {contents: read}'");
     }
     if (needs_id_token(job) && job.permissions.of("id-token", Access::none) != Access::write) {
       report.add(LintLevel::error, "missing-permission", job.place,
@@ -216,46 +255,49 @@ void lint_triggers(const Workflow& workflow, LintReport& report) {
     for (const auto& [pair, name] : filters) {
       if (!pair->has_only || !pair->has_ignore) continue;
       report.add(LintLevel::error, "exclusive-filters", trigger.place,
-                 fmt::format("on.{} has both {} and {}-ignore: GitHub refuses the workflow", trigger.event, name, name),
+                 fmt::format("on.{} has both {} and {}-ignore: GitHub refuses the workflow",
+                             trigger.event, name, name),
                  fmt::format("use {} with '!' patterns", name));
     }
     bool is_privileged = trigger.event == "pull_request_target" || trigger.event == "workflow_run";
     if (!is_privileged) continue;
     bool runs_strangers_code = false;
     for_each_template(workflow, [&](const Template& value, const Job*, const Step* step) {
-      if (step == nullptr || action_name(step->uses) != "actions/checkout" || &value != &step->with) return;
+      if (step == nullptr || action_name(step->uses) != "actions/checkout" || &value != &step->with)
+        return;
       for_each_expression_node(step->with["ref"], [&](const ExpressionNode& node) {
         auto path = path_of(node);
-        runs_strangers_code = runs_strangers_code || path.find(".head.") != std::string::npos || path == "github.head_ref" ||
+        runs_strangers_code = runs_strangers_code || path.find(".head.") != std::string::npos ||
+                              path == "github.head_ref" ||
                               path.find("workflow_run.head_") != std::string::npos;
       });
     });
     if (runs_strangers_code) {
-      report.add(LintLevel::error, "dangerous-trigger", trigger.place,
-                 fmt::format("{} runs with secrets and checks out a stranger's code", trigger.event),
-                 "use pull_request, or do not check out the head");
+      report.add(
+          LintLevel::error, "dangerous-triggers", trigger.place,
+          fmt::format("{} runs with secrets and checks out a stranger's code", trigger.event),
+          "use pull_request, or do not check out the head");
     } else if (trigger.event == "pull_request_target") {
-      report.add(LintLevel::warning, "dangerous-trigger", trigger.place,
-                 "pull_request_target gives secrets and a writing token to runs that strangers start", "use pull_request");
+      report.add(
+          LintLevel::warning, "dangerous-triggers", trigger.place,
+          "pull_request_target gives secrets and a writing token to runs that strangers start",
+          "use pull_request");
     }
   }
 }
 
 void lint_credentials(const Workflow& workflow, LintReport& report) {
-  const std::string mend = "take a role by OIDC: role-to-assume, and 'permissions: {id-token: write}'";
+  const std::string mend =
+      "take a role by OIDC: role-to-assume, and 'permissions: {id-token: write}'";
   for_each_template(workflow, [&](const Template& value, const Job*, const Step*) {
     for (const auto& entry : value.entries) {
       auto key = to_lower(entry.key.text);
-      bool is_aws = key == "aws-access-key-id" || key == "aws-secret-access-key" || key == "aws_access_key_id" ||
-                    key == "aws_secret_access_key";
+      bool is_aws = key == "aws-access-key-id" || key == "aws-secret-access-key" ||
+                    key == "aws_access_key_id" || key == "aws_secret_access_key";
       bool is_temporary = entry.value.uses_context("steps") || entry.value.uses_context("needs");
       if (is_aws && !is_temporary) {
         report.add(LintLevel::error, "static-aws-keys", entry.key.place,
                    fmt::format("'{}' is a long-lived key", entry.key.text), mend);
-      }
-      auto text = entry.value.is_string() ? entry.value.text : "";
-      if (text.size() == 20 && (text.starts_with("AKIA") || text.starts_with("ASIA"))) {
-        report.add(LintLevel::error, "static-aws-keys", entry.value.place, "an AWS access key stands in the file", mend);
       }
     }
   });

@@ -6,8 +6,8 @@ namespace slipway::workflow {
 namespace {
 
 void visit_step(const Step& step, const Job& job, const TemplateVisitor& visit) {
-  for (const auto* part : {&step.name, &step.env, &step.continue_on_error, &step.timeout_minutes, &step.run, &step.shell,
-                           &step.working_directory, &step.with}) {
+  for (const auto* part : {&step.name, &step.env, &step.continue_on_error, &step.timeout_minutes,
+                           &step.run, &step.shell, &step.working_directory, &step.with}) {
     visit(*part, &job, &step);
   }
 }
@@ -25,17 +25,20 @@ void for_each_template(const Workflow& workflow, const TemplateVisitor& visit) {
   visit(workflow.env, nullptr, nullptr);
   visit(workflow.concurrency, nullptr, nullptr);
   for (const auto& job : workflow.jobs) {
-    for (const auto* part : {&job.name, &job.concurrency, &job.environment, &job.strategy, &job.runs_on, &job.env,
-                             &job.container, &job.services, &job.outputs, &job.timeout_minutes, &job.continue_on_error,
-                             &job.inputs, &job.secrets.map, &job.defaults.shell, &job.defaults.working_directory}) {
+    for (const auto* part :
+         {&job.name, &job.concurrency, &job.environment, &job.strategy, &job.runs_on, &job.env,
+          &job.container, &job.services, &job.outputs, &job.timeout_minutes, &job.continue_on_error,
+          &job.inputs, &job.secrets.map, &job.defaults.shell, &job.defaults.working_directory}) {
       visit(*part, &job, nullptr);
     }
     for (const auto& step : job.steps) visit_step(step, job, visit);
   }
 }
 
-void for_each_expression_node(const Template& value, const std::function<void(const ExpressionNode&)>& visit) {
-  if (value.is_expression() && value.expression.root() != nullptr) for_each_node(*value.expression.root(), visit);
+void for_each_expression_node(const Template& value,
+                              const std::function<void(const ExpressionNode&)>& visit) {
+  if (value.is_expression() && value.expression.root() != nullptr)
+    for_each_node(*value.expression.root(), visit);
   for (const auto& item : value.items) for_each_expression_node(item, visit);
   for (const auto& entry : value.entries) {
     for_each_expression_node(entry.key, visit);
@@ -52,14 +55,16 @@ std::string action_name(const std::string& uses) {
 const Step* deploying_step(const Job& job) {
   for (const auto& step : job.steps) {
     auto action = action_name(step.uses);
-    if (action == "aws-actions/amazon-ecs-deploy-task-definition" || action == "aws-actions/amazon-eks-fargate" ||
-        action == "azure/webapps-deploy" || action == "azure/k8s-deploy" || action == "google-github-actions/deploy-cloudrun") {
+    if (action == "aws-actions/amazon-ecs-deploy-task-definition" ||
+        action == "aws-actions/amazon-eks-fargate" || action == "azure/webapps-deploy" ||
+        action == "azure/k8s-deploy" || action == "google-github-actions/deploy-cloudrun") {
       return &step;
     }
     auto run = step.run.literal();
-    if (mentions(run, {"aws ecs update-service", "aws ecs create-service", "aws deploy create-deployment", "kubectl apply",
-                       "kubectl set image", "kubectl rollout", "helm upgrade", "terraform apply", "cdk deploy", "slipway deploy",
-                       "slipway promote", "serverless deploy"})) {
+    if (mentions(run, {"aws ecs update-service", "aws ecs create-service",
+                       "aws deploy create-deployment", "kubectl apply", "kubectl set image",
+                       "kubectl rollout", "helm upgrade", "terraform apply", "cdk deploy",
+                       "slipway deploy", "slipway promote", "serverless deploy"})) {
       return &step;
     }
   }

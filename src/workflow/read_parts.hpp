@@ -9,16 +9,18 @@
 // From templates that the schema has passed to the model. Each adds what it finds wrong and goes on.
 namespace slipway::workflow {
 
-std::vector<Trigger> read_triggers(const Template& on);
+std::vector<Trigger> read_triggers(const Template& on, Findings& findings);
 Permissions read_permissions(const Template& value);
 Defaults read_defaults(const Template& value);
 /// `if`: parsed and with its implied success().
 ///   wrap  false for pre-if and post-if
-Condition read_condition(const Template& value, const Availability& available, bool wrap, Findings& findings);
+Condition read_condition(const Template& value, const Availability& available, bool wrap,
+                         Findings& findings);
 /// The steps of a job or composite action, with ids for those that have none; a `parallel` group becomes background
 /// steps and a wait for them.
 ///   if_available  of their `if`
-std::vector<Step> read_steps(const Template& value, const Availability& if_available, Findings& findings);
+std::vector<Step> read_steps(const Template& value, const Availability& if_available,
+                             Findings& findings);
 void check_concurrency(const Template& concurrency, Findings& findings);
 std::vector<Job> read_jobs(const Template& jobs, Findings& findings);
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <set>
+
 #include "base/text.hpp"
 #include "workflow/read_parts.hpp"
 #include "workflow/step_ids.hpp"
@@ -7,7 +9,8 @@ namespace slipway::workflow {
 namespace {
 
 bool is_action_reference(const std::string& uses) {
-  if (uses.starts_with("docker://") || uses.starts_with("./") || uses.starts_with(".\\") || uses.starts_with("$/")) {
+  if (uses.starts_with("docker://") || uses.starts_with("./") || uses.starts_with(".\\") ||
+      uses.starts_with("$/")) {
     return true;
   }
   auto halves = split(uses, '@');
@@ -26,11 +29,13 @@ std::vector<std::string> words(const Template& value) {
 
 class StepReader final {
  public:
-  StepReader(const Availability& if_available, Findings& findings) : if_available_(if_available), findings_(findings) {}
+  StepReader(const Availability& if_available, Findings& findings)
+      : if_available_(if_available), findings_(findings) {}
 
   std::vector<Step> read(const Template& value) {
     for (const auto& item : value.items) collect_ids(item);
     for (const auto& item : value.items) add(item, false);
+    check_targets(value);
     for (auto& step : steps_) {
       if (!step.has_own_id) step.id = ids_.make_up(step.uses);
     }
@@ -50,6 +55,52 @@ class StepReader final {
     for (const auto& inner : item["parallel"].items) collect_ids(inner);
   }
 
+  // wait and cancel name steps that stand before them.
+  void check_targets(const Template& steps) {
+    std::set<std::string> before;
+    for (const auto& item : steps.items) {
+      const auto& id = item["id"];
+      auto check = [&](const Template& target) {
+        if (target.text.starts_with("__")) {
+          findings_.add(
+              target.place,
+              fmt::format("The identifier '{}' is invalid. IDs starting with '__' are reserved.",
+                          target.text));
+        } else if (id.is_string() && compare_ignoring_case(id.text, target.text) == 0) {
+          findings_.add(target.place, fmt::format("Step '{}' cannot reference itself", id.text));
+        } else if (!before.contains(target.text)) {
+          findings_.add(target.place,
+                        fmt::format("Step references unknown step ID '{}'", target.text));
+        }
+      };
+      if (item["wait"].is_string()) check(item["wait"]);
+      for (const auto& target : item["wait"].items) check(target);
+      if (item["cancel"].is_string()) check(item["cancel"]);
+      const auto& all = item["wait-all"];
+      if (all.kind == Template::Kind::boolean && !all.boolean) {
+        findings_.add(all.place, "The value of 'wait-all' must be true or omitted");
+      }
+      if (id.is_string()) before.insert(id.text);
+      for (const auto& inner : item["parallel"].items) check_member(inner, item.place);
+    }
+  }
+
+  // A parallel group is of run and uses steps.
+  void check_member(const Template& step, Place group) {
+    if (!step["background"].is_absent()) {
+      findings_.add(group,
+                    "'background' is not allowed inside a parallel block. Steps in a parallel "
+                    "block are automatically run as "
+                    "background steps.");
+    }
+    for (const char* key : {"wait", "wait-all", "cancel"}) {
+      if (!step[key].is_absent())
+        findings_.add(group, fmt::format("'{}' is not allowed inside a parallel block.", key));
+    }
+    if (!step["parallel"].is_absent())
+      findings_.add(group, "Nested 'parallel' blocks are not allowed.");
+  }
+
   void add(const Template& item, bool in_group) {
     const auto& group = item["parallel"];
     if (!group.is_absent()) {
@@ -66,13 +117,7 @@ class StepReader final {
       return;
     }
     steps_.push_back(read_one(item));
-    if (!in_group) return;
-    if (!item["background"].is_absent()) {
-      findings_.add(item["background"].place,
-                    "'background' is not allowed inside a parallel block. Steps in a parallel block are automatically run as "
-                    "background steps.");
-    }
-    steps_.back().background = true;
+    if (in_group) steps_.back().background = true;
   }
 
   Step read_one(const Template& item) {
@@ -97,7 +142,9 @@ class StepReader final {
     step.uses = uses.text;
     step.uses_place = uses.place;
     if (uses.is_string() && !is_action_reference(uses.text)) {
-      findings_.add(uses.place, fmt::format("Expected format {{org}}/{{repo}}[/path]@ref. Actual '{}'", uses.text));
+      findings_.add(
+          uses.place,
+          fmt::format("Expected format {{org}}/{{repo}}[/path]@ref. Actual '{}'", uses.text));
     }
     return step;
   }
@@ -106,12 +153,14 @@ class StepReader final {
   Findings& findings_;
   Ids ids_;
   std::vector<Step> steps_;
-  std::vector<std::pair<std::size_t, std::vector<std::size_t>>> groups_;  // a waiting step, and for what
+  std::vector<std::pair<std::size_t, std::vector<std::size_t>>>
+      groups_;  // a waiting step, and for what
 };
 
 }  // namespace
 
-Condition read_condition(const Template& value, const Availability& available, bool wrap, Findings& findings) {
+Condition read_condition(const Template& value, const Availability& available, bool wrap,
+                         Findings& findings) {
   Condition condition;
   condition.place = value.place;
   condition.text = value.literal();
@@ -125,7 +174,8 @@ Condition read_condition(const Template& value, const Availability& available, b
   return condition;
 }
 
-std::vector<Step> read_steps(const Template& value, const Availability& if_available, Findings& findings) {
+std::vector<Step> read_steps(const Template& value, const Availability& if_available,
+                             Findings& findings) {
   return StepReader(if_available, findings).read(value);
 }
 

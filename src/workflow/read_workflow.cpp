@@ -27,7 +27,8 @@ class WorkflowReader final {
     Findings findings(file);
     auto root = read_by_schema(document.root, workflow_schema().at("workflow"), findings);
     convert(root, result.workflow, findings);
-    if (options_.loader && depth <= options_.max_call_depth) read_callees(result.workflow, depth, findings);
+    if (options_.loader && depth <= options_.max_call_depth)
+      read_callees(result.workflow, depth, findings);
     result.diagnostics = findings.take();
     return result;
   }
@@ -36,7 +37,7 @@ class WorkflowReader final {
   static void convert(const Template& root, Workflow& workflow, Findings& findings) {
     workflow.name = root["name"];
     workflow.run_name = root["run-name"];
-    workflow.triggers = read_triggers(root["on"]);
+    workflow.triggers = read_triggers(root["on"], findings);
     workflow.env = root["env"];
     workflow.defaults = read_defaults(root["defaults"]);
     workflow.permissions = read_permissions(root["permissions"]);
@@ -52,12 +53,13 @@ class WorkflowReader final {
     for (auto& job : workflow.jobs) {
       if (!job.is_call()) continue;
       if (depth >= options_.max_call_depth) {
-        findings.add(job.uses_place,
-                     fmt::format("Nested reusable workflow depth exceeded {}.", options_.max_call_depth - 1));
+        findings.add(job.uses_place, fmt::format("Nested reusable workflow depth exceeded {}.",
+                                                 options_.max_call_depth - 1));
         continue;
       }
       job.callee = callee(job, depth, findings);
-      if (job.callee) check_call(job, *job.callee, options_.default_permissions_are_limited, findings);
+      if (job.callee)
+        check_call(job, *job.callee, options_.default_permissions_are_limited, findings);
     }
   }
 
@@ -68,7 +70,8 @@ class WorkflowReader final {
     auto text = options_.loader(job.uses);
     if (!text) {
       if (job.uses.starts_with("./")) {
-        findings.add(job.uses_place, fmt::format("the called workflow '{}' does not exist", job.uses));
+        findings.add(job.uses_place,
+                     fmt::format("the called workflow '{}' does not exist", job.uses));
       }
       return nullptr;
     }
@@ -87,13 +90,15 @@ class WorkflowReader final {
 
 }  // namespace
 
-ReadResult read_workflow(std::string_view text, const std::string& file, const ReadOptions& options) {
+ReadResult read_workflow(std::string_view text, const std::string& file,
+                         const ReadOptions& options) {
   auto result = WorkflowReader(options).read(text, file, 1);
-  std::stable_sort(result.diagnostics.begin(), result.diagnostics.end(), [&](const Diagnostic& a, const Diagnostic& b) {
-    if ((a.file == file) != (b.file == file)) return a.file == file;
-    if (a.file != b.file) return false;
-    return std::make_pair(a.line, a.column) < std::make_pair(b.line, b.column);
-  });
+  std::stable_sort(result.diagnostics.begin(), result.diagnostics.end(),
+                   [&](const Diagnostic& a, const Diagnostic& b) {
+                     if ((a.file == file) != (b.file == file)) return a.file == file;
+                     if (a.file != b.file) return false;
+                     return std::make_pair(a.line, a.column) < std::make_pair(b.line, b.column);
+                   });
   return result;
 }
 

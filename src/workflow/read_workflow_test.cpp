@@ -33,7 +33,8 @@ Json to_case_json(const Template& value) {
     case Template::Kind::mapping: {
       Json entries = Json::array();
       for (const auto& entry : value.entries) {
-        entries.push_back(Json::object({{"Key", to_case_json(entry.key)}, {"Value", to_case_json(entry.value)}}));
+        entries.push_back(
+            Json::object({{"Key", to_case_json(entry.key)}, {"Value", to_case_json(entry.value)}}));
       }
       return Json::object({{"type", 2}, {"map", entries}});
     }
@@ -84,7 +85,8 @@ Json step_json(const Step& step) {
 }
 
 Json job_json(const Job& job) {
-  Json json = Json::object({{"type", job.is_call() ? "reusableWorkflowJob" : "job"}, {"id", job.id}, {"name", job.id}});
+  Json json = Json::object(
+      {{"type", job.is_call() ? "reusableWorkflowJob" : "job"}, {"id", job.id}, {"name", job.id}});
   if (!job.name.literal().empty()) put(json, "name", job.name);
   for (const auto& need : job.needs) json["needs"].push_back(need);
   json["if"] = Json::object({{"type", 3}, {"expr", job.condition.expression.text()}});
@@ -111,8 +113,9 @@ Json job_json(const Job& job) {
 }
 
 // What of a case's job this reader keeps elsewhere or leaves to others.
-constexpr std::string_view kNotCompared[] = {"defaults",    "permissions",        "snapshot", "input-definitions",
-                                             "secret-definitions", "outputs-definitions", "file-table"};
+constexpr std::string_view kNotCompared[] = {
+    "defaults",           "permissions",         "snapshot",  "input-definitions",
+    "secret-definitions", "outputs-definitions", "file-table"};
 
 void check_job(const Json& expected, const Json& actual) {
   const Json wanted = normal(expected);
@@ -120,13 +123,17 @@ void check_job(const Json& expected, const Json& actual) {
     const auto& key = member.first;
     const auto& value = member.second;
     if (key == "jobs") {
-      for (std::size_t i = 0; i < value.size(); ++i) check_job(value.at(i), actual.at("jobs").at(i));
+      for (std::size_t i = 0; i < value.size(); ++i)
+        check_job(value.at(i), actual.at("jobs").at(i));
       continue;
     }
-    if (std::find(std::begin(kNotCompared), std::end(kNotCompared), key) != std::end(kNotCompared)) continue;
+    if (std::find(std::begin(kNotCompared), std::end(kNotCompared), key) != std::end(kNotCompared))
+      continue;
     if (value.is_array() && value.empty()) continue;
     // A called workflow's outputs, env and concurrency stand in the call job there.
-    if (actual.contains("ref") && (key == "outputs" || key == "env" || key == "embedded-concurrency")) continue;
+    if (actual.contains("ref") &&
+        (key == "outputs" || key == "env" || key == "embedded-concurrency"))
+      continue;
     CAPTURE(key);
     CAPTURE(value.dump());
     REQUIRE(actual.contains(key));
@@ -150,7 +157,9 @@ const std::map<std::string, std::string>& other_answers() {
   return reasons;
 }
 
-bool is_yaml_error(const std::string& message) { return message.find("(Line:") == std::string::npos; }
+bool is_yaml_error(const std::string& message) {
+  return message.find("(Line:") == std::string::npos;
+}
 
 void check_errors(const Json& one, const ReadResult& result) {
   std::string got;
@@ -165,7 +174,8 @@ void check_errors(const Json& one, const ReadResult& result) {
     if (is_yaml_error(message)) {
       // The service gives such errors no position of their own: it is in the text.
       REQUIRE(!result.diagnostics.empty());
-      CHECK(message.find(fmt::format("on line {} ", result.diagnostics[0].line)) != std::string::npos);
+      CHECK(message.find(fmt::format("on line {} ", result.diagnostics[0].line)) !=
+            std::string::npos);
       return;
     }
     // Long texts are cut after 500 characters, and newer scopes are not in the cases.
@@ -173,6 +183,62 @@ void check_errors(const Json& one, const ReadResult& result) {
     CHECK(got.find(start) != std::string::npos);
   }
   CHECK(result.diagnostics.size() == wanted.size());
+}
+
+// "line:column message" of every diagnostic of a workflow that has these lines for `on` and these jobs.
+std::string refused(const std::string& text) {
+  std::string all;
+  for (const auto& one : read_workflow(text, "w.yml").diagnostics)
+    all += fmt::format("{}:{} {}\n", one.line, one.column, one.message);
+  return all;
+}
+
+TEST_CASE("schedule takes five fields of numbers, names, lists, ranges and steps") {
+  auto is_refused = [](const std::string& cron) {
+    return !refused("on: {schedule: [{cron: '" + cron + "'}]}\njobs: {a: {runs-on: x, steps: []}}")
+                .empty();
+  };
+  for (const char* good : {"* * * * *", "0 0 * * *", "*/15 1-5 1,15 jan-mar MON", "5/10 0 * * 0-6",
+                           "0  12 * * *", "1-30/2 * * * *"}) {
+    CAPTURE(good);
+    CHECK_FALSE(is_refused(good));
+  }
+  for (const char* bad : {"", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *",
+                          "* * * 13 *", "* * * * 7", "@daily", "*/0 * * * *", "5-1 * * * *",
+                          "1, * * * *", "a * * * *", "1-2-3 * * * *", "1/2/3 * * * *"}) {
+    CAPTURE(bad);
+    CHECK(is_refused(bad));
+  }
+}
+
+TEST_CASE(
+    "inputs of workflow_dispatch: choices are listed and only there, a boolean starts as one") {
+  auto with = [](const std::string& input) {
+    return refused("on:\n  workflow_dispatch:\n    inputs:\n      a:\n        " + input +
+                   "\njobs: {a: {runs-on: x, steps: []}}");
+  };
+  CHECK(with("type: choice") == "5:9 Missing 'options' for choice input\n");
+  CHECK(with("options: [x]") == "5:9 Input type is not 'choice', but 'options' is defined\n");
+  CHECK(with("{type: boolean, default: x}").starts_with("5:34 "));
+  CHECK(with("{type: choice, options: [x], default: x}").empty());
+  CHECK(with("{type: boolean, default: true}").empty());
+}
+
+TEST_CASE("wait and cancel name steps before them; a parallel group is of run and uses steps") {
+  auto with = [](const std::string& steps) {
+    return refused("on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n" + steps);
+  };
+  CHECK(with("      - {id: a, run: x, background: true}\n      - wait: a\n").empty());
+  CHECK(with("      - wait: a\n      - {id: a, run: x, background: true}\n") ==
+        "6:15 Step references unknown step ID 'a'\n");
+  CHECK(with("      - {id: w, wait: w}\n") == "6:23 Step 'w' cannot reference itself\n");
+  CHECK(with("      - cancel: __x\n").find("IDs starting with '__' are reserved") !=
+        std::string::npos);
+  CHECK(with("      - wait-all: false\n").starts_with("6:19 "));
+  CHECK(with("      - parallel: [{run: x}, {run: y}]\n").empty());
+  CHECK(with("      - parallel: [{run: x, background: true}]\n")
+            .starts_with("6:9 'background' is not allowed"));
+  CHECK(with("      - parallel: [{wait-all: }]\n").starts_with("6:9 'wait-all' is not allowed"));
 }
 
 TEST_CASE("workflows: GitHub's own cases are read or refused as there") {
@@ -194,9 +260,11 @@ TEST_CASE("workflows: GitHub's own cases are read or refused as there") {
         return text->as_string();
       };
     }
-    read_options.default_permissions_are_limited = options.get_string("permissions-policy") == "LimitedRead";
+    read_options.default_permissions_are_limited =
+        options.get_string("permissions-policy") == "LimitedRead";
     if (options.contains("max-nested-reusable-workflows-depth")) {
-      read_options.max_call_depth = static_cast<int>(options.get_int("max-nested-reusable-workflows-depth")) + 1;
+      read_options.max_call_depth =
+          static_cast<int>(options.get_int("max-nested-reusable-workflows-depth")) + 1;
     }
     auto file = ".github/workflows/" + id;
     auto result = read_workflow(one.at("input").as_string(), file, read_options);
@@ -211,7 +279,8 @@ TEST_CASE("workflows: GitHub's own cases are read or refused as there") {
     }
     const auto& jobs = one.at("expected").get_array("jobs");
     REQUIRE(result.workflow.jobs.size() == jobs.size());
-    for (std::size_t i = 0; i < jobs.size(); ++i) check_job(jobs[i], job_json(result.workflow.jobs[i]));
+    for (std::size_t i = 0; i < jobs.size(); ++i)
+      check_job(jobs[i], job_json(result.workflow.jobs[i]));
   }
 }
 

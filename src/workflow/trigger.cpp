@@ -14,25 +14,33 @@ TriggerDecision yes(std::string reason) { return {true, std::move(reason)}; }
 std::optional<std::string> skip_request(const Event& event) {
   if (event.name != "push" && event.name != "pull_request") return std::nullopt;
   auto message = to_lower(event.commit_message);
-  for (std::string_view mark : {"[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]"}) {
+  for (std::string_view mark :
+       {"[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]"}) {
     if (message.find(mark) != std::string::npos) return std::string(mark);
   }
   for (auto line : lines_of(message)) {
-    if (trim(line) == "skip-checks: true" || trim(line) == "skip-checks:true") return "skip-checks: true";
+    if (trim(line) == "skip-checks: true" || trim(line) == "skip-checks:true")
+      return "skip-checks: true";
   }
   return std::nullopt;
 }
 
-std::string quoted(const std::vector<std::string>& patterns) { return "'" + join(patterns, "', '") + "'"; }
+std::string quoted(const std::vector<std::string>& patterns) {
+  return "'" + join(patterns, "', '") + "'";
+}
 
 // Why a pair of lists keeps the inputs out; nothing when it lets them in.
 std::optional<std::string> kept_out(const FilterPair& pair, const std::string& kind,
-                                    const std::vector<std::string>& inputs, const std::string& what) {
+                                    const std::vector<std::string>& inputs,
+                                    const std::string& what) {
   if (pair.has_only && only_filter_skips(pair.only, inputs)) {
-    return fmt::format("{} matches none of {}: {}", what, kind, quoted(pair.only));
+    auto start = inputs.size() == 1 && kind != "paths" ? what + " matches none of"
+                                                       : "none of " + what + " matches";
+    return fmt::format("{} {}: {}", start, kind, quoted(pair.only));
   }
   if (pair.has_ignore && ignore_filter_skips(pair.ignore, inputs)) {
-    return fmt::format("{} is in {}-ignore: {}", what, kind, quoted(pair.ignore));
+    return fmt::format("{}{} is in {}-ignore: {}", kind == "paths" ? "every one of " : "", what,
+                       kind, quoted(pair.ignore));
   }
   return std::nullopt;
 }
@@ -42,7 +50,8 @@ std::optional<std::string> kept_out_by_paths(const Trigger& trigger, const Event
   if (!trigger.paths.is_given() || !event.changed_files) return std::nullopt;
   auto files = *event.changed_files;
   if (files.size() > 300) files.resize(300);  // no more are looked at
-  return kept_out(trigger.paths, "paths", files, fmt::format("none of {} changed files", files.size()));
+  return kept_out(trigger.paths, "paths", files,
+                  fmt::format("{} changed file{}", files.size(), files.size() == 1 ? "" : "s"));
 }
 
 TriggerDecision decide_push(const Trigger& trigger, const Event& event) {
@@ -52,7 +61,8 @@ TriggerDecision decide_push(const Trigger& trigger, const Event& event) {
   if (!own.is_given() && other.is_given()) {
     return no(fmt::format("{}: on.push names {} only", what, event.is_tag() ? "branches" : "tags"));
   }
-  if (auto why = kept_out(own, event.is_tag() ? "tags" : "branches", {event.ref_name()}, what)) return no(*why);
+  if (auto why = kept_out(own, event.is_tag() ? "tags" : "branches", {event.ref_name()}, what))
+    return no(*why);
   if (event.payload.get_bool("deleted")) return no(what + " was deleted");
   if (!event.is_tag()) {
     if (auto why = kept_out_by_paths(trigger, event)) return no(*why);
@@ -76,7 +86,9 @@ TriggerDecision decide_workflow_run(const Trigger& trigger, const Event& event) 
     return no(fmt::format("workflow '{}' is none of {}", name, quoted(names)));
   }
   auto branch = run->get_string("head_branch");
-  if (auto why = kept_out(trigger.branches, "branches", {branch}, fmt::format("branch '{}'", branch))) return no(*why);
+  if (auto why =
+          kept_out(trigger.branches, "branches", {branch}, fmt::format("branch '{}'", branch)))
+    return no(*why);
   return yes("workflow_run of '" + name + "'");
 }
 
@@ -88,7 +100,8 @@ std::optional<std::string> wrong_type(const Trigger& trigger, const Event& event
   if (types.empty() && (event.name == "pull_request" || event.name == "pull_request_target")) {
     types = {"opened", "synchronize", "reopened"};
   }
-  if (types.empty() || std::find(types.begin(), types.end(), action) != types.end()) return std::nullopt;
+  if (types.empty() || std::find(types.begin(), types.end(), action) != types.end())
+    return std::nullopt;
   return fmt::format("action '{}' is none of types: {}", action, quoted(types));
 }
 
@@ -101,14 +114,17 @@ TriggerDecision decide(const Workflow& workflow, const Event& event) {
     for (const auto& one : workflow.triggers) names.push_back(one.event);
     return no(fmt::format("it runs on {}, not on {}", join(names, ", "), event.name));
   }
-  if (auto mark = skip_request(event)) return no(fmt::format("the commit message says '{}'", *mark));
+  if (auto mark = skip_request(event))
+    return no(fmt::format("the commit message says '{}'", *mark));
   if (auto why = wrong_type(*trigger, event)) return no(*why);
   if (event.name == "push") return decide_push(*trigger, event);
-  if (event.name == "pull_request" || event.name == "pull_request_target") return decide_pull_request(*trigger, event);
+  if (event.name == "pull_request" || event.name == "pull_request_target")
+    return decide_pull_request(*trigger, event);
   if (event.name == "workflow_run") return decide_workflow_run(*trigger, event);
   if (event.name == "schedule") {
     auto cron = event.payload.is_object() ? event.payload.get_string("schedule") : "";
-    if (!cron.empty() && std::find(trigger->crons.begin(), trigger->crons.end(), cron) == trigger->crons.end()) {
+    if (!cron.empty() &&
+        std::find(trigger->crons.begin(), trigger->crons.end(), cron) == trigger->crons.end()) {
       return no(fmt::format("schedule '{}' is not its", cron));
     }
   }

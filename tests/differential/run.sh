@@ -3,7 +3,7 @@
 # Holds slipway against GitHub's own npm packages: the expression engine and the workflow parser. Installs them, outside of
 # this repository, when they are not there yet.
 #   tests/differential/run.sh SLIPWAY expressions [COUNT] [SEED]
-#   tests/differential/run.sh SLIPWAY workflows [DIRECTORY…]
+#   tests/differential/run.sh SLIPWAY workflows COUNT [SEED], schema, or DIRECTORY…
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 slipway=$(readlink -f "$1")
