@@ -145,14 +145,26 @@ JobGraph::Ended JobGraph::run_all() {
   return ended;
 }
 
+// A condition that asks for success() (also by naming no such function) is not what decides when a job before it has failed.
+std::string JobGraph::reason_to_skip(const Node& node) {
+  const auto& condition = node.job->condition;
+  bool asks_for_success = !condition.expression.calls_any({"always", "failure", "cancelled"});
+  std::vector<Node*> before = node.needs;
+  before.insert(before.end(), node.ancestors.begin(), node.ancestors.end());
+  for (const auto* other : before) {
+    if (!asks_for_success || other->conclusion == Conclusion::success) continue;
+    return fmt::format("it needs '{}', which ended with {}", other->job->id, name_of(other->conclusion));
+  }
+  return "if: " + condition.text + " is false";
+}
+
 void JobGraph::decide(Node& node) {
   node.contexts = contexts_of_job(node);
   Host host(*this, node);
   node.contexts.host = &host;
   try {
     if (!evaluate(node.job->condition.expression, node.contexts).is_truthy()) {
-      auto reason = node.job->condition.text.empty() ? std::string("a job that it needs did not succeed")
-                                                     : "if: " + node.job->condition.text + " is false";
+      auto reason = reason_to_skip(node);
       bool stopped = stop_.stop_requested();
       return end_without_running(node, stopped ? Conclusion::cancelled : Conclusion::skipped,
                                  stopped ? "the run was cancelled" : reason);

@@ -57,6 +57,7 @@ class JobGraph final {
 
   Contexts contexts_of_job(const Node& node) const;
   void decide(Node& node);
+  static std::string reason_to_skip(const Node& node);
   void start_legs(Node& node);
   void end_without_running(Node& node, Conclusion conclusion, const std::string& reason);
   void take(const Message& message);
