@@ -16,6 +16,8 @@
 #include "cli/verbs.hpp"
 #include "cloud/ecs/ecs.hpp"
 #include "cloud/elb/elb.hpp"
+#include "cloud/faults.hpp"
+#include "cloud/snapshot.hpp"
 #include "cloud/status.hpp"
 #include "container/crun_runtime.hpp"
 #include "container/network.hpp"
@@ -89,7 +91,8 @@ int serve(const Invocation& invocation, Surroundings& around) {
   auto lock = os::FileLock::try_take(directory / "lock");
   if (!lock) fail(Fault::conflict, "another process serves the local AWS of {}", around.state.string());
   auto machine = machine_of(around);
-  cloud::CloudOptions options{.state = around.state, .listen = invocation.value_or("--listen", "127.0.0.1:4566"), .account = invocation.value_or("--account", "123456789012"),
+  cloud::CloudOptions options{.state = around.state, .listen = invocation.value_or("--listen", "127.0.0.1:4566"),
+                              .may_move = !invocation.value("--listen"), .account = invocation.value_or("--account", "123456789012"),
                               .region = invocation.value_or("--region", "us-east-1"), .runtime = machine.runtime.get(), .network = machine.network.get(),
                               .gateway = machine.network ? machine.network->gateway() : ""};
   {
@@ -216,20 +219,84 @@ int authority(Surroundings& around) {
   return 0;
 }
 
+// SERVICE:OPERATION meets CODE; without a target the faults are listed.
+int fault(const Invocation& invocation, Surroundings& around) {
+  auto file = directory_of(around) / "faults.json";
+  auto rules = cloud::read_faults(file);
+  if (invocation.has("--clear")) {
+    std::filesystem::remove(file);
+    if (!around.quiet) print_error("no faults are met any more\n");
+    return 0;
+  }
+  if (invocation.arguments.size() > 1) {
+    cloud::FaultRule rule{.target = invocation.arguments[1], .code = invocation.arguments.size() > 2 ? invocation.arguments[2] : ""};
+    auto number = [&](const char* name) {
+      auto given = to_integer(invocation.value_or(name, "0"));
+      if (!given || *given < 0) fail(Fault::bad_input, "{} must be a number from 0 on", name);
+      return *given;
+    };
+    rule.times = static_cast<int>(number("--times"));
+    rule.delay = std::chrono::milliseconds(number("--delay"));
+    if (rule.target != "*" && rule.target.find(':') == std::string::npos) fail(Fault::bad_input, "'{}' is no SERVICE:OPERATION such as ecs:UpdateService", rule.target);
+    if (rule.code.empty() && rule.delay.count() == 0) fail(Fault::bad_input, "give the error that calls are to meet, such as ThrottlingException, or --delay MS");
+    rules.push_back(rule);
+    os::make_dirs(directory_of(around));
+    cloud::write_faults(file, rules);
+    return 0;
+  }
+  Json list = Json::array();
+  std::string text = rules.empty() ? "no faults\n" : "";
+  for (const auto& rule : rules) {
+    list.push_back(Json::object({{"target", rule.target}, {"code", rule.code}, {"times", rule.times}, {"delay_ms", static_cast<std::int64_t>(rule.delay.count())}}));
+    text += fmt::format("{:<36} {:<28} {}{}\n", rule.target, rule.code, rule.times > 0 ? fmt::format("{} times", rule.times) : "always",
+                        rule.delay.count() > 0 ? fmt::format(", after {} ms", rule.delay.count()) : "");
+  }
+  print(around.json ? list.dump() + "\n" : text);
+  return 0;
+}
+
+std::filesystem::path snapshot_file(const Invocation& invocation) {
+  if (invocation.arguments.size() != 2) fail(Fault::bad_input, "cloud {} needs a FILE", invocation.arguments[0]);
+  return invocation.arguments[1];
+}
+
+int save(const Invocation& invocation, Surroundings& around) {
+  auto file = snapshot_file(invocation);
+  cloud::save_snapshot(directory_of(around), file, running(around).has_value(), around.stop);
+  if (!around.quiet) print_error(fmt::format("saved to {}\n", file.string()));
+  return 0;
+}
+
+int load(const Invocation& invocation, Surroundings& around) {
+  auto file = snapshot_file(invocation);
+  if (!invocation.has("--yes") && std::filesystem::exists(directory_of(around) / "state.db")) {
+    fail(Fault::bad_input, "this puts what the file holds in place of every resource, image and database of the local AWS: give --yes to mean it");
+  }
+  bool was_running = running(around).has_value();
+  stop(around);
+  cloud::load_snapshot(file, directory_of(around), around.stop);
+  if (!around.quiet) print_error(fmt::format("loaded from {}\n", file.string()));
+  return was_running ? start(invocation, around) : 0;
+}
+
 }  // namespace
 
 Verb cloud_verb() {
   return {.name = "cloud",
-          .usage = "start|stop|status|reset|env|ca|serve [options]",
+          .usage = "start|stop|status|reset|env|ca|serve|save|load|fault [options]",
           .summary = "the local AWS, in the background or the foreground",
           .options = {{"--listen", Option::Kind::value, "ADDR", "where it answers (default 127.0.0.1:4566); start, serve"},
                       {"--account", Option::Kind::value, "ID", "the account of the root test keys (default 123456789012)"},
                       {"--region", Option::Kind::value, "NAME", "the region of calls that name none (default us-east-1)"},
-                      {"--yes", Option::Kind::flag, "", "reset: do it"}},
+                      {"--yes", Option::Kind::flag, "", "reset, load: do it"},
+                      {"--times", Option::Kind::value, "N", "fault: how many calls meet it (default: all)"},
+                      {"--delay", Option::Kind::value, "MS", "fault: milliseconds before the answer"},
+                      {"--clear", Option::Kind::flag, "", "fault: no call meets one any more"}},
           .min_arguments = 1,
-          .max_arguments = 1,
+          .max_arguments = 3,
           .run = [](const Invocation& invocation, Surroundings& around) {
             const auto& what = invocation.arguments[0];
+            if (invocation.arguments.size() > 1 && what != "save" && what != "load" && what != "fault") fail(Fault::bad_input, "cloud {} takes no arguments", what);
             if (what == "serve") return serve(invocation, around);
             if (what == "start") return start(invocation, around);
             if (what == "stop") return stop(around);
@@ -237,7 +304,10 @@ Verb cloud_verb() {
             if (what == "env") return environment(around);
             if (what == "reset") return reset(invocation, around);
             if (what == "ca") return authority(around);
-            fail(Fault::bad_input, "cloud knows start, stop, status, reset, env, ca and serve, not '{}'", what);
+            if (what == "save") return save(invocation, around);
+            if (what == "load") return load(invocation, around);
+            if (what == "fault") return fault(invocation, around);
+            fail(Fault::bad_input, "cloud knows start, stop, status, reset, env, ca, serve, save, load and fault, not '{}'", what);
           }};
 }
 

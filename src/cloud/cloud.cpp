@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/task_group.hpp"
 #include "base/text.hpp"
+#include "cloud/autoscaling/autoscaling.hpp"
 #include "cloud/ec2/ec2.hpp"
 #include "cloud/ecr/ecr.hpp"
 #include "cloud/ecr/registry.hpp"
@@ -55,7 +56,7 @@ struct Cloud::Parts {
         authority(net::CertificateAuthority::load_or_create(directory / "ca", kAuthority)),
         tls(authority, kNames),
         surroundings{options, state, authoriser, sessions, log_store, registries, tokens, names, log},
-        door({options.account, options.region}, sessions, authoriser, log),
+        door({options.account, options.region, directory / "faults.json"}, sessions, authoriser, log),
         registry(registries, state, tokens, authoriser, Scope{options.account, options.region}, log) {
     own(sts::make_sts(state, sessions, [this](const std::string& name) { return issuer.key_set(name); }, log));
     own(iam::make_iam(state, sessions));
@@ -65,6 +66,8 @@ struct Cloud::Parts {
     own(logs::make_logs(state, log_store));
     own(ec2::make_ec2(surroundings));
     own(rds::make_rds(surroundings));
+    own(autoscaling::make_autoscaling(state));
+    own(trail::make_trail(door.trail()));
   }
 
   // Later services use earlier ones (ecs the target groups of elb).

@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "base/error.hpp"
+#include "base/guarded.hpp"
 #include "base/text.hpp"
 #include "cloud/protocol.hpp"
 
@@ -74,7 +75,7 @@ std::string without_port(const std::string& peer) { return peer.substr(0, peer.r
 }  // namespace
 
 FrontDoor::FrontDoor(Options options, sts::Sessions& sessions, iam::Authoriser& authoriser, Log& log)
-    : options_(std::move(options)), sessions_(sessions), authoriser_(authoriser), log_(log) {}
+    : options_(std::move(options)), sessions_(sessions), authoriser_(authoriser), log_(log), faults_(options_.faults) {}
 
 std::optional<FrontDoor::Routed> FrontDoor::route(const net::ServerRequest& request, std::string_view body) const {
   auto find = [&](auto&& fits) -> Service* {
@@ -128,10 +129,22 @@ Principal FrontDoor::authenticate(const net::ServerRequest& request, std::string
   return key->principal;
 }
 
+// A trouble that `slipway cloud fault` asked for.
+void FrontDoor::meet_fault(const Call& call) {
+  auto rule = faults_.next(call.service, call.operation);
+  if (!rule) return;
+  if (rule->delay.count() > 0) {
+    Guarded<int> nothing;
+    nothing.wait(call.stop, Deadline::in(rule->delay), [](int) { return false; }, [](int) {});
+  }
+  if (!rule->code.empty()) throw Refusal(rule->code, "slipway: this fault was asked for (slipway cloud fault)", fault_status(rule->code));
+}
+
 net::HttpResponse FrontDoor::answer(const net::ServerRequest& request, std::string_view body, const Routed& routed, Call& call) {
   const auto& about = routed.service->description();
   call.caller = authenticate(request, body, routed, call);
   call.account = call.caller.account.empty() ? options_.account : call.caller.account;
+  meet_fault(call);
   if (!routed.service->has(routed.operation)) {
     if (is_json(about.protocol)) throw Refusal("UnknownOperationException", fmt::format("slipway: '{}:{}' is not supported yet", about.signing_name, routed.operation), 400);
     throw Refusal("InvalidAction", fmt::format("Could not find operation {} for version {}", routed.operation, about.api_version), 400);
@@ -184,7 +197,9 @@ void FrontDoor::handle(net::ServerRequest& request, net::ResponseWriter& respons
     call.service = about.signing_name;
     call.operation = routed->operation;
     answered = answer(request, body, *routed, call);
+    if (call.service != "cloudtrail") trail_.note(call, call.service, nullptr);
   } catch (const Refusal& refusal) {
+    if (!call.operation.empty()) trail_.note(call, call.service, &refusal);
     answered = error_response(protocol, xml_namespace, refusal, call.request_id);
     log_.info("{}:{} refused: {}", call.service, call.operation, refusal.what());
   } catch (const Error& error) {

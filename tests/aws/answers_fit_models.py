@@ -195,6 +195,25 @@ def logs_calls(client):
     call(client, "delete_log_group", logGroupName="/g")
 
 
+def autoscaling_calls(client):
+    target = dict(ServiceNamespace="ecs", ResourceId="service/c/s", ScalableDimension="ecs:service:DesiredCount")
+    call(client, "register_scalable_target", expect="ValidationException", **target)
+    call(client, "register_scalable_target", MinCapacity=1, MaxCapacity=4, **target)
+    call(client, "describe_scalable_targets", ServiceNamespace="ecs", ResourceIds=["service/c/s"])
+    tracking = {"TargetValue": 50.0, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}}
+    call(client, "put_scaling_policy", PolicyName="cpu", PolicyType="TargetTrackingScaling", TargetTrackingScalingPolicyConfiguration=tracking, **target)
+    call(client, "describe_scaling_policies", ServiceNamespace="ecs")
+    call(client, "describe_scaling_activities", ServiceNamespace="ecs")
+    call(client, "delete_scaling_policy", PolicyName="cpu", **target)
+    call(client, "delete_scaling_policy", expect="ObjectNotFoundException", PolicyName="cpu", **target)
+    call(client, "deregister_scalable_target", **target)
+
+
+def trail_calls(client):
+    call(client, "lookup_events", MaxResults=5)
+    call(client, "lookup_events", LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "CreateRole"}])
+
+
 def ec2_calls(client):
     vpc = call(client, "describe_vpcs")["Vpcs"][0]["VpcId"]
     for operation in ("describe_subnets", "describe_security_groups", "describe_availability_zones", "describe_route_tables",
@@ -392,6 +411,8 @@ def main():
         if on("ssm"): section("ssm", ssm_calls, make("ssm"))
         if on("logs"): section("logs", logs_calls, make("logs"))
         if on("ec2"): section("ec2", ec2_calls, make("ec2"))
+        if on("application-autoscaling"): section("application-autoscaling", autoscaling_calls, make("application-autoscaling"))
+        if on("cloudtrail"): section("cloudtrail", trail_calls, make("cloudtrail"))
         image = aws.image() if on("ecr") or on("ecs") else ""
         if on("ecr"): section("ecr", ecr_calls, aws, make("ecr"), image)
         if on("elbv2") or on("ecs"):

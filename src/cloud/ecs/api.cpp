@@ -57,6 +57,7 @@ const Operations<Ecs>& Ecs::operations() {
       {"GetTaskProtection", &Ecs::task_protection},
       {"UpdateTaskProtection", &Ecs::task_protection},
       {"RunTask", &Ecs::run_task},
+      {"ExecuteCommand", &Ecs::execute_command},
       {"StopTask", &Ecs::stop_task},
       {"DescribeTasks", &Ecs::describe_tasks},
       {"ListTasks", &Ecs::list_tasks},
@@ -68,30 +69,82 @@ bool Ecs::has(std::string_view operation) const { return operations().contains(o
 
 Json Ecs::call(const Call& call) { return dispatch(*this, operations(), call); }
 
-// The resources that policies for a deployment usually name; everything else is asked for on "*".
+namespace {
+
+std::string member_text(const Call& call, const char* key) { return call.input.is_object() ? call.input.get_string(key) : std::string(); }
+
+// Every string of a list member.
+std::vector<std::string> member_texts(const Call& call, const char* key) {
+  std::vector<std::string> out;
+  const Json* list = call.input.is_object() ? call.input.find(key) : nullptr;
+  if (list == nullptr || !list->is_array()) return out;
+  for (const auto& item : list->as_array()) {
+    if (item.is_string()) out.push_back(item.as_string());
+  }
+  return out;
+}
+
+// On what kind of resource an operation is asked for, and which member names it; all others are asked for on "*".
+struct Named {
+  const char* kind;  // "service": "service/CLUSTER/NAME"; "arn": the member is the ARN itself
+  const char* one;   // a member with one name; nullptr: none
+  const char* many;  // a member with a list of names; nullptr: none
+};
+
+// source Service Authorization Reference, "Actions, resources, and condition keys for Amazon Elastic Container Service"
+const std::map<std::string_view, Named>& named_resources() {
+  static const std::map<std::string_view, Named> kNamed = {
+      {"UpdateService", {"service", "service", nullptr}},
+      {"CreateService", {"service", "serviceName", nullptr}},
+      {"DeleteService", {"service", "service", nullptr}},
+      {"DescribeServices", {"service", nullptr, "services"}},
+      {"ListServiceDeployments", {"service", "service", nullptr}},
+      {"StopServiceDeployment", {"arn", "serviceDeploymentArn", nullptr}},
+      {"DescribeServiceDeployments", {"arn", nullptr, "serviceDeploymentArns"}},
+      {"DescribeServiceRevisions", {"arn", nullptr, "serviceRevisionArns"}},
+      {"DescribeTasks", {"task", nullptr, "tasks"}},
+      {"StopTask", {"task", "task", nullptr}},
+      {"ExecuteCommand", {"task", "task", nullptr}},
+      {"GetTaskProtection", {"task", nullptr, "tasks"}},
+      {"UpdateTaskProtection", {"task", nullptr, "tasks"}},
+      {"DescribeClusters", {"cluster", nullptr, "clusters"}},
+      {"DeleteCluster", {"cluster", "cluster", nullptr}},
+      {"UpdateCluster", {"cluster", "cluster", nullptr}},
+      {"UpdateClusterSettings", {"cluster", "cluster", nullptr}},
+      {"PutClusterCapacityProviders", {"cluster", "cluster", nullptr}},
+      {"TagResource", {"arn", "resourceArn", nullptr}},
+      {"UntagResource", {"arn", "resourceArn", nullptr}},
+      {"ListTagsForResource", {"arn", "resourceArn", nullptr}},
+  };
+  return kNamed;
+}
+
+}  // namespace
+
 std::vector<Permission> Ecs::permissions(const Call& call) const {
   std::string action = "ecs:" + call.operation;
-  auto text = [&](const char* key) { return call.input.is_object() ? call.input.get_string(key) : std::string(); };
-  std::string cluster = last_part(text("cluster"));
+  std::string cluster = last_part(member_text(call, "cluster"));
   if (cluster.empty()) cluster = "default";
-  if (call.operation == "UpdateService" || call.operation == "CreateService" || call.operation == "DeleteService") {
-    std::string name = last_part(text(call.operation == "CreateService" ? "serviceName" : "service"));
-    return {{action, arn("ecs", call.region, call.account, "service/" + cluster + "/" + name),
-             {{"ecs:cluster", {cluster_arn(scope_of(call), cluster)}}}}};
-  }
-  if (call.operation == "DescribeServices") {
-    std::vector<Permission> out;
-    for (const auto& item : call.input.get_array("services")) {
-      if (item.is_string()) out.push_back({action, arn("ecs", call.region, call.account, "service/" + cluster + "/" + last_part(item.as_string())), {}});
-    }
-    if (!out.empty()) return out;
-  }
+  std::map<std::string, std::vector<std::string>> context = {{"ecs:cluster", {cluster_arn(scope_of(call), cluster)}}};
   if (call.operation == "RunTask") {
-    std::string name = text("taskDefinition");
+    std::string name = member_text(call, "taskDefinition");
     if (!name.starts_with("arn:")) name = arn("ecs", call.region, call.account, "task-definition/" + name + (name.find(':') == std::string::npos ? ":*" : ""));
-    return {{action, name, {{"ecs:cluster", {cluster_arn(scope_of(call), cluster)}}}}};
+    return {{action, name, context}};
   }
-  return {{action, "*", {}}};
+  auto found = named_resources().find(call.operation);
+  if (found == named_resources().end()) return {{action, "*", context}};
+  const Named& named = found->second;
+  auto names = named.many ? member_texts(call, named.many) : std::vector<std::string>{member_text(call, named.one)};
+  std::vector<Permission> out;
+  for (const auto& name : names) {
+    std::string_view kind = named.kind;
+    std::string resource = kind == "arn"       ? name
+                           : kind == "cluster" ? cluster_arn(scope_of(call), name.empty() ? "default" : last_part(name))
+                                               : arn("ecs", call.region, call.account, fmt::format("{}/{}/{}", kind, cluster, last_part(name)));
+    out.push_back({action, resource, context});
+  }
+  if (out.empty()) out.push_back({action, "*", context});
+  return out;
 }
 
 std::string last_part(const std::string& name_or_arn) {

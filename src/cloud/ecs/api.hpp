@@ -59,6 +59,7 @@ class Ecs final : public Service {
   Json describe_tasks(const Call& call);
   Json list_tasks(const Call& call);
   Json task_protection(const Call& call);
+  Json execute_command(const Call& call);
 
   /// The cluster's name from a name or ARN ("default" when empty). throws Refusal ClusterNotFoundException
   std::string existing_cluster(const Call& call);

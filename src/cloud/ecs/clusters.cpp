@@ -64,7 +64,7 @@ void change_tags(Json& tags, const std::vector<Json>& add, const std::vector<std
 
 std::string Ecs::existing_cluster(const Call& call) {
   std::string name = last_part(Input(call.input, "InvalidParameterException").text_or("cluster", "default"));
-  bool exists = engine_.around().state.read([&](Tables& tables) { return tables.get("ecs.cluster", scope_of(call), name).has_value(); });
+  bool exists = engine_.read([&](const World& world) { return world.clusters.contains(full_key(scope_of(call), name)); });
   if (!exists) refuse("ClusterNotFoundException", "Cluster not found.");
   return name;
 }
@@ -85,6 +85,7 @@ Json Ecs::create_cluster(const Call& call) {
       tables.put("ecs.cluster", scope, name, stored);
     }
   });
+  engine_.change([&](World& world) { world.clusters.insert(full_key(scope, name)); });
   return cluster_answer(scope, name);
 }
 
@@ -135,6 +136,7 @@ Json Ecs::delete_cluster(const Call& call) {
         refuse("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.");
       }
     }
+    world.clusters.erase(full_key(scope, name));
     return describe_cluster(world, scope, name, Json::object());
   });
   engine_.around().state.write([&](Tables& tables) { tables.erase("ecs.cluster", scope, name); });

@@ -16,9 +16,9 @@ namespace {
 constexpr std::size_t kEvents = 100;
 constexpr std::int64_t kStoppedKeptMs = 3600 * 1000;  // DescribeTasks answers for an hour after the end
 
-std::vector<std::pair<std::string, std::uint16_t>> targets_of(const ServiceRecord& service) {
+std::vector<std::pair<std::string, std::uint16_t>> targets_of(const ServiceRecord& service, const Task& task) {
   std::vector<std::pair<std::string, std::uint16_t>> out;
-  for (const auto& balancer : service.settings.get_array("loadBalancers")) {
+  for (const auto& balancer : balancers_of(service, task.deployment)) {
     std::string arn = balancer.get_string("targetGroupArn");
     if (!arn.empty()) out.emplace_back(arn, static_cast<std::uint16_t>(balancer.get_int("containerPort")));
   }
@@ -64,6 +64,7 @@ Engine::~Engine() {
 void Engine::load() {
   around_.state.read([&](Tables& tables) {
     world_.with([&](World& world) {
+      for (const auto& [scope, stored] : tables.list_everywhere("ecs.cluster")) world.clusters.insert(full_key(scope, stored.id));
       for (const auto& [scope, stored] : tables.list_everywhere("ecs.service")) {
         world.services.emplace(full_key(scope, stored.id), service_from_json(scope, stored.body));
       }
@@ -149,14 +150,14 @@ void Engine::run(std::stop_token stop) {
   World* current = nullptr;
   const ServiceRecord* service_now = nullptr;
   hooks.is_in_service = [&](const Task& task) {
-    for (const auto& [arn, port] : targets_of(*service_now)) {
+    for (const auto& [arn, port] : targets_of(*service_now, task)) {
       if (targets_.health(arn, task.address, port).state != "healthy") return false;
     }
     return true;
   };
   hooks.failed_target = [&](const Task& task) -> std::optional<FailedTarget> {
     if (!task.is_target) return std::nullopt;
-    for (const auto& [arn, port] : targets_of(*service_now)) {
+    for (const auto& [arn, port] : targets_of(*service_now, task)) {
       auto health = targets_.health(arn, task.address, port);
       if (health.state == "unhealthy") return FailedTarget{arn, port, health.description};
     }
@@ -172,6 +173,7 @@ void Engine::run(std::stop_token stop) {
     if (stop.stop_requested()) break;
     again = 0;
     std::vector<std::string> starting;
+    std::vector<TrafficShift> shifts;
     change([&](World& world) {
       current = &world;
       for (auto& [key, service] : world.services) {
@@ -181,6 +183,7 @@ void Engine::run(std::stop_token stop) {
         if (next > 0 && (again == 0 || next < again)) again = next;
       }
       prune(world);
+      shifts.swap(world.shifts);
       seen = world.version + 1;  // save() counts this change too
       stops_.with([&](auto& stops) {
         for (const auto& [key, task] : world.tasks) {
@@ -191,6 +194,13 @@ void Engine::run(std::stop_token stop) {
         }
       });
     });
+    for (const auto& shift : shifts) {
+      try {
+        targets_.set_weights(shift.rule, shift.weights);
+      } catch (const std::exception& error) {
+        around_.log.warn("ecs: traffic of {}: {}", shift.rule, error.what());
+      }
+    }
     for (const auto& key : starting) {
       std::stop_token task_stop = stops_.read([&](const auto& stops) { return stops.at(key).get_token(); });
       runners.start([this, key, task_stop](const std::stop_token& cloud_stop) {

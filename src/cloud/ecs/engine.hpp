@@ -12,6 +12,7 @@
 #include "cloud/cloud.hpp"
 #include "cloud/ecs/images.hpp"
 #include "cloud/ecs/model.hpp"
+#include "cloud/ecs/traffic.hpp"
 #include "cloud/elb/targets.hpp"
 
 namespace slipway::cloud::ecs {
@@ -23,10 +24,12 @@ std::string full_key(const Scope& scope, const std::string& key);
 struct World {
   std::map<std::string, ServiceRecord> services;  ///< by full_key(CLUSTER/NAME)
   std::map<std::string, Task> tasks;              ///< by full_key(CLUSTER/ID)
+  std::set<std::string> clusters;                 ///< full_key(NAME) of those that exist
   std::set<std::string> dirty_services;
   std::set<std::string> dirty_tasks;
   std::set<std::string> gone_tasks;  ///< to be forgotten for good
   std::uint64_t version = 0;         ///< grows with every change
+  std::vector<TrafficShift> shifts;  ///< what load balancers have yet to be told
 
   /// The service's tasks that have not stopped.
   [[nodiscard]] std::vector<const Task*> live_tasks(const ServiceRecord& service) const;

@@ -53,7 +53,8 @@ Json to_json(const Deployment& d) {
                        {"tripped", d.progress.has_tripped}, {"created", d.created}, {"updated", d.updated},
                        {"finished", d.finished}, {"rollback", d.is_rollback}, {"failures", d.failures_in_a_row},
                        {"notBefore", d.not_before}, {"rolledBackTo", d.rolled_back_to}, {"digests", d.digests},
-                       {"network", d.network}, {"loadBalancers", d.load_balancers}});
+                       {"network", d.network}, {"loadBalancers", d.load_balancers}, {"stage", d.stage},
+                       {"stageSince", d.stage_since}, {"weight", d.weight}});
 }
 
 Deployment deployment_from_json(const Json& json) {
@@ -63,7 +64,8 @@ Deployment deployment_from_json(const Json& json) {
           .created = json.get_int("created"), .updated = json.get_int("updated"), .finished = json.get_int("finished"),
           .is_rollback = json.get_bool("rollback"), .failures_in_a_row = static_cast<int>(json.get_int("failures")),
           .not_before = json.get_int("notBefore"), .rolled_back_to = json.get_string("rolledBackTo"),
-          .digests = json.at("digests"), .network = json.at("network"), .load_balancers = json.at("loadBalancers")};
+          .digests = json.at("digests"), .network = json.at("network"), .load_balancers = json.at("loadBalancers"), .stage = json.get_string("stage"), .stage_since = json.get_int("stageSince"),
+          .weight = static_cast<int>(json.get_int("weight"))};
 }
 
 Json to_json(const std::vector<Deployment>& deployments) {
@@ -264,7 +266,7 @@ Json to_json(const ServiceRecord& service) {
                        {"desired", service.desired}, {"taskDefinition", service.task_definition_arn},
                        {"minPercent", service.min_percent}, {"maxPercent", service.max_percent},
                        {"breaker", breaker_json(service.breaker)}, {"grace", service.grace_seconds},
-                       {"settings", service.settings}, {"tags", service.tags},
+                       {"settings", service.settings}, {"strategy", service.strategy}, {"tags", service.tags},
                        {"deployments", to_json(service.deployments)}, {"history", to_json(service.history)},
                        {"events", Json::Array(service.events)},
                        {"created", service.created}, {"createdBy", service.created_by}});
@@ -283,6 +285,7 @@ ServiceRecord service_from_json(const Scope& scope, const Json& json) {
   service.breaker = breaker_from_json(json.at("breaker"));
   service.grace_seconds = static_cast<int>(json.get_int("grace"));
   service.settings = json.at("settings");
+  if (const Json* strategy = json.find("strategy")) service.strategy = *strategy;
   service.tags = json.at("tags");
   service.deployments = deployments_from_json(json, "deployments");
   service.history = deployments_from_json(json, "history");
@@ -290,6 +293,15 @@ ServiceRecord service_from_json(const Scope& scope, const Json& json) {
   service.created = json.get_int("created");
   service.created_by = json.get_string("createdBy");
   return service;
+}
+
+const Json::Array& balancers_of(const ServiceRecord& service, const std::string& deployment) {
+  for (const auto* list : {&service.deployments, &service.history}) {
+    for (const auto& d : *list) {
+      if (d.id == deployment) return d.load_balancers.as_array();
+    }
+  }
+  return service.settings.get_array("loadBalancers");
 }
 
 Counts count(const std::vector<const Task*>& tasks, const std::string& deployment) {
@@ -351,8 +363,10 @@ Json describe(const Task& task) {
 namespace {
 
 Json configuration_json(const ServiceRecord& service) {
-  return Json::object({{"deploymentCircuitBreaker", breaker_json(service.breaker)}, {"maximumPercent", service.max_percent},
-                       {"minimumHealthyPercent", service.min_percent}, {"strategy", "ROLLING"}, {"bakeTimeInMinutes", 0}});
+  Json out = Json::object({{"deploymentCircuitBreaker", breaker_json(service.breaker)}, {"maximumPercent", service.max_percent},
+                           {"minimumHealthyPercent", service.min_percent}, {"strategy", "ROLLING"}, {"bakeTimeInMinutes", 0}});
+  for (const auto& [key, value] : service.strategy.as_object()) out[key] = value;
+  return out;
 }
 
 }  // namespace
@@ -417,6 +431,7 @@ Json describe_service_deployment(const ServiceRecord& service, const Deployment&
                            {"targetServiceRevision", Json::object({{"arn", service_revision_arn(service, d)}, {"requestedTaskCount", d.status == "PRIMARY" ? service.desired : 0}})},
                            {"deploymentConfiguration", configuration_json(service)}});
   if (d.finished > 0) out["finishedAt"] = seconds(d.finished);
+  put_text(out, "lifecycleStage", d.stage);
   if (service.breaker.enabled) {
     out["deploymentCircuitBreaker"] = Json::object({{"failureCount", d.progress.failed_tasks},
         {"status", d.progress.has_tripped ? "TRIGGERED" : d.rollout == "IN_PROGRESS" ? "MONITORING" : "MONITORING_COMPLETE"},

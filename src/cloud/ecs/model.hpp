@@ -86,6 +86,9 @@ struct Deployment {
   Json digests = Json::object();   ///< image → digest, resolved once
   Json network = Json::object();
   Json load_balancers = Json::array();
+  std::string stage;               ///< of a deployment beside the old one: SCALE_UP, PRODUCTION_TRAFFIC_SHIFT, BAKE_TIME, CLEAN_UP; else empty
+  std::int64_t stage_since = 0;
+  int weight = 0;                  ///< percent of the production traffic, in those stages
 };
 
 /// A service and what it is doing.
@@ -101,6 +104,7 @@ struct ServiceRecord {
   Breaker breaker;
   int grace_seconds = 0;
   Json settings = Json::object();  ///< the other members of CreateService, as given
+  Json strategy = Json::object();  ///< deploymentConfiguration's strategy and what belongs to it; empty: ROLLING
   Json tags = Json::array();
   std::vector<Deployment> deployments;  ///< PRIMARY first, then ACTIVE ones, newest first
   std::vector<Deployment> history;      ///< ended ones, newest first, at most 50
@@ -128,6 +132,9 @@ Json to_json(const Task& task);
 Task task_from_json(const Scope& scope, const Json& json);
 Json to_json(const ServiceRecord& service);
 ServiceRecord service_from_json(const Scope& scope, const Json& json);
+
+/// The load balancers that a deployment's tasks are registered with.
+const Json::Array& balancers_of(const ServiceRecord& service, const std::string& deployment);
 
 /// How many of a deployment's tasks are where.
 struct Counts {

@@ -9,15 +9,41 @@ namespace {
 
 constexpr std::chrono::seconds kHeldPoll{20};
 
+// The strategy with its own settings; without one given the service keeps what it has.
+void read_strategy(ServiceRecord& service, const Json& configuration) {
+  if (!configuration.get_array("lifecycleHooks").empty()) {
+    refuse("InvalidParameterException", "slipway: deployment lifecycle hooks are not supported yet: there is no Lambda");
+  }
+  if (std::string strategy = configuration.get_string("strategy"); !strategy.empty()) {
+    service.strategy = Json::object();
+    if (strategy != "ROLLING") service.strategy["strategy"] = strategy;
+  }
+  if (service.strategy.empty()) return;
+  for (const char* key : {"bakeTimeInMinutes", "linearConfiguration", "canaryConfiguration"}) {
+    if (const Json* value = configuration.find(key)) service.strategy[key] = *value;
+  }
+}
+
+// Two revisions side by side need two target groups and the rule that leads to them.
+void check_strategy(const ServiceRecord& service) {
+  if (service.strategy.empty()) return;
+  for (const auto& balancer : service.settings.get_array("loadBalancers")) {
+    const Json* advanced = balancer.find("advancedConfiguration");
+    for (const char* key : {"alternateTargetGroupArn", "productionListenerRule", "roleArn"}) {
+      if (advanced && !advanced->get_string(key).empty()) continue;
+      refuse("InvalidParameterException", fmt::format("advancedConfiguration.{} must be specified for each load balancer when the deployment strategy is {}.", key,
+                                                      service.strategy.get_string("strategy")));
+    }
+  }
+}
+
 void read_deployment_configuration(ServiceRecord& service, const Json& given) {
   const Json* configuration = given.find("deploymentConfiguration");
   if (!configuration || configuration->is_null()) return;
-  if (std::string strategy = configuration->get_string("strategy", "ROLLING"); strategy != "ROLLING") {
-    refuse("InvalidParameterException", fmt::format("slipway: the deployment strategy '{}' is not supported yet: only ROLLING is", strategy));
-  }
+  read_strategy(service, *configuration);
   service.min_percent = static_cast<int>(configuration->get_int("minimumHealthyPercent", service.min_percent));
   service.max_percent = static_cast<int>(configuration->get_int("maximumPercent", service.max_percent));
-  if (service.min_percent >= 100 && service.max_percent <= 100) {
+  if (service.strategy.empty() && service.min_percent >= 100 && service.max_percent <= 100) {
     refuse("InvalidParameterException", "minimumHealthyPercent and maximumPercent cannot both be 100: a deployment could neither stop nor start a task.");
   }
   const Json* breaker = configuration->find("deploymentCircuitBreaker");
@@ -86,6 +112,23 @@ void check_balancers(const ServiceRecord& service, const Json& definition, elb::
   }
 }
 
+// The load balancers of a new revision: beside an old one it takes the target group that the old one has not.
+Json balancers_beside(const ServiceRecord& service, Json balancers) {
+  if (service.strategy.empty()) return balancers;
+  const Deployment* present = nullptr;
+  for (const auto& d : service.deployments) {
+    if (present == nullptr || d.rollout == "COMPLETED") present = &d;
+  }
+  for (auto& balancer : balancers.as_array()) {
+    std::string first = balancer.get_string("targetGroupArn");
+    std::string other = balancer.contains("advancedConfiguration") ? balancer.at("advancedConfiguration").get_string("alternateTargetGroupArn") : "";
+    bool is_taken = present != nullptr && std::any_of(present->load_balancers.as_array().begin(), present->load_balancers.as_array().end(),
+                                                      [&](const Json& old) { return old.get_string("targetGroupArn") == first; });
+    if (is_taken && !other.empty()) balancer["targetGroupArn"] = other;
+  }
+  return balancers;
+}
+
 // The newest PRIMARY; the ones before become ACTIVE.
 void add_deployment(ServiceRecord& service, std::int64_t now) {
   for (auto& deployment : service.deployments) deployment.status = "ACTIVE";
@@ -96,7 +139,11 @@ void add_deployment(ServiceRecord& service, std::int64_t now) {
   next.reason = fmt::format("ECS deployment {} in progress.", next.id);
   next.created = next.updated = now;
   if (const Json* network = service.settings.find("networkConfiguration")) next.network = *network;
-  if (const Json* balancers = service.settings.find("loadBalancers")) next.load_balancers = *balancers;
+  if (const Json* balancers = service.settings.find("loadBalancers")) next.load_balancers = balancers_beside(service, *balancers);
+  if (!service.strategy.empty()) {
+    next.stage = "SCALE_UP";
+    next.stage_since = now;
+  }
   service.deployments.insert(service.deployments.begin(), std::move(next));
 }
 
@@ -142,6 +189,7 @@ Json Ecs::create_service(const Call& call) {
   read_settings(service, call.input);
   check_network(service, definition);
   check_balancers(service, definition, engine_.targets());
+  check_strategy(service);
   if (const Json* tags = call.input.find("tags")) service.tags = *tags;
   service.created = now_ms();
   service.created_by = call.caller.arn;
@@ -187,6 +235,7 @@ Json Ecs::update_service(const Call& call) {
       Json current = definition ? *definition : engine_.task_definition(scope, next.task_definition_arn).value_or(Json::object());
       check_network(next, current);
       check_balancers(next, current, engine_.targets());
+      check_strategy(next);
       add_deployment(next, now_ms());
     }
     *service = std::move(next);

@@ -97,6 +97,7 @@ class TaskRun final {
       task.address = endpoint_.address;
       task.mac = mac_of(endpoint_.address);
       if (task.last_status == "PROVISIONING") task.last_status = "PENDING";
+      if (task.pull_started == 0) task.pull_started = now_ms();
     });
     if (any_stop_.stop_requested()) throw Cancelled();
     auto images = pull_images();
@@ -119,9 +120,6 @@ class TaskRun final {
   std::map<std::string, TaskImage> pull_images() {
     std::map<std::string, TaskImage> images;
     std::string role = definition_.get_string("executionRoleArn");
-    update([](Task& task) {
-      if (task.pull_started == 0) task.pull_started = now_ms();
-    });
     for (const auto& container : task_.containers) {
       std::string digest = engine_.read([&](const World& world) {
         for (const auto& [key, service] : world.services) {
@@ -164,6 +162,9 @@ class TaskRun final {
     const auto& around = engine_.around();
     std::string role = definition_.get_string("executionRoleArn");
     for (const auto& item : definition_.get_array("containerDefinitions")) {
+      if (const auto& files = item.get_array("environmentFiles"); !files.empty()) {
+        throw CannotStart{fmt::format("ResourceInitializationError: failed to download env files: slipway: environment files are not supported yet: there is no S3 to get {} from", files.front().get_string("value"))};
+      }
       for (const auto& secret : item.get_array("secrets")) {
         auto value = secrets::resolve_value_from(secret.get_string("valueFrom"), role, task_.scope, around.state, around.authoriser, formats::now());
         if (const auto* none = std::get_if<secrets::NoValue>(&value)) throw CannotStart{none->reason};
@@ -295,7 +296,7 @@ class TaskRun final {
       std::vector<std::pair<std::string, std::uint16_t>> out;
       auto it = world.services.find(full_key(task_.scope, task_.cluster + "/" + task_.service));
       if (it == world.services.end()) return out;
-      for (const auto& balancer : it->second.settings.get_array("loadBalancers")) {
+      for (const auto& balancer : balancers_of(it->second, task_.deployment)) {
         std::string group = balancer.get_string("targetGroupArn");
         if (!group.empty()) out.emplace_back(group, static_cast<std::uint16_t>(balancer.get_int("containerPort")));
       }

@@ -58,6 +58,21 @@ std::optional<Deployment> rollback_target(const ServiceRecord& service, const st
   return best;
 }
 
+// Leads production traffic to a revision as far as its weight goes, and the rest to the one beside it.
+void tell_balancers(World& world, const Deployment& to, const Deployment& beside) {
+  for (std::size_t i = 0; i < to.load_balancers.size() && i < beside.load_balancers.size(); ++i) {
+    const Json& balancer = to.load_balancers.as_array()[i];
+    std::string old = beside.load_balancers.as_array()[i].get_string("targetGroupArn");
+    const Json* advanced = balancer.find("advancedConfiguration");
+    if (advanced == nullptr || old == balancer.get_string("targetGroupArn")) continue;
+    std::vector<std::pair<std::string, int>> weights = {{balancer.get_string("targetGroupArn"), to.weight}, {old, 100 - to.weight}};
+    world.shifts.push_back({advanced->get_string("productionListenerRule"), weights});
+    if (std::string test = advanced->get_string("testListenerRule"); !test.empty()) {
+      world.shifts.push_back({test, {{balancer.get_string("targetGroupArn"), 100}, {old, 0}}});
+    }
+  }
+}
+
 }  // namespace
 
 bool roll_back(World& world, ServiceRecord& service, const std::string& why, std::int64_t now) {
@@ -77,7 +92,14 @@ bool roll_back(World& world, ServiceRecord& service, const std::string& why, std
                  fmt::format("{}: rolling back to deploymentId {}.", why, target->id), now);
   target->finished = 0;
   service.task_definition_arn = target->task_definition_arn;
-  service.settings["loadBalancers"] = target->load_balancers;
+  if (service.strategy.empty()) {
+    service.settings["loadBalancers"] = target->load_balancers;
+  } else {
+    failed.stage = "";
+    target->stage = "";
+    target->weight = 100;
+    tell_balancers(world, *target, failed);
+  }
   service.deployments.insert(service.deployments.begin(), failed);
   service.deployments.insert(service.deployments.begin(), *target);
   world.add_event(service, fmt::format("(service {}) rolling back to deployment {}.", service.name, target->id), now);
@@ -212,6 +234,39 @@ void complete(World& world, ServiceRecord& service, std::int64_t now) {
   world.add_event(service, fmt::format("(service {}) has reached a steady state.", service.name), now);
 }
 
+// A revision beside the old one goes from stage to stage. Returns when to look again; 0: when something changes.
+std::int64_t advance(World& world, ServiceRecord& service, bool is_up, std::int64_t now) {
+  Deployment& primary = *service.primary();
+  auto plan = traffic_plan(service.strategy);
+  const Deployment* beside = nullptr;
+  for (const auto& d : service.deployments) {
+    if (&d != &primary && (beside == nullptr || d.rollout == "COMPLETED")) beside = &d;
+  }
+  auto enter = [&](const char* stage) {
+    primary.stage = stage;
+    primary.stage_since = now;
+    primary.updated = now;
+  };
+  if (primary.stage == "SCALE_UP") {
+    if (!is_up) return 0;
+    enter(beside != nullptr ? "PRODUCTION_TRAFFIC_SHIFT" : "CLEAN_UP");
+  }
+  if (primary.stage == "PRODUCTION_TRAFFIC_SHIFT") {
+    auto elapsed = now - primary.stage_since;
+    if (int weight = weight_at(plan, elapsed); weight != primary.weight && beside != nullptr) {
+      primary.weight = weight;
+      tell_balancers(world, primary, *beside);
+    }
+    if (auto next = next_change_after(plan, elapsed); next > 0) return primary.stage_since + next;
+    enter("BAKE_TIME");
+  }
+  if (primary.stage == "BAKE_TIME") {
+    if (now - primary.stage_since < plan.bake_ms) return primary.stage_since + plan.bake_ms;
+    enter("CLEAN_UP");
+  }
+  return now + 1;  // the old revision may go now
+}
+
 }  // namespace
 
 std::int64_t tick(World& world, ServiceRecord& service, const TickHooks& hooks, std::int64_t now) {
@@ -233,7 +288,9 @@ std::int64_t tick(World& world, ServiceRecord& service, const TickHooks& hooks, 
     }
     bool may_start = primary->rollout != "FAILED" && now >= primary->not_before;
     if (now < primary->not_before) again = sooner(again, primary->not_before);
-    auto decision = decide(views, service.desired, rolling_bounds(service.desired, service.min_percent, service.max_percent), may_start);
+    bool is_beside = !primary->stage.empty() && primary->rollout == "IN_PROGRESS";
+    auto decision = is_beside ? decide_beside(views, service.desired, may_start, primary->stage == "CLEAN_UP")
+                              : decide(views, service.desired, rolling_bounds(service.desired, service.min_percent, service.max_percent), may_start);
     std::vector<std::string> stopped;
     for (const auto& id : decision.stop) {
       Task& task = world.tasks.at(id);
@@ -259,7 +316,11 @@ std::int64_t tick(World& world, ServiceRecord& service, const TickHooks& hooks, 
     auto good = std::count_if(live.begin(), live.end(), [&](const Task* task) {
       return task->deployment == primary->id && is_healthy(service, *task, hooks, now);
     });
-    if (primary->rollout == "IN_PROGRESS" && good >= service.desired && live.size() == static_cast<std::size_t>(service.desired)) {
+    is_beside = !primary->stage.empty() && primary->rollout == "IN_PROGRESS";
+    if (is_beside && primary->stage != "CLEAN_UP") again = sooner(again, advance(world, service, good >= service.desired, now));
+    bool may_complete = !is_beside || primary->stage == "CLEAN_UP";
+    if (may_complete && primary->rollout == "IN_PROGRESS" && good >= service.desired && live.size() == static_cast<std::size_t>(service.desired)) {
+      primary->stage.clear();
       complete(world, service, now);
     }
   }

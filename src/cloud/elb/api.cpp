@@ -80,6 +80,25 @@ const Operations<Elb>& Elb::operations() {
   return kOperations;
 }
 
+// What is described is asked for on "*", what is changed on its ARN.
+// source Service Authorization Reference, "Actions, resources, and condition keys for AWS Elastic Load Balancing V2"
+std::vector<Permission> Elb::permissions(const Call& call) const {
+  std::string action = "elasticloadbalancing:" + call.operation;
+  if (call.operation.starts_with("Describe")) return {{action, "*", {}}};
+  auto made = [&](const std::string& kind) {
+    return std::vector<Permission>{{action, arn("elasticloadbalancing", call.region, call.account, fmt::format("{}/{}/*", kind, call.input.get_string("Name"))), {}}};
+  };
+  if (call.operation == "CreateLoadBalancer") return made(call.input.get_string("Type") == "network" ? "loadbalancer/net" : "loadbalancer/app");
+  if (call.operation == "CreateTargetGroup") return made("targetgroup");
+  for (const char* key : {"RuleArn", "ListenerArn", "LoadBalancerArn", "TargetGroupArn"}) {
+    if (std::string resource = call.input.get_string(key); !resource.empty()) return {{action, resource, {}}};
+  }
+  std::vector<Permission> out;
+  for (Json list = list_of(call, "ResourceArns"); const auto& resource : list.as_array()) out.push_back({action, resource.is_string() ? resource.as_string() : "", {}});
+  if (out.empty()) out.push_back({action, "*", {}});
+  return out;
+}
+
 bool Elb::has(std::string_view operation) const { return operations().contains(operation); }
 Json Elb::call(const Call& call) { return dispatch(*this, operations(), call); }
 
@@ -91,6 +110,13 @@ void Elb::change(const std::function<void(Model&, Tables&)>& use, bool reconfigu
     ++world.version;
   });
   if (reconfigure) configure();
+}
+
+void Elb::note(const std::function<void(Model&, Tables&)>& use) {
+  world_.with([&](World& world) {
+    around_.state.write([&](Tables& tables) { use(world.model, tables); });
+    ++world.version;
+  });
 }
 
 void Elb::configure() {

@@ -18,6 +18,7 @@ class Elb final : public LoadBalancing, private Targets {
   explicit Elb(const Surroundings& around);
   [[nodiscard]] const ServiceDescription& description() const override;
   [[nodiscard]] bool has(std::string_view operation) const override;
+  [[nodiscard]] std::vector<Permission> permissions(const Call& call) const override;
   Json call(const Call& call) override;
   void run(std::stop_token stop) override;
   [[nodiscard]] Targets& targets() override { return *this; }
@@ -70,6 +71,7 @@ class Elb final : public LoadBalancing, private Targets {
   void drain(const std::string& target_group_arn, const std::string& address, std::uint16_t port,
              const std::stop_token& stop) override;
   TargetHealth health(const std::string& target_group_arn, const std::string& address, std::uint16_t port) override;
+  void set_weights(const std::string& rule_arn, const std::vector<std::pair<std::string, int>>& weights) override;
   void on_change(std::function<void()> listener) override;
 
   struct World {
@@ -81,6 +83,8 @@ class Elb final : public LoadBalancing, private Targets {
   };
   /// Changes the model and writes the records that `use` names; then HAProxy follows when `reconfigure`.
   void change(const std::function<void(Model&, Tables&)>& use, bool reconfigure);
+  /// The same for what health and draining change, in place: `use` must not refuse once it has changed something.
+  void note(const std::function<void(Model&, Tables&)>& use);
   void configure();
   void check(Target target, const TargetGroup& group);
   void apply_check(const Target& target, const TargetGroup& group, bool passed, const std::string& reason, const std::string& text);

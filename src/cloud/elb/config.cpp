@@ -28,6 +28,8 @@ std::string plain(std::string text) {
   return text;
 }
 
+constexpr int kDice = 1000;  // numbers that a request draws from
+
 std::string last_part(const std::string& arn) { return arn.substr(arn.find_last_of('/') + 1); }
 
 // ELB's wildcards (* and ?) as a regular expression that matches the whole.
@@ -98,6 +100,39 @@ std::string redirect_of(const Json& action) {
   return fmt::format("http-request redirect code {} location \"{}\"", code, url);
 }
 
+int weight_of(const Json& share) {
+  const Json* weight = share.find("Weight");
+  if (weight == nullptr) return 1;
+  return static_cast<int>(weight->is_string() ? to_integer(weight->as_string()).value_or(0) : weight->as_int());
+}
+
+// The backends that an action forwards to; several share the requests by their weights, by a number that is drawn for each request.
+std::string forward_of(const Model& model, const Json& action, const std::string& condition) {
+  std::vector<std::pair<std::string, int>> shares;
+  int total = 0;
+  auto add = [&](const std::string& arn, int weight) {
+    auto it = model.groups.find(arn);
+    if (it == model.groups.end() || weight <= 0) return;
+    shares.emplace_back(backend_name(it->second), weight);
+    total += weight;
+  };
+  const Json* config = action.find("ForwardConfig");
+  if (config != nullptr && !config->get_array("TargetGroups").empty()) {
+    for (const auto& share : config->get_array("TargetGroups")) add(share.get_string("TargetGroupArn"), weight_of(share));
+  } else {
+    add(action.get_string("TargetGroupArn"), 1);
+  }
+  if (shares.empty()) return "";
+  std::string out;
+  int drawn = 0;
+  for (std::size_t i = 0; i + 1 < shares.size(); ++i) {
+    drawn += shares[i].second;
+    std::string dice = fmt::format("{{ var(txn.dice) -m int lt {} }}", drawn * kDice / total);
+    out += fmt::format("  use_backend {}{} {}\n", shares[i].first, condition.empty() ? " if" : condition, dice);
+  }
+  return out + (condition.empty() ? fmt::format("  default_backend {}\n", shares.back().first) : fmt::format("  use_backend {}{}\n", shares.back().first, condition));
+}
+
 // What a rule does, as a line of the frontend; `condition` is "if …" or empty.
 std::string line_of(const Model& model, const Rule& rule, const std::string& condition) {
   if (rule.actions.empty()) return "";
@@ -111,15 +146,7 @@ std::string line_of(const Model& model, const Rule& rule, const std::string& con
     if (message.empty()) return fmt::format("  http-request return status {}{}\n", status, condition);
     return fmt::format("  http-request return status {} content-type {} string {}{}\n", status, quoted(config.get_string("ContentType", "text/plain")), quoted(message), condition);
   }
-  std::string group = action.get_string("TargetGroupArn");
-  if (group.empty() && action.contains("ForwardConfig")) {
-    const auto& groups = action.at("ForwardConfig").get_array("TargetGroups");
-    if (!groups.empty()) group = groups.front().get_string("TargetGroupArn");
-  }
-  auto it = model.groups.find(group);
-  if (it == model.groups.end()) return "";
-  return condition.empty() ? fmt::format("  default_backend {}\n", backend_name(it->second))
-                           : fmt::format("  use_backend {}{}\n", backend_name(it->second), condition);
+  return forward_of(model, action, condition);
 }
 
 std::string frontend(const Model& model, const LoadBalancer& balancer, const Listener& listener) {
@@ -134,7 +161,7 @@ std::string frontend(const Model& model, const LoadBalancer& balancer, const Lis
     out += fmt::format("  http-request set-header X-Forwarded-Port {}\n", listener.port);
   }
   // The first rule that fits is remembered by its number; answers come before backends in HAProxy's order of things.
-  std::string marks;
+  std::string marks = is_tcp ? "" : fmt::format("  http-request set-var(txn.dice) rand({})\n", kDice);
   std::string answers;
   std::string backends;
   int position = 0;

@@ -62,6 +62,21 @@ TEST_CASE("only healthy targets take requests from the start") {
   CHECK(text.find("server t_10_0_0_2_3000 10.0.0.2:3000 disabled\n") != std::string::npos);
 }
 
+TEST_CASE("requests are shared between target groups by their weights") {
+  Model model = model_with_rules();
+  Json shares = Json::array({Json::object({{"TargetGroupArn", "arn:tg/web"}, {"Weight", "80"}}), Json::object({{"TargetGroupArn", "arn:tg/api"}, {"Weight", 20}})});
+  model.listeners.begin()->second.rules.back().actions = Json::array({Json::object({{"Type", "forward"}, {"ForwardConfig", Json::object({{"TargetGroups", shares}})}})});
+  std::string text = haproxy_config(model, "/s");
+  CHECK(text.find("{ var(txn.dice) -m int lt 800 }\n") != std::string::npos);
+  if (!os::find_program("haproxy")) return;
+  os::TempDir dir;
+  os::write_file(dir.path() / "cfg", text);
+  auto check = os::capture({.argv = {"haproxy", "-c", "-f", (dir.path() / "cfg").string()}}, {}, Deadline::in(std::chrono::seconds(10)));
+  INFO(check.err);
+  CHECK(check.exit.ok());
+  CHECK(check.err.find("WARNING") == std::string::npos);
+}
+
 TEST_CASE("a matcher takes codes, lists and ranges") {
   CHECK(matches_status("200", 200));
   CHECK_FALSE(matches_status("200", 204));

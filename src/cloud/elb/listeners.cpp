@@ -42,7 +42,13 @@ void check_actions(const Model& model, const Json& actions) {
       refuse("ValidationError", "slipway: listener actions of type '" + type + "' are not supported yet");
     }
     std::string group = action.get_string("TargetGroupArn");
-    if (!group.empty() && !model.groups.contains(group)) refuse("TargetGroupNotFound", "Target groups '" + group + "' not found");
+    std::vector<std::string> groups = {group};
+    if (const Json* config = action.find("ForwardConfig")) {
+      for (const auto& share : config->get_array("TargetGroups")) groups.push_back(share.get_string("TargetGroupArn"));
+    }
+    for (const auto& arn : groups) {
+      if (!arn.empty() && !model.groups.contains(arn)) refuse("TargetGroupNotFound", "Target groups '" + arn + "' not found");
+    }
   }
 }
 

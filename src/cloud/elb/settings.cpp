@@ -169,6 +169,25 @@ Json Elb::set_ip_address_type(const Call& call) {
   });
 }
 
+void Elb::set_weights(const std::string& rule_arn, const std::vector<std::pair<std::string, int>>& weights) {
+  Json groups = Json::array();
+  for (const auto& [group, weight] : weights) groups.push_back(Json::object({{"TargetGroupArn", group}, {"Weight", weight}}));
+  Json actions = Json::array({Json::object({{"Type", "forward"}, {"ForwardConfig", Json::object({{"TargetGroups", groups}})}})});
+  change([&](Model& model, Tables& tables) {
+    check_actions(model, actions);
+    Listener* listener = nullptr;
+    Rule* rule = nullptr;
+    if (auto it = model.listeners.find(rule_arn); it != model.listeners.end()) {
+      listener = &it->second;
+      rule = &listener->rules.back();
+    } else {
+      std::tie(listener, rule) = rule_of(model, rule_arn);
+    }
+    rule->actions = actions;
+    tables.put("elb.listener", listener->scope, listener->arn, to_json(*listener));
+  }, true);
+}
+
 std::vector<std::string> subnets_of(const Call& call) {
   Input in(call.input, "ValidationError");
   auto subnets = in.texts("Subnets");

@@ -54,14 +54,14 @@ void Elb::add(const std::string& arn, const std::string& address, std::uint16_t 
   Target target{.group_arn = arn, .address = address, .port = port};
   target.added_ms = now_ms();
   std::string backend;
-  change([&](Model& model, Tables& tables) {
+  note([&](Model& model, Tables& tables) {
     auto group = model.groups.find(arn);
     if (group == model.groups.end()) refuse("TargetGroupNotFound", "One or more target groups not found");
     if (model.targets.contains(target.key())) return;
     model.targets[target.key()] = target;
     tables.put("elb.target", group->second.scope, target.key(), to_json(target));
     backend = backend_name(group->second);
-  }, false);
+  });
   if (backend.empty()) return;
   show_to_haproxy(fmt::format("add server {}/{} {}:{}", backend, server_name(target), address, port), true);
 }
@@ -84,14 +84,14 @@ void Elb::show_to_haproxy(const std::string& command, bool may_fail) {
 void Elb::drain(const std::string& arn, const std::string& address, std::uint16_t port, const std::stop_token& stop) {
   std::string key = Target{.group_arn = arn, .address = address, .port = port}.key();
   std::optional<TargetGroup> group;
-  change([&](Model& model, Tables& tables) {
+  note([&](Model& model, Tables& tables) {
     auto it = model.targets.find(key);
     auto owner = model.groups.find(arn);
     if (it == model.targets.end() || owner == model.groups.end()) return;
     it->second.state = "draining";
     group = owner->second;
     tables.put("elb.target", owner->second.scope, key, to_json(it->second));
-  }, false);
+  });
   if (!group) return;
   std::string server = fmt::format("{}/{}", backend_name(*group), server_name({.group_arn = arn, .address = address, .port = port}));
   show_to_haproxy(fmt::format("set server {} state drain", server), true);
@@ -114,10 +114,10 @@ void Elb::drain(const std::string& arn, const std::string& address, std::uint16_
   }
   show_to_haproxy(fmt::format("set server {} state maint", server), true);
   show_to_haproxy(fmt::format("del server {}", server), true);
-  change([&](Model& model, Tables& tables) {
+  note([&](Model& model, Tables& tables) {
     model.targets.erase(key);
     tables.erase("elb.target", group->scope, key);
-  }, false);
+  });
   tell();
 }
 
@@ -149,7 +149,7 @@ void Elb::check(Target target, const TargetGroup& group) {
 
 void Elb::apply_check(const Target& target, const TargetGroup& group, bool passed, const std::string& reason, const std::string& text) {
   std::string command;
-  change([&](Model& model, Tables& tables) {
+  note([&](Model& model, Tables& tables) {
     auto it = model.targets.find(target.key());
     if (it == model.targets.end()) return;
     Target& t = it->second;
@@ -170,7 +170,7 @@ void Elb::apply_check(const Target& target, const TargetGroup& group, bool passe
     if (t.state == before) return;
     tables.put("elb.target", group.scope, t.key(), to_json(t));
     command = fmt::format("set server {}/{} state {}", backend_name(group), server_name(t), t.state == "healthy" ? "ready" : "maint");
-  }, false);
+  });
   if (command.empty()) return;
   show_to_haproxy(command, true);
   tell();

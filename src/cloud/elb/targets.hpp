@@ -5,6 +5,8 @@
 #include <functional>
 #include <stop_token>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace slipway::cloud::elb {
 
@@ -34,6 +36,9 @@ class Targets {
                      const std::stop_token& stop) = 0;
   [[nodiscard]] virtual TargetHealth health(const std::string& target_group_arn, const std::string& address,
                                             std::uint16_t port) = 0;
+  /// Makes a listener rule (or a listener's default rule) share its requests between target groups by weights of 0 to 999.
+  ///   throws  Refusal when there is no such rule or target group
+  virtual void set_weights(const std::string& rule_arn, const std::vector<std::pair<std::string, int>>& weights) = 0;
   /// Called (from any thread, no lock held) whenever a target's health changes. Set once, before the services run.
   virtual void on_change(std::function<void()> listener) = 0;
 };

@@ -10,6 +10,8 @@
 namespace slipway::cloud::sts {
 namespace {
 
+constexpr std::size_t kMostKnown = 1000;
+
 std::string kind_name(Principal::Kind kind) {
   switch (kind) {
     case Principal::Kind::root:
@@ -126,7 +128,19 @@ Credentials Sessions::create_user_key(const Principal& user, Time) {
   return credentials_of(key);
 }
 
+// A key is read while `known_` is held, so that forget(), which drops it afterwards, drops it for good.
 std::optional<Sessions::Key> Sessions::find(const std::string& access_key_id) {
+  return known_.with([&](std::map<std::string, Key>& known) -> std::optional<Key> {
+    if (auto it = known.find(access_key_id); it != known.end()) return it->second;
+    auto key = read(access_key_id);
+    if (!key) return std::nullopt;
+    if (known.size() >= kMostKnown) known.clear();
+    known.emplace(access_key_id, *key);
+    return key;
+  });
+}
+
+std::optional<Sessions::Key> Sessions::read(const std::string& access_key_id) {
   return state_.read([&](Tables& tables) -> std::optional<Key> {
     auto row = tables.database().prepare("SELECT expires, body FROM access_key WHERE id=?");
     row.bind(access_key_id);
@@ -140,10 +154,12 @@ std::optional<Sessions::Key> Sessions::find(const std::string& access_key_id) {
 }
 
 bool Sessions::forget(const std::string& access_key_id) {
-  return state_.write([&](Tables& tables) {
+  bool was_there = state_.write([&](Tables& tables) {
     tables.database().run("DELETE FROM access_key WHERE id=?", access_key_id);
     return tables.database().changes() > 0;
   });
+  known_.with([&](std::map<std::string, Key>& known) { known.erase(access_key_id); });
+  return was_there;
 }
 
 void Sessions::purge(Time now) {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <chrono>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/guarded.hpp"
 #include "cloud/service.hpp"
 #include "cloud/state.hpp"
 
@@ -56,7 +58,10 @@ class Sessions final {
   void purge(Time now);
 
  private:
+  std::optional<Key> read(const std::string& access_key_id);
+
   State& state_;
+  Guarded<std::map<std::string, Key>> known_;  ///< keys that have signed a call: each call asks for one
 };
 
 /// A principal as it is kept, and back.
