@@ -78,7 +78,8 @@ void write_zip(const fs::path& tar, const fs::path& zip, int level) {
   formats::ZipWriter writer(zip, level);
   while (auto entry = reader.next()) {
     if (entry->type != formats::TarType::file) continue;
-    writer.add({.path = entry->path, .mode = entry->mode, .size = entry->size, .mtime = entry->mtime}, reader.content());
+    auto path = entry->path.starts_with("./") ? entry->path.substr(2) : entry->path;
+    writer.add({.path = path, .mode = entry->mode, .size = entry->size, .mtime = entry->mtime}, reader.content());
   }
   writer.finish();
 }
@@ -121,7 +122,7 @@ class UploadArtifact final : public workflow::Action {
     auto tar = directory / "files.tar";
     // The list goes in by stdin: it may be longer than a command line.
     std::string list;
-    for (const auto& file : files) list += file.substr(root.size() + 1) + "\n";
+    for (const auto& file : files) list += "./" + file.substr(root.size() + 1) + "\n";  // a name may begin with a dash
     os::write_file(directory / "list", list);
     auto names = os::open_file((directory / "list").string(), O_RDONLY);
     auto out = os::open_file(tar.string(), O_WRONLY | O_CREAT);

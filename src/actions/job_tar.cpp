@@ -38,6 +38,9 @@ os::Exit run_fed(workflow::ActionContext& context, const std::vector<std::string
   } catch (const Error&) {
     pipe.read.reset();
     if (exit.ok()) throw;
+  } catch (...) {
+    pipe.read.reset();  // the feeder may be waiting for room in the pipe
+    throw;
   }
   return exit;
 }

@@ -185,12 +185,7 @@ class LiveView final : public RunView {
       case EventKind::job_started: running_[key] = {.step = "", .since_ms = event.at_ms, .last = {}, .kept = {}}; return "";
       case EventKind::step_started: running_[key] = {.step = event.step_name, .since_ms = event.at_ms, .last = {}, .kept = {}}; return "";
       case EventKind::output:
-        for (auto line : lines_of(event.text)) {
-          auto& job = running_[key];
-          job.kept.emplace_back(line);
-          if (job.kept.size() > kKeptLines) job.kept.pop_front();
-          if (!trim(line).empty()) job.last = line;
-        }
+        keep_last_lines(running_[key], event.text);
         return "";
       case EventKind::step_finished: return step_line(event, running_[key]);
       case EventKind::job_finished: {
@@ -202,6 +197,19 @@ class LiveView final : public RunView {
         return fmt::format("{} {}\n", paint_.mark(event.conclusion),
                            paint_("1", fmt::format("run {}: {} in {}", event.run, event.conclusion, short_duration(event.took_ms))));
       default: return "";
+    }
+  }
+  // Only what may be shown is looked at: a step may print a hundred megabytes a second.
+  static void keep_last_lines(Running& job, std::string_view text) {
+    auto begin = text.size();
+    for (std::size_t lines = 0; begin > 0 && lines <= kKeptLines; ++lines) {
+      auto end = text.rfind('\n', begin - 1);
+      begin = end == std::string_view::npos ? 0 : end;
+    }
+    for (auto line : lines_of(text.substr(begin > 0 ? begin + 1 : 0))) {
+      job.kept.emplace_back(line);
+      if (job.kept.size() > kKeptLines) job.kept.pop_front();
+      if (!trim(line).empty()) job.last = line;
     }
   }
   std::string step_line(const RunEvent& event, Running& job) {

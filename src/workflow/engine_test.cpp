@@ -75,12 +75,15 @@ class Bench {
     planned_.starts = true;
     for (const auto& job : workflow_->jobs) planned_.jobs.push_back({.job = &job});
     RunServices services{.machines = machines_, .builtins = catalog_, .actions = actions_, .source = directory.path(),
-                         .directory = directory.path() / "run", .groups = directory.path() / "groups", .log = log_};
+                         .directory = directory.path() / "run", .groups = directory.path() / "groups", .hurry = hurry, .log = log_};
     RunOrder order{.workflow = planned_, .event = event, .facts = {}, .settings = settings, .selectors = {}};
     order.facts.token = "token-for-tests";
+    order.kept = kept;
     return workflow::run(order, services, recorder, std::move(stop));
   }
   os::TempDir directory;
+  KeptJobs kept;
+  std::stop_token hurry;
   Event event;
   RunSettings settings;
   Recorder recorder;
@@ -428,4 +431,63 @@ jobs:
   CHECK(found[0].place.line == 3);
   CHECK(found[0].is_shown);
   CHECK(found[1].place.file.empty());
+}
+
+TEST_CASE("running again what failed: what succeeded is kept with its outputs, what follows a failure runs anew") {
+  Bench bench;
+  bench.kept.succeeded["build"] = {{"image", "sha-1"}};
+  bench.kept.succeeded["legs (1)"] = {};
+  bench.kept.succeeded["report"] = {};
+  bench.kept.others = {"legs (2)"};
+  auto result = bench.run(R"(
+on: push
+jobs:
+  build: {runs-on: x, outputs: {image: "${{ steps.s.outputs.i }}"}, steps: [{id: s, run: "echo built-again; echo i=sha-2 >> $GITHUB_OUTPUT"}]}
+  legs: {runs-on: x, needs: build, strategy: {matrix: {n: [1, 2]}}, steps: [{run: "echo leg ${{ matrix.n }} ${{ needs.build.outputs.image }}"}]}
+  report: {runs-on: x, needs: legs, if: always(), steps: [{run: "echo report-again"}]}
+)");
+  CHECK(result.conclusion == Conclusion::success);
+  CHECK(!bench.recorder.says("\nbuilt-again\n"));
+  CHECK(!bench.recorder.says("\nleg 1 sha-1\n"));
+  CHECK(bench.recorder.says("\nleg 2 sha-1\n"));
+  CHECK(bench.recorder.says("\nreport-again\n"));
+}
+
+TEST_CASE("a group that queues keeps all who wait, in their order") {
+  Bench bench;
+  auto result = bench.run(R"(
+on: push
+jobs:
+  a: {runs-on: x, concurrency: {group: g, queue: max}, steps: [{run: echo ran-a}]}
+  b: {runs-on: x, concurrency: {group: g, queue: max}, steps: [{run: echo ran-b}]}
+  c: {runs-on: x, concurrency: {group: G, queue: max}, steps: [{run: echo ran-c}]}
+)");
+  CHECK(result.conclusion == Conclusion::success);
+  for (const char* text : {"\nran-a\n", "\nran-b\n", "\nran-c\n"}) CHECK(bench.recorder.says(text));
+}
+
+TEST_CASE("a second cancellation kills what would have gone on") {
+  Bench bench;
+  std::stop_source stop;
+  std::stop_source hurry;
+  bench.hurry = hurry.get_token();
+  bench.recorder.on_output = [&](const std::string& text) {
+    if (text == "first\n") stop.request_stop();
+    if (text == "cleaning\n") hurry.request_stop();
+  };
+  auto began = Deadline::Clock::now();
+  auto result = bench.run(R"(
+on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    steps:
+      - {name: long, run: "echo first; sleep 60 & wait $!"}
+      - {name: last, if: always(), run: "echo cleaning; sleep 60 & wait $!"}
+      - {name: never, if: always(), run: "echo never-said"}
+)", stop.get_token());
+  INFO(bench.recorder.log);
+  CHECK(result.conclusion == Conclusion::cancelled);
+  CHECK(!bench.recorder.says("\nnever-said\n"));
+  CHECK(Deadline::Clock::now() - began < std::chrono::seconds(40));
 }

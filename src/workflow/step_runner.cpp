@@ -118,7 +118,7 @@ StepRunner::ReadyStep StepRunner::make_ready(const Step& step, const std::shared
   }
   ready.contexts = contexts_of(job_, *scope, ready.env, step.id);
   ready.contexts.host = &host;
-  ready.title = title_of(step, ready.contexts);
+  ready.title = job_.masker.mask(title_of(step, ready.contexts));  // a name may have been made of a secret
   StepLabel label = around ? around->label() : StepLabel{++job_.last_step, ready.title, step.id};
   ready.output = std::make_unique<StepOutput>(job_.reporter, label, job_.masker, job_.echo, output_options(job_, ready.contexts));
   if (problem.empty()) {
@@ -210,6 +210,7 @@ Conclusion StepRunner::guarded(StepCall& call, const Expression& condition,
       timed_out = true;
       source.request_stop();
     });
+    if (source.stop_requested()) throw Cancelled();  // the time for it is over before it began
     auto conclusion = body(call);
     call.output.flush();
     if (!timed_out && source.stop_requested()) {
