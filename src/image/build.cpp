@@ -8,6 +8,7 @@
 #include "formats/time.hpp"
 #include "image/attest.hpp"
 #include "image/build_cache.hpp"
+#include "image/build_platforms.hpp"
 #include "image/check.hpp"
 #include "image/graph.hpp"
 #include "image/output.hpp"
@@ -43,8 +44,10 @@ DockerfileText read_dockerfile(const BuildRequest& request) {
   std::string name =
       request.dockerfile ? request.dockerfile->string() : path.lexically_normal().string();
   auto text = os::read_file_if_exists(path);
-  if (!text && !request.dockerfile)
-    text = os::read_file_if_exists(path = request.context / "dockerfile");
+  if (!text && !request.dockerfile) {  // as docker build looks for it
+    text = os::read_file_if_exists(request.context / "dockerfile");
+    if (text) path = request.context / "dockerfile";
+  }
   if (!text)
     fail(Fault::bad_input, "failed to read dockerfile: there is no file '{}'", path.string());
   return {name, path, std::move(*text)};
@@ -290,6 +293,11 @@ BuildRequest with_epoch_argument(BuildRequest request) {
 
 BuildResult build(const BuildRequest& given, BuildEnvironment& environment,
                   const ProgressSink& progress, const std::stop_token& stop) {
+  if (given.platform.find(',') != std::string::npos) {
+    return build_platforms(given, environment, progress, stop, [&](const BuildRequest& one) {
+      return build(one, environment, progress, stop);
+    });
+  }
   const BuildRequest request = with_epoch_argument(given);
   BuildResult result;
   auto started = formats::now();

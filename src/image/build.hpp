@@ -91,7 +91,8 @@ struct BuildRequest {
   std::vector<Secret> secrets;
   std::string ssh_agent_socket;  ///< for RUN --mount=type=ssh; empty: none
   std::string target;            ///< a stage's name or number; empty: the last
-  std::string platform;          ///< "linux/amd64"; empty: this machine's
+  std::string
+      platform;  ///< "linux/amd64"; several with commas give an index; empty: this machine's
   std::string network =
       "host";  ///< for RUN without --network: "host", "none" or "default" (as host)
   std::vector<std::string> add_hosts;  ///< "name:address"

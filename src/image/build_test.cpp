@@ -282,3 +282,18 @@ TEST_CASE("an image with attestations is an index that leads to the same image")
   REQUIRE(found);
   CHECK(found->descriptor.digest.str() == plain.manifest_digest);
 }
+
+TEST_CASE("several platforms give one index, each image with its own arguments") {
+  if (::geteuid() != 0) return;
+  World world;
+  std::string text = "FROM scratch\nARG TARGETARCH\nENV ARCH=$TARGETARCH\nRUN touch x\n";
+  auto result = world.run(text, {.tags = {"app:1"}, .platform = "linux/amd64,linux/arm64"});
+  CHECK(result.media_type == oci::media_type::kIndex);
+  for (const char* name : {"amd64", "arm64"}) {
+    auto found = oci::find_image(world.store, "docker.io/library/app:1",
+                                 oci::Platform::parse(std::string("linux/") + name));
+    REQUIRE(found);
+    CHECK(found->config.platform.architecture == name);
+    CHECK(found->config.config.env.back() == std::string("ARCH=") + name);
+  }
+}

@@ -84,7 +84,9 @@ void StageRunner::plan_one(int number, std::string& problems, const std::stop_to
   auto run = std::make_unique<StageRun>();
   std::optional<oci::ImageConfig> config;
   run->base_stage = stage.base_stage;
-  run->base_key = "scratch";
+  // The same command on nothing is another one on another processor.
+  bool is_foreign = in_.arguments.target_platform != oci::Platform::host();
+  run->base_key = is_foreign ? "scratch " + in_.arguments.target_platform.str() : "scratch";
   if (!stage.base_stage && !stage.base.empty()) {
     try {
       run->base_image = &in_.sources.image(stage.base, stage.platform, stop);
