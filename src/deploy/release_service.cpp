@@ -207,7 +207,7 @@ Rollout start_rollout_once(Calls& calls, const RolloutRequest& request,
   Json before = describe_service(calls, request.cluster, request.service, stop);
   const Json* primary = primary_of(before);
   std::string previous = primary ? primary->get_string("id") : "";
-  return once([&] { return start_rollout(calls, request, stop); },
+  return once([&] { return start_rollout(calls, request, before, stop); },
               [&]() -> std::optional<Rollout> {
                 Json now = describe_service(calls, request.cluster, request.service, stop);
                 const Json* made = primary_of(now);

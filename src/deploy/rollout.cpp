@@ -64,7 +64,12 @@ const Json* deployment_of(const Json& service, const std::string& id) {
 }
 
 Rollout start_rollout(Calls& calls, const RolloutRequest& request, const std::stop_token& stop) {
-  Json before = describe_service(calls, request.cluster, request.service, stop);
+  return start_rollout(calls, request,
+                       describe_service(calls, request.cluster, request.service, stop), stop);
+}
+
+Rollout start_rollout(Calls& calls, const RolloutRequest& request, const Json& before,
+                      const std::stop_token& stop) {
   check(before, request.service);
   Json service =
       calls.call("ecs", "UpdateService", update_input(request), stop).value().at("service");

@@ -46,6 +46,10 @@ struct Rollout {
 ///           controller deploys it, or the cloud refuses
 Rollout start_rollout(Calls& calls, const RolloutRequest& request, const std::stop_token& stop);
 
+/// The same for a service that was described just now.
+Rollout start_rollout(Calls& calls, const RolloutRequest& request, const formats::Json& before,
+                      const std::stop_token& stop);
+
 /// The rollout that turned a service, as DescribeServices or UpdateService told it, from `before` into `now`.
 Rollout rollout_of(const RolloutRequest& request, const formats::Json& now,
                    const formats::Json& before);

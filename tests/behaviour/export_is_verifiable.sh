@@ -13,7 +13,7 @@ check all "$key" | grep -q '^5 entries hold'
 "$SLIPWAY" audit verify "$work/all" --public-key "$key" >/dev/null
 sed '4s/remark 3/remark 9/' "$work/all" >"$work/changed"; refused changed 'entry 3'
 sed 4d "$work/all" >"$work/deleted"; refused deleted 'entry 3'
-sed -n '1,3p;5p;4p;6,$p' "$work/all" >"$work/moved"; refused moved 'entry 3'
+awk 'NR == 4 { held = $0; next } { print } NR == 5 { print held }' "$work/all" >"$work/moved"; refused moved 'entry 3'
 sed '6d' "$work/all" >"$work/cut"; refused cut 'entries end at 4'
 head -c -1 "$work/all" >"$work/torn"; refused torn 'cut off'
 sed '$d' "$work/all" >"$work/open"; refused open 'checkpoint'

@@ -52,7 +52,12 @@ def web(script, **more):
 
 
 LOOP = "while true; do sleep 1; done"
-SEGV = "echo about to crash; kill -SEGV $$"
+
+
+def dies_by(signal):  # the first process of a container is not ended by its own signal
+    return f"sh -c 'kill -{signal} $$'; exit $?"
+
+
 # name: (containers, kind, container or None, words of the reason, settings of the case)
 CASES = {
     "exit1": (web("echo 'ModuleNotFoundError: No module named app' >&2; exit 1"), "exited", "web", r"code 1.*ModuleNotFoundError", {}),
@@ -61,11 +66,11 @@ CASES = {
     "exit127": (web("no-such-tool --serve"), "exited", "web", r"code 127.*not found", {}),
     "late-exit": (web("sleep 3; echo 'database went away'; exit 9"), "exited", "web", r"code 9.*database went away", {}),
     "trace": (web("echo 'Error: connect ECONNREFUSED'; echo '    at Socket.emit (node.js:1)'; echo; echo 'Node.js v20.1.0'; exit 1"), "exited", "web", r"ECONNREFUSED", {}),
-    "segv": (web(SEGV), "exited", "web", r"SIGSEGV", {}),
-    "abrt": (web("kill -ABRT $$"), "exited", "web", r"SIGABRT", {}),
-    "kill": (web("kill -KILL $$"), "exited", "web", r"SIGKILL", {}),
-    "term": (web("kill -TERM $$"), "exited", "web", r"SIGTERM", {}),
-    "bus": (web("kill -BUS $$"), "exited", "web", r"SIGBUS", {}),
+    "segv": (web(dies_by("SEGV")), "exited", "web", r"SIGSEGV", {}),
+    "abrt": (web(dies_by("ABRT")), "exited", "web", r"SIGABRT", {}),
+    "kill": (web(dies_by("KILL")), "exited", "web", r"SIGKILL", {}),
+    "term": (web(dies_by("TERM")), "exited", "web", r"SIGTERM", {}),
+    "bus": (web(dies_by("BUS")), "exited", "web", r"SIGBUS", {}),
     "oom": (web("exec tail /dev/zero", memory=16), "out_of_memory", "web", r"memory", {}),
     "exec-format": ([container(command=["/bin/badformat"])], "cannot_start", "web", r"[Ee]xec format", {}),
     "no-program": ([container(command=["/bin/nothing-here"])], "cannot_start", "web", r"nothing-here|[Nn]o such file", {}),
@@ -147,7 +152,7 @@ class World:
             subprocess.run(["umoci", "init", "--layout", oci], check=True)
             subprocess.run(["umoci", "new", "--image", f"{oci}:{name}"], check=True)
             subprocess.run(["umoci", "insert", "--image", f"{oci}:{name}", root, "/"], check=True)
-            subprocess.run(["umoci", "config", "--image", f"{oci}:{name}", "--architecture", arch, "--config.entrypoint", "", "--config.env", "PATH=/bin"], check=True)
+            subprocess.run(["umoci", "config", "--image", f"{oci}:{name}", "--architecture", arch, "--config.env", "PATH=/bin"], check=True)
             decoded = __import__("base64").b64decode(password).decode().split(":", 1)[1]
             subprocess.run(["skopeo", "copy", "-q", "--dest-tls-verify=false", "--dest-creds", f"AWS:{decoded}", f"oci:{oci}:{name}",
                             f"docker://{self.url.split('//')[1]}/{name}:1"], check=True)
@@ -193,12 +198,14 @@ class World:
         balancers = [{"targetGroupArn": self.target_group(case), "containerName": "web", "containerPort": 8080}] if options.get("lb") else []
         self.ecs.create_service(cluster="broken", serviceName=case, taskDefinition=good, desiredCount=1, launchType="FARGATE",
                                 networkConfiguration=self.network, deploymentConfiguration=settings, loadBalancers=balancers)
-        for _ in range(600):
+        for _ in range(200):
             service = self.ecs.describe_services(cluster="broken", services=[case])["services"][0]
             if len(service["deployments"]) == 1 and service["deployments"][0]["rolloutState"] == "COMPLETED":
                 return good
             time.sleep(0.2)
-        raise RuntimeError(f"{case}: the good release did not become stable: {service['events'][:3]}")
+        tasks = self.ecs.list_tasks(cluster="broken", serviceName=case, desiredStatus="STOPPED")["taskArns"]
+        why = [t.get("stoppedReason") for t in self.ecs.describe_tasks(cluster="broken", tasks=tasks)["tasks"]] if tasks else []
+        raise RuntimeError(f"{case}: the good release did not become stable: {why[:1]}")
 
     def deploy(self, case):
         containers, kind, culprit, words, options = CASES[case]
@@ -218,7 +225,7 @@ class World:
             subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
             if options.get("rival"):
                 threading.Timer(4, lambda: self.ecs.update_service(cluster="broken", service=case, taskDefinition=good)).start()
-            done = self.run("--json", "deploy", case, "--yes", "--timeout", options.get("timeout", "90s"), cwd=repository, check=False)
+            done = self.run("--json", "deploy", case, "--yes", "--timeout", options.get("timeout", "240s"), cwd=repository, check=False)
             try:
                 return json.loads(done.stdout)[0]["verdict"], done.returncode
             except (ValueError, KeyError, IndexError):
@@ -260,4 +267,5 @@ def main():
     sys.exit(0 if sums["wrong"] == 0 and sums["right"] >= min(38, len(cases)) else 1)
 
 
-main()
+if __name__ == "__main__":
+    main()
