@@ -38,6 +38,8 @@ struct World {
       std::string command = spec.argv.back();
       ran.with([&](auto& list) { list.push_back(command); });
       sink("ran " + command + "\n");
+      if (command.starts_with("link "))
+        fs::create_directory_symlink(command.substr(5), spec.rootfs.upper / "a");
       if (command == "false") return os::Exit{.code = 3};
       if (command.starts_with("touch "))
         os::write_file(spec.rootfs.upper / command.substr(6), command);
@@ -296,4 +298,19 @@ TEST_CASE("several platforms give one index, each image with its own arguments")
     CHECK(found->config.platform.architecture == name);
     CHECK(found->config.config.env.back() == std::string("ARCH=") + name);
   }
+}
+
+TEST_CASE(
+    "a RUN that puts a link in place of a mount's directory deletes nothing where the link leads") {
+  if (::geteuid() != 0) return;
+  World world;
+  fs::path outside = world.temp.path() / "outside";
+  os::make_dirs(outside / "empty");
+  os::write_file(outside / "victim", "");
+  world.run(
+      "FROM scratch\nRUN --mount=type=tmpfs,target=/a/victim --mount=type=tmpfs,target=/a/empty "
+      "link " +
+      outside.string() + "\n");
+  CHECK(fs::exists(outside / "victim"));
+  CHECK(fs::exists(outside / "empty"));
 }

@@ -2,8 +2,12 @@
 #include "image/run_step.hpp"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -52,12 +56,23 @@ class Stubs {
     bool is_new;
   };
 
+  // What ran may have put a link in place of a directory on the way (CVE-2024-23652): links are not followed.
   bool remove_empty(const std::string& path) const {
-    fs::path real = upper_ / path;
+    auto slash = path.rfind('/');
+    std::string above = slash == std::string::npos ? "." : path.substr(0, slash);
+    std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+    os::Fd root(::open(upper_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    open_how how{.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                 .mode = 0,
+                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    os::Fd parent(
+        static_cast<int>(::syscall(SYS_openat2, root.get(), above.c_str(), &how, sizeof how)));
+    if (!parent.is_open()) return errno == ENOENT;
     struct stat status {};
-    if (::lstat(real.c_str(), &status) != 0) return true;
-    if (S_ISDIR(status.st_mode)) return ::rmdir(real.c_str()) == 0;
-    return S_ISREG(status.st_mode) && status.st_size == 0 && ::unlink(real.c_str()) == 0;
+    if (::fstatat(parent.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return true;
+    if (S_ISDIR(status.st_mode)) return ::unlinkat(parent.get(), name.c_str(), AT_REMOVEDIR) == 0;
+    return S_ISREG(status.st_mode) && status.st_size == 0 &&
+           ::unlinkat(parent.get(), name.c_str(), 0) == 0;
   }
 
   bool is_unchanged(const std::string& path) const {
