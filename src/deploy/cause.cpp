@@ -52,6 +52,8 @@ void tell_exit(Cause& cause, const Json& container) {
 }
 
 Cause::Kind kind_of_start_failure(std::string_view reason) {
+  if (has(reason, "assume the execution role") || has(reason, "unable to assume"))
+    return Cause::Kind::resource;
   if (has(reason, "CannotPull") || has(reason, "pull image")) return Cause::Kind::cannot_pull;
   if (has(reason, "ResourceInitializationError")) return Cause::Kind::resource;
   if (has(reason, "dependency")) return Cause::Kind::dependency;
@@ -79,6 +81,10 @@ Cause failed_to_start(Cause cause, const Json::Array& containers) {
     tell_exit(cause, *first);
     cause.kind = is_out_of_memory(*first) ? Cause::Kind::out_of_memory : Cause::Kind::exited;
   }
+  bool is_of_one =
+      cause.kind == Cause::Kind::cannot_pull || cause.kind == Cause::Kind::cannot_start;
+  if (is_of_one && cause.container.empty() && containers.size() == 1)
+    cause.container = containers.front().get_string("name");
   return cause;
 }
 
@@ -176,6 +182,21 @@ std::vector<Json> stopped_tasks(Calls& calls, const std::string& cluster,
   return described.ok() ? described.value().get_array("tasks") : Json::Array{};
 }
 
+// The runtime found only after the start that the program is none: it writes that into the container's log and exits.
+void correct_by_log(Cause& cause) {
+  bool is_runtime =
+      has(cause.last_line, "exec container process") ||
+      (cause.last_line.starts_with("exec ") && has(cause.last_line, "exec format error"));
+  if (cause.kind != Cause::Kind::exited || !is_runtime) return;
+  cause.kind = Cause::Kind::cannot_start;
+  auto begin = cause.last_line.find("exec ");
+  auto end = cause.last_line.find('"', begin);
+  cause.detail = cause.last_line.substr(begin, end == std::string::npos ? end : end - begin);
+  if (has(to_lower(cause.detail), "exec format error"))
+    cause.detail += ", the image may be for another kind of processor";
+  cause.last_line.clear();
+}
+
 bool is_same(const Cause& a, const Cause& b) {
   return a.kind == b.kind && a.container == b.container && a.exit_code == b.exit_code;
 }
@@ -257,6 +278,7 @@ std::vector<Cause> find_causes(Calls& calls, const std::string& cluster, const s
     if (cause.container.empty() || !definition) continue;
     if (auto where = log_stream(*definition, cause.container, cause.task))
       cause.last_line = last_log_line(calls, *where, stop);
+    correct_by_log(cause);
   }
   return causes;
 }
