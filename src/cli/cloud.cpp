@@ -197,9 +197,25 @@ int environment(Surroundings& around) {
   return 0;
 }
 
+// What starts the cloud that runs once more as it was: where it answers, its account and region, unless the user names others.
+Invocation as_it_was(const Invocation& invocation, const Surroundings& around) {
+  Invocation again = invocation;
+  auto env = environment_of(around);
+  if (!env) return again;
+  auto keep = [&](const char* option, const std::string& value) {
+    if (!invocation.has(option) && !value.empty()) again.given[option] = {value};
+  };
+  std::string url = env->get_string("url");
+  keep("--listen", url.substr(std::min(url.size(), std::string_view("http://").size())));
+  keep("--account", env->get_string("account"));
+  keep("--region", env->get_string("region"));
+  return again;
+}
+
 int reset(const Invocation& invocation, Surroundings& around) {
   if (!invocation.has("--yes")) fail(Fault::bad_input, "this forgets every resource, image and database of the local AWS: give --yes to mean it");
   bool was_running = running(around).has_value();
+  Invocation again = as_it_was(invocation, around);
   stop(around);
   auto directory = directory_of(around);
   std::error_code none;
@@ -208,7 +224,7 @@ int reset(const Invocation& invocation, Surroundings& around) {
     if (entry.path().filename() != "ca" && entry.path().filename() != "lock") os::remove_tree(entry.path());
   }
   if (!around.quiet) print_error("the local AWS is empty\n");
-  return was_running ? start(invocation, around) : 0;
+  return was_running ? start(again, around) : 0;
 }
 
 int authority(Surroundings& around) {
@@ -273,10 +289,11 @@ int load(const Invocation& invocation, Surroundings& around) {
     fail(Fault::bad_input, "this puts what the file holds in place of every resource, image and database of the local AWS: give --yes to mean it");
   }
   bool was_running = running(around).has_value();
+  Invocation again = as_it_was(invocation, around);
   stop(around);
   cloud::load_snapshot(file, directory_of(around), around.stop);
   if (!around.quiet) print_error(fmt::format("loaded from {}\n", file.string()));
-  return was_running ? start(invocation, around) : 0;
+  return was_running ? start(again, around) : 0;
 }
 
 }  // namespace

@@ -243,8 +243,8 @@ class TaskRun final {
 
   // Starts the containers, waits until the task has to end, and ends them.
   void live() {
-    TaskGroup agent{std::stop_token{}};
     TaskEndpoint task_endpoint(engine_, key_, definition_, endpoint_.netns);
+    TaskGroup agent{std::stop_token{}};  // ends before the endpoint that it serves
     agent.start([&](const std::stop_token& stop) { task_endpoint.run(stop); });
     TaskGroup minders{std::stop_token{}};
     for (const auto& plan : plans_) progress_.with([&](Progress& p) { p.containers[plan.name]; });
