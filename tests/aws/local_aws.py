@@ -38,10 +38,18 @@ class LocalAws:
         return self
 
     def __exit__(self, *_):
+        log = os.path.join(self.state, "cloud/cloud.log")
         try:
+            ended = '"running":true' not in subprocess.run([self.binary, "--state", self.state, "--json", "cloud", "status"], capture_output=True, text=True).stdout
+            if ended:  # it crashed: what it left behind is found and ended by another
+                with open(log) as file:
+                    said = file.read()[-4000:]
+                self.slipway("cloud", "start", "--listen", "127.0.0.1:0")
             self.slipway("cloud", "stop")
         finally:
             shutil.rmtree(self.directory, ignore_errors=True)
+        if ended:
+            raise AssertionError("the local AWS ended by itself:\n" + said)
 
     @property
     def url(self):
