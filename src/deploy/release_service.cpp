@@ -75,9 +75,10 @@ class OneRelease final {
         return end();
       }
       out_.verdict = watch(calls_, out_.rollout, watch_options(), stop_);
-      if (out_.verdict.ok() && ledger_)
-        ledger_->accepted(out_.id, out_.rollout.deployment,
-                          running_images(calls_, out_.rollout, stop_));
+      if (out_.verdict.ok() && ledger_) {
+        auto images = running_images(calls_, out_.rollout, stop_);
+        if (!images.empty()) ledger_->accepted(out_.id, out_.rollout.deployment, images);
+      }
     } catch (const Cancelled&) {
       cancelled();
       throw;

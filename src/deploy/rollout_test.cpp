@@ -163,7 +163,9 @@ TEST_CASE("the breaker's roll back is followed to its end and is a failure with 
   Story story(steps);
   auto verdict = story.watch_new();
   CHECK(verdict.outcome == ledger::Verdict::rolled_back);
-  CHECK(to_line(verdict) == "container 'web' exited with code 1; rolled back to web:6");
+  CHECK(to_line(verdict) ==
+        "container 'web' exited with code 1; rolled back to web:6; users did not notice: never "
+        "fewer than 1 of 1 tasks ran");
   CHECK(story.calls.inputs_of("ecs:UpdateService").empty());
 }
 
@@ -203,7 +205,8 @@ TEST_CASE("a roll back that is refused leaves a failure that says so") {
   auto verdict = story.watch_new(true, false);
   CHECK(verdict.outcome == ledger::Verdict::failed);
   CHECK(to_line(verdict) ==
-        "container 'web' exited with code 1; rolling back to web:6 was refused: no");
+        "container 'web' exited with code 1; rolling back to web:6 was refused: no; users did not "
+        "notice: never fewer than 1 of 1 tasks ran");
 }
 
 TEST_CASE("a deployment that another one replaced is no success") {
@@ -213,7 +216,9 @@ TEST_CASE("a deployment that another one replaced is no success") {
   story.calls.answer("ecs:ListTasks", parse_json(R"({"taskArns":[]})"));
   auto verdict = story.watch_new();
   CHECK(verdict.outcome == ledger::Verdict::failed);
-  CHECK(to_line(verdict) == "deployment ecs-svc/2 was replaced by ecs-svc/9 (web:8)");
+  CHECK(to_line(verdict) ==
+        "another deployment took its place: deployment ecs-svc/2 was replaced by ecs-svc/9 "
+        "(web:8); users did not notice: never fewer than 1 of 1 tasks ran");
 }
 
 TEST_CASE("at the deadline the verdict is unknown and says how far it got") {

@@ -190,10 +190,12 @@ class Watcher {
   // Ours is not the PRIMARY any more: ECS rolls back, or someone deployed after us.
   Verdict replaced(const Json& primary) {
     std::string reason = primary.is_object() ? primary.get_string("rolloutStateReason") : "";
+    bool is_back = rollout_.can_roll_back && primary.is_object() &&
+                   !rollout_.previous_task_definition.empty() &&
+                   primary.get_string("taskDefinition") == rollout_.previous_task_definition;
+    // Going back without a task of ours having failed is somebody else's doing.
     bool rolls_back = reason.find("rolling back") != std::string::npos ||
-                      (rollout_.can_roll_back && primary.is_object() &&
-                       !rollout_.previous_task_definition.empty() &&
-                       primary.get_string("taskDefinition") == rollout_.previous_task_definition);
+                      (is_back && (told_failures_ > 0 || !causes().empty()));
     if (rolls_back) return failed(reason);
     Verdict verdict = finish(ledger::Verdict::failed);
     verdict.causes = causes();
