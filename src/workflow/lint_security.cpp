@@ -223,6 +223,10 @@ void lint_permissions(const Workflow& workflow, LintReport& report) {
         "every job may write everything",
         "give the workflow 'permissions: {contents: read}' and each job what it needs beyond");
   }
+  if (workflow.permissions.all == Access::read) {
+    report.add(LintLevel::note, "excessive-permissions", workflow.permissions.place,
+               "every job may read everything", "name the scopes: 'permissions: {contents: read}'");
+  }
   for (const auto& [scope, access] : workflow.permissions.scopes) {
     if (access != Access::write || workflow.permissions.all || workflow.jobs.size() < 2) continue;
     report.add(LintLevel::warning, "excessive-permissions", workflow.permissions.place,
@@ -248,6 +252,39 @@ void lint_permissions(const Workflow& workflow, LintReport& report) {
   }
 }
 
+namespace {
+
+// Whether a text or expression names what a pull request brings: its head, its number's ref, the branch of the run before.
+bool names_head(const Template& value) {
+  const auto& text = value.text;
+  bool names = text.find("refs/pull/") != std::string::npos;
+  for_each_expression_node(value, [&](const ExpressionNode& node) {
+    auto path = path_of(node);
+    names = names || path.find(".head.") != std::string::npos || path == "github.head_ref" ||
+            path.find("workflow_run.head_") != std::string::npos ||
+            path.ends_with("merge_commit_sha");
+  });
+  return names;
+}
+
+bool takes_strangers_code(const Workflow& workflow) {
+  for (const auto& job : workflow.jobs) {
+    for (const auto& step : job.steps) {
+      if (action_name(step.uses) == "actions/checkout" &&
+          (names_head(step.with["ref"]) || names_head(step.with["repository"]))) {
+        return true;
+      }
+      for (std::string_view command : {"gh pr checkout", "hub pr checkout",
+                                       "git fetch origin pull/", "git pull origin pull/"}) {
+        if (step.run.text.find(command) != std::string::npos) return true;
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 void lint_triggers(const Workflow& workflow, LintReport& report) {
   for (const auto& trigger : workflow.triggers) {
     const std::pair<const FilterPair*, std::string_view> filters[] = {
@@ -261,17 +298,7 @@ void lint_triggers(const Workflow& workflow, LintReport& report) {
     }
     bool is_privileged = trigger.event == "pull_request_target" || trigger.event == "workflow_run";
     if (!is_privileged) continue;
-    bool runs_strangers_code = false;
-    for_each_template(workflow, [&](const Template& value, const Job*, const Step* step) {
-      if (step == nullptr || action_name(step->uses) != "actions/checkout" || &value != &step->with)
-        return;
-      for_each_expression_node(step->with["ref"], [&](const ExpressionNode& node) {
-        auto path = path_of(node);
-        runs_strangers_code = runs_strangers_code || path.find(".head.") != std::string::npos ||
-                              path == "github.head_ref" ||
-                              path.find("workflow_run.head_") != std::string::npos;
-      });
-    });
+    bool runs_strangers_code = takes_strangers_code(workflow);
     if (runs_strangers_code) {
       report.add(
           LintLevel::error, "dangerous-triggers", trigger.place,

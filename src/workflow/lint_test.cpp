@@ -175,6 +175,23 @@ TEST_CASE("pull_request_target that checks out the head") {
                "dangerous-triggers"));
 }
 
+TEST_CASE("code of a pull request comes by its ref, its repository or a command, too") {
+  auto with = [](const std::string& step) {
+    auto found = lint("on: pull_request_target\njobs: {a: {runs-on: x, steps: [" + step + "]}}",
+                      "w.yml", {});
+    return std::any_of(found.begin(), found.end(), [](const auto& one) {
+      return one.rule == "dangerous-triggers" && one.level == LintLevel::error;
+    });
+  };
+  CHECK(with(
+      "{uses: actions/checkout@v4, with: {ref: 'refs/pull/${{ github.event.number }}/merge'}}"));
+  CHECK(
+      with("{uses: actions/checkout@v4, with: {repository: '${{ "
+           "github.event.pull_request.head.repo.full_name }}'}}"));
+  CHECK(with("{run: gh pr checkout 1}"));
+  CHECK_FALSE(with("{uses: actions/checkout@v4}"));
+}
+
 TEST_CASE("a comment silences a rule on its line or the line below") {
   CHECK_FALSE(has_rule(changed("checkout@aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
                                "checkout@v4} # slipway: ignore[unpinned-uses]\n        #"),
@@ -303,9 +320,11 @@ constexpr RuleCase kRules[] = {
     {"unknown-reference", "- run: echo ${{ steps.b.outputs.x }}\n- id: b\n  run: x",
      "- id: b\n  run: x\n- run: echo ${{ steps.b.outputs.x }}"},
     {"unknown-reference",
-     "on: {workflow_dispatch: {inputs: {a: {type: string}}}}\njobs: {a: {runs-on: x, steps: [{run: '${{ inputs.b "
+     "on: {workflow_dispatch: {inputs: {a: {type: string}}}}\njobs: {a: {runs-on: x, steps: [{run: "
+     "'${{ inputs.b "
      "}}'}]}}",
-     "on: {workflow_dispatch: {inputs: {a: {type: string}}}}\njobs: {a: {runs-on: x, steps: [{run: '${{ inputs.a "
+     "on: {workflow_dispatch: {inputs: {a: {type: string}}}}\njobs: {a: {runs-on: x, steps: [{run: "
+     "'${{ inputs.a "
      "}}'}]}}"},
     {"unpinned-images", "    runs-on: x\n    container: node\n    steps: []\n",
      "    runs-on: x\n    container: node:22\n    steps: []\n"},

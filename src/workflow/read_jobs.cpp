@@ -17,7 +17,8 @@ class JobReader final {
     std::vector<Job> result;
     for (const auto& entry : jobs.entries) {
       if (!entry.key.is_string()) continue;
-      if (auto wrong = ids_.add(entry.key.text); !wrong.empty() && !findings_.has(entry.key.place)) {
+      if (auto wrong = ids_.add(entry.key.text);
+          !wrong.empty() && !findings_.has(entry.key.place)) {
         findings_.add(entry.key.place, wrong);
       }
       if (entry.value.is_mapping()) result.push_back(read_job(entry.key, entry.value));
@@ -55,6 +56,7 @@ class JobReader final {
     job.secrets.inherit = secrets.is_string();  // "inherit"; the schema has reported any other word
     if (secrets.is_mapping()) job.secrets.map = secrets;
     check(job);
+    check_snapshot(value["snapshot"]);
     return job;
   }
 
@@ -75,16 +77,39 @@ class JobReader final {
     for (const auto& service : job.services.entries) check_container(service.value, true);
   }
 
+  // Read and passed over, but held to its form: "2.*".
+  void check_snapshot(const Template& snapshot) {
+    const auto& version = snapshot["version"];
+    if (version.is_string()) {
+      auto parts = split(version.text, '.');
+      bool has_major =
+          !parts[0].empty() && parts[0].find_first_not_of("0123456789") == std::string::npos;
+      if (parts.size() != 2 || parts[1] != "*" || !has_major) {
+        findings_.add(
+            snapshot.place,
+            fmt::format("Expected format '{{major-version}}.*' Actual '{}'", version.text));
+      }
+    }
+    if (!snapshot["if"].is_absent()) {
+      read_condition(snapshot["if"], workflow_schema().at("snapshot-if").available, false,
+                     findings_);
+    }
+  }
+
   void check_group(const Template& group) {
     if (!group.is_string()) return;
     auto names = split(group.text, '/');
     if (names.size() == 2 && names[1].empty()) {
       findings_.add(group.place, fmt::format("Invalid runs-on group name '{}'.", group.text));
-    } else if (names.size() > 2 || (names.size() == 2 && names[0] != "org" && names[0] != "organization" &&
-                                    names[0] != "ent" && names[0] != "enterprise")) {
-      findings_.add(group.place, fmt::format("Invalid runs-on group name '{}'. Please use 'organization/' or 'enterprise/' "
-                                             "prefix to target a single runner group.",
-                                             group.text));
+    } else if (names.size() > 2 ||
+               (names.size() == 2 && names[0] != "org" && names[0] != "organization" &&
+                names[0] != "ent" && names[0] != "enterprise")) {
+      findings_.add(
+          group.place,
+          fmt::format(
+              "Invalid runs-on group name '{}'. Please use 'organization/' or 'enterprise/' "
+              "prefix to target a single runner group.",
+              group.text));
     }
   }
 
@@ -104,7 +129,8 @@ class JobReader final {
       }
       has_values = true;
       if (entry.value.is_sequence() && entry.value.items.empty()) {
-        findings_.add(entry.value.place, fmt::format("Matrix vector '{}' does not contain any values", name));
+        findings_.add(entry.value.place,
+                      fmt::format("Matrix vector '{}' does not contain any values", name));
       }
     }
     if (!has_values) findings_.add(matrix.place, "Matrix must define at least one vector");
@@ -143,11 +169,14 @@ void check_graph(const std::vector<Job>& jobs, Place place, Findings& findings) 
     waiting.push_back(std::move(one));
   }
   bool has_start = !ready.empty() || jobs.empty();
-  if (!has_start) findings.add(place, "The workflow must contain at least one job with no dependencies.");
+  if (!has_start)
+    findings.add(place, "The workflow must contain at least one job with no dependencies.");
   for (std::size_t next = 0; next < ready.size(); ++next) {
     for (auto& one : waiting) {
       if (one.needs.empty()) continue;
-      std::erase_if(one.needs, [&](std::size_t i) { return compare_ignoring_case(one.job->needs[i], ready[next]) == 0; });
+      std::erase_if(one.needs, [&](std::size_t i) {
+        return compare_ignoring_case(one.job->needs[i], ready[next]) == 0;
+      });
       if (one.needs.empty()) ready.push_back(one.job->id);
     }
   }
@@ -157,11 +186,13 @@ void check_graph(const std::vector<Job>& jobs, Place place, Findings& findings) 
     for (auto i : one.needs) {
       const auto& need = one.job->needs[i];
       if (!has_start && names.contains(need)) continue;  // said already
-      findings.add(one.job->needs_places[i],
-                   names.contains(need)
-                       ? fmt::format("Job '{}' depends on job '{}' which creates a cycle in the dependency graph.",
-                                     one.job->id, need)
-                       : fmt::format("Job '{}' depends on unknown job '{}'.", one.job->id, need));
+      findings.add(
+          one.job->needs_places[i],
+          names.contains(need)
+              ? fmt::format(
+                    "Job '{}' depends on job '{}' which creates a cycle in the dependency graph.",
+                    one.job->id, need)
+              : fmt::format("Job '{}' depends on unknown job '{}'.", one.job->id, need));
     }
   }
 }

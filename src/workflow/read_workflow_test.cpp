@@ -224,6 +224,17 @@ TEST_CASE(
   CHECK(with("{type: boolean, default: true}").empty());
 }
 
+TEST_CASE("a snapshot's version is a major one") {
+  auto job = [](const std::string& snapshot) {
+    return refused("on: push\njobs: {a: {runs-on: x, steps: [], snapshot: " + snapshot + "}}");
+  };
+  CHECK(job("{image-name: i, version: 2.*}").empty());
+  CHECK(job("{image-name: i, version: '2'}") ==
+        "2:45 Expected format '{major-version}.*' Actual '2'\n");
+  CHECK(job("{image-name: i, if: secrets.A}").find("Unrecognized named-value: 'secrets'") !=
+        std::string::npos);
+}
+
 TEST_CASE("wait and cancel name steps before them; a parallel group is of run and uses steps") {
   auto with = [](const std::string& steps) {
     return refused("on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n" + steps);
