@@ -70,7 +70,7 @@ function ours(files) {
 const kOnlyOurs = [/may not be used more than once/, /^Matrix /, /^Concurrency group name/, /Expected format \{org\}/, /the tag '/, /is invalid for the type/,
   /^a scalar in quotes/, /called workflow '.*' does not exist/, /a key must be text/, /^Container image cannot be empty/, /A sequence was not expected/];
 // What the package takes for wrong and GitHub does not.
-const kOnlyPackage = [/while reading 'input default'/, /Cannot read properties/, /Expected scalar type/];
+const kOnlyPackage = [/while reading 'input default'/, /Cannot read properties/, /Expected scalar type/, /Unexpected type 'BasicExpressionToken'/];
 
 const cases = [];
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'slipway-differential-'));
