@@ -11,6 +11,10 @@ if(SLIPWAY_SANITIZE)
   target_compile_options(slipway_flags INTERFACE -fsanitize=${SLIPWAY_SANITIZE} -fno-omit-frame-pointer
     -fno-sanitize-recover=all)
   target_link_options(slipway_flags INTERFACE -fsanitize=${SLIPWAY_SANITIZE})
+  if(SLIPWAY_SANITIZE MATCHES "address,undefined")
+    # Checks at every use of a pointer: a third of the compile time, for what ASan or the processor stops at, too.
+    target_compile_options(slipway_flags INTERFACE -fno-sanitize=null,alignment,vptr)
+  endif()
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports these for inlined std code it sees through a sanitizer or -O2; clang checks the same lines.

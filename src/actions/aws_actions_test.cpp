@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "net/test_server.hpp"
-
 #include <doctest/doctest.h>
 
 #include "actions/builtin.hpp"
@@ -8,6 +6,7 @@
 #include "actions/test_context.hpp"
 #include "container/fake_runtime.hpp"
 #include "ledger/ledger.hpp"
+#include "net/test_server.hpp"
 #include "net/url.hpp"
 #include "oci/blob_store.hpp"
 #include "oci/unpack.hpp"
@@ -22,7 +21,10 @@ namespace {
 /// An AWS that answers by operation with what a test wrote down, and keeps what it was asked.
 class FakeAws {
  public:
-  FakeAws() : server_([this](net::ServerRequest& request, net::ResponseWriter& response) { serve(request, response); }) {}
+  FakeAws()
+      : server_([this](net::ServerRequest& request, net::ResponseWriter& response) {
+          serve(request, response);
+        }) {}
 
   void answer(const std::string& operation, const std::string& body, int status = 200) {
     answers_.with([&](auto& answers) { answers[operation].push_back({status, body}); });
@@ -54,17 +56,20 @@ class FakeAws {
   void serve(net::ServerRequest& request, net::ResponseWriter& response) {
     auto body = request.read_body();
     auto target = request.headers.get("X-Amz-Target");
-    auto operation = target.empty() ? net::query_value(body, "Action").value_or(request.path) : target.substr(target.rfind('.') + 1);
+    auto operation = target.empty() ? net::query_value(body, "Action").value_or(request.path)
+                                    : target.substr(target.rfind('.') + 1);
     asked_.with([&](auto& asked) { asked.emplace_back(operation, body); });
     // The last answer written for an operation stays.
     auto written = answers_.with([&](auto& answers) -> Written {
       auto found = answers.find(operation);
-      if (found == answers.end()) return {400, R"({"__type":"UnknownOperationException","message":"not written down"})"};
+      if (found == answers.end())
+        return {400, R"({"__type":"UnknownOperationException","message":"not written down"})"};
       Written next = found->second.front();
       if (found->second.size() > 1) found->second.erase(found->second.begin());
       return next;
     });
-    response.send(net::text_response(written.status, written.body, target.empty() ? "text/xml" : "application/x-amz-json-1.1"));
+    response.send(net::text_response(written.status, written.body,
+                                     target.empty() ? "text/xml" : "application/x-amz-json-1.1"));
   }
 
   Guarded<std::map<std::string, std::vector<Written>>> answers_;
@@ -72,15 +77,20 @@ class FakeAws {
   net::TestServer server_;
 };
 
-constexpr const char* kTaken = R"(<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIA1</AccessKeyId>
+constexpr const char* kTaken =
+    R"(<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIA1</AccessKeyId>
 <SecretAccessKey>s3cret</SecretAccessKey><SessionToken>tok</SessionToken><Expiration>2030-01-01T00:00:00Z</Expiration></Credentials>
 </AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>)";
-constexpr const char* kWho = R"(<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account>
+constexpr const char* kWho =
+    R"(<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account>
 <Arn>arn:aws:sts::123456789012:assumed-role/deploy/GitHubActions</Arn><UserId>x</UserId></GetCallerIdentityResult></GetCallerIdentityResponse>)";
 
-const std::map<std::string, std::string> kRole = {{"role-to-assume", "arn:aws:iam::123456789012:role/deploy"}, {"aws-region", "us-east-1"}};
+const std::map<std::string, std::string> kRole = {
+    {"role-to-assume", "arn:aws:iam::123456789012:role/deploy"}, {"aws-region", "us-east-1"}};
 
-std::string jwt(const std::string& claims) { return base64url("{}") + "." + base64url(claims) + "." + base64url("x"); }
+std::string jwt(const std::string& claims) {
+  return base64url("{}") + "." + base64url(claims) + "." + base64url("x");
+}
 
 struct Room {
   os::TempDir directory;
@@ -89,19 +99,32 @@ struct Room {
   container::FakeRuntime runtime{directory.path() / "runtime"};
   ledger::Ledger ledger{directory.path() / "ledger.db"};
   NoLog log;
-  Dependencies dependencies{.state = directory.path(), .store = blobs, .layers = layers, .runtime = runtime, .ledger = &ledger, .endpoints = {},
-                            .test_verdict = [](const std::string&) { return std::string("success"); }, .log = log};
+  Dependencies dependencies{
+      .state = directory.path(),
+      .store = blobs,
+      .layers = layers,
+      .runtime = runtime,
+      .ledger = &ledger,
+      .endpoints = {},
+      .test_verdict = [](const std::string&) { return std::string("success"); },
+      .log = log};
 };
 
-constexpr const char* kDefinition = R"({"family":"web","cpu":"","containerDefinitions":[{"name":"web","image":"r/web:1"}]})";
-constexpr const char* kRegistered = R"({"taskDefinition":{"taskDefinitionArn":"arn:aws:ecs:us-east-1:123456789012:task-definition/web:7","family":"web",
+constexpr const char* kDefinition =
+    R"({"family":"web","cpu":"","containerDefinitions":[{"name":"web","image":"r/web:1"}]})";
+constexpr const char* kRegistered =
+    R"({"taskDefinition":{"taskDefinitionArn":"arn:aws:ecs:us-east-1:123456789012:task-definition/web:7","family":"web",
   "containerDefinitions":[{"name":"web","image":"r/web:1"}]}})";
 
-std::string service(const std::string& primary, const std::string& state, const std::string& reason = "") {
+std::string service(const std::string& primary, const std::string& state,
+                    const std::string& reason = "") {
   std::string revision = primary == "ecs-svc/2" ? "7" : "6";
   return R"({"serviceName":"web","status":"ACTIVE","desiredCount":1,"deploymentConfiguration":{"deploymentCircuitBreaker":{"enable":true,"rollback":true}},
-    "deployments":[{"id":")" + primary + R"(","status":"PRIMARY","taskDefinition":"arn:aws:ecs:us-east-1:123456789012:task-definition/web:)" + revision +
-         R"(","rolloutState":")" + state + R"(","rolloutStateReason":")" + reason + R"("}]})";
+    "deployments":[{"id":")" +
+         primary +
+         R"(","status":"PRIMARY","taskDefinition":"arn:aws:ecs:us-east-1:123456789012:task-definition/web:)" +
+         revision + R"(","rolloutState":")" + state + R"(","rolloutStateReason":")" + reason +
+         R"("}]})";
 }
 std::string services(const std::string& one) { return R"({"services":[)" + one + "]}"; }
 
@@ -115,7 +138,10 @@ struct Deploy {
     aws.answer("ListTasks", R"({"taskArns":["arn:aws:ecs:us-east-1:1:task/c/t1"]})");
   }
   void run() {
-    context.run(*make_ecs_deploy(room.dependencies), {{"task-definition", "td.json"}, {"service", "web"}, {"cluster", "myapp"}, {"wait-for-service-stability", "true"}});
+    context.run(*make_ecs_deploy(room.dependencies), {{"task-definition", "td.json"},
+                                                      {"service", "web"},
+                                                      {"cluster", "myapp"},
+                                                      {"wait-for-service-stability", "true"}});
   }
   FakeAws aws;
   Room room;
@@ -151,35 +177,53 @@ TEST_CASE("a role is taken by OIDC: the keys go to later steps, masked, and leav
 
 TEST_CASE("a role that is refused fails at once, with what the token claims") {
   FakeAws aws;
-  aws.answer("AssumeRoleWithWebIdentity", "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>Not authorized to perform "
-                                          "sts:AssumeRoleWithWebIdentity</Message></Error></ErrorResponse>", 403);
+  aws.answer("AssumeRoleWithWebIdentity",
+             "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>Not "
+             "authorized to perform "
+             "sts:AssumeRoleWithWebIdentity</Message></Error></ErrorResponse>",
+             403);
   TestContext context;
   aws.attach(context);
   context.token = jwt(R"({"aud":"sts.amazonaws.com","sub":"repo:acme/app:ref:refs/heads/other"})");
-  CHECK_THROWS_WITH_AS(context.run(*make_configure_aws_credentials(), kRole),
-                       doctest::Contains("Not authorized to perform sts:AssumeRoleWithWebIdentity (AccessDenied): role arn:aws:iam::123456789012:role/deploy; the token has aud "
-                                         "'sts.amazonaws.com', sub 'repo:acme/app:ref:refs/heads/other'"), Error);
+  CHECK_THROWS_WITH_AS(
+      context.run(*make_configure_aws_credentials(), kRole),
+      doctest::Contains("Not authorized to perform sts:AssumeRoleWithWebIdentity (AccessDenied): "
+                        "role arn:aws:iam::123456789012:role/deploy; the token has aud "
+                        "'sts.amazonaws.com', sub 'repo:acme/app:ref:refs/heads/other'"),
+      Error);
   CHECK(aws.bodies("AssumeRoleWithWebIdentity").size() == 1);
 }
 
-TEST_CASE("keys alone are checked and passed on; half of a pair, a bad region and no permission are refused") {
+TEST_CASE(
+    "keys alone are checked and passed on; half of a pair, a bad region and no permission are "
+    "refused") {
   FakeAws aws;
   aws.answer("GetCallerIdentity", kWho);
   TestContext context;
   aws.attach(context);
   auto action = make_configure_aws_credentials();
-  context.run(*action, {{"aws-region", "eu-west-1"}, {"aws-access-key-id", "AKIA2"}, {"aws-secret-access-key", "k"}, {"allowed-account-ids", "123456789012"}});
+  context.run(*action, {{"aws-region", "eu-west-1"},
+                        {"aws-access-key-id", "AKIA2"},
+                        {"aws-secret-access-key", "k"},
+                        {"allowed-account-ids", "123456789012"}});
   CHECK(context.env_or("AWS_ACCESS_KEY_ID") == "AKIA2");
-  CHECK_THROWS_AS(context.run(*action, {{"aws-region", "eu-west-1"}, {"aws-access-key-id", "AKIA2"}, {"aws-secret-access-key", "k"}, {"allowed-account-ids", "1"}}), Error);
-  CHECK_THROWS_AS(context.run(*action, {{"aws-region", "eu-west-1"}, {"aws-access-key-id", "AKIA2"}}), Error);
-  CHECK_THROWS_WITH_AS(context.run(*action, {{"aws-region", "EU!"}}), "Region is not valid: EU!", Error);
+  CHECK_THROWS_AS(context.run(*action, {{"aws-region", "eu-west-1"},
+                                        {"aws-access-key-id", "AKIA2"},
+                                        {"aws-secret-access-key", "k"},
+                                        {"allowed-account-ids", "1"}}),
+                  Error);
+  CHECK_THROWS_AS(
+      context.run(*action, {{"aws-region", "eu-west-1"}, {"aws-access-key-id", "AKIA2"}}), Error);
+  CHECK_THROWS_WITH_AS(context.run(*action, {{"aws-region", "EU!"}}), "Region is not valid: EU!",
+                       Error);
   CHECK_THROWS_AS(context.run(*action, kRole), Error);
 }
 
 TEST_CASE("the login of ECR is kept where docker keeps its own, until the job ends") {
   FakeAws aws;
-  aws.answer("GetAuthorizationToken", R"({"authorizationData":[{"authorizationToken":")" + base64("AWS:pw") +
-                                          R"(","proxyEndpoint":"https://123456789012.dkr.ecr.us-east-1.amazonaws.com"}]})");
+  aws.answer("GetAuthorizationToken",
+             R"({"authorizationData":[{"authorizationToken":")" + base64("AWS:pw") +
+                 R"(","proxyEndpoint":"https://123456789012.dkr.ecr.us-east-1.amazonaws.com"}]})");
   TestContext context;
   aws.attach(context);
   FakeAws::give_keys(context);
@@ -207,11 +251,17 @@ TEST_CASE("ECR hosts are told from others") {
 TEST_CASE("a rendered task definition is a file for the next step") {
   TestContext context;
   os::write_file(context.workspace() / "td.json", kDefinition);
-  context.run(*make_ecs_render(), {{"task-definition", "td.json"}, {"container-name", "web"}, {"image", "r/web:2"}, {"environment-variables", "A=1\n\n  B=2"}});
+  context.run(*make_ecs_render(), {{"task-definition", "td.json"},
+                                   {"container-name", "web"},
+                                   {"image", "r/web:2"},
+                                   {"environment-variables", "A=1\n\n  B=2"}});
   auto rendered = parse_json(os::read_file(context.outputs["task-definition"]));
   CHECK(rendered.at("containerDefinitions").at(std::size_t{0}).get_string("image") == "r/web:2");
   CHECK(rendered.at("containerDefinitions").at(std::size_t{0}).at("environment").size() == 2);
-  CHECK_THROWS_WITH_AS(context.run(*make_ecs_render(), {{"task-definition", "no.json"}, {"container-name", "web"}, {"image", "i"}}), "Task definition file does not exist: no.json", Error);
+  CHECK_THROWS_WITH_AS(
+      context.run(*make_ecs_render(),
+                  {{"task-definition", "no.json"}, {"container-name", "web"}, {"image", "i"}}),
+      "Task definition file does not exist: no.json", Error);
 }
 
 TEST_CASE("a deployment that completes is a release in the ledger") {
@@ -220,7 +270,9 @@ TEST_CASE("a deployment that completes is a release in the ledger") {
   deploy.aws.answer("DescribeServices", services(service("ecs-svc/1", "COMPLETED")));
   deploy.aws.answer("DescribeServices", services(service("ecs-svc/2", "IN_PROGRESS")));
   deploy.aws.answer("DescribeServices", services(service("ecs-svc/2", "COMPLETED")));
-  deploy.aws.answer("DescribeTasks", R"({"tasks":[{"taskDefinitionArn":"arn:aws:ecs:us-east-1:123456789012:task-definition/web:7",
+  deploy.aws.answer(
+      "DescribeTasks",
+      R"({"tasks":[{"taskDefinitionArn":"arn:aws:ecs:us-east-1:123456789012:task-definition/web:7",
     "containers":[{"name":"web","image":"r/web:1","imageDigest":"sha256:abc"}]}]})");
   deploy.run();
   CHECK(deploy.context.outputs["task-definition-arn"].ends_with("web:7"));
@@ -239,14 +291,21 @@ TEST_CASE("a deployment that is rolled back fails the step with one line, and th
   Deploy deploy;
   deploy.aws.answer("DescribeServices", services(service("ecs-svc/1", "COMPLETED")));
   deploy.aws.answer("DescribeServices", services(service("ecs-svc/1", "COMPLETED")));
-  deploy.aws.answer("DescribeServices", services(service("ecs-svc/2", "FAILED", "ECS deployment circuit breaker: tasks failed to start.")));
+  deploy.aws.answer("DescribeServices",
+                    services(service("ecs-svc/2", "FAILED",
+                                     "ECS deployment circuit breaker: tasks failed to start.")));
   deploy.aws.answer("DescribeServices", services(service("ecs-svc/3", "COMPLETED")));
-  deploy.aws.answer("DescribeTasks", R"({"tasks":[{"taskArn":"a/t1","startedBy":"ecs-svc/2","taskDefinitionArn":"arn:aws:ecs:us-east-1:123456789012:task-definition/web:7",
+  deploy.aws.answer(
+      "DescribeTasks",
+      R"({"tasks":[{"taskArn":"a/t1","startedBy":"ecs-svc/2","taskDefinitionArn":"arn:aws:ecs:us-east-1:123456789012:task-definition/web:7",
     "stopCode":"EssentialContainerExited","containers":[{"name":"web","exitCode":3}]}]})");
-  deploy.aws.answer("DescribeTaskDefinition", R"({"taskDefinition":{"containerDefinitions":[{"name":"web","logConfiguration":{"logDriver":"awslogs",
+  deploy.aws.answer(
+      "DescribeTaskDefinition",
+      R"({"taskDefinition":{"containerDefinitions":[{"name":"web","logConfiguration":{"logDriver":"awslogs",
     "options":{"awslogs-group":"g","awslogs-stream-prefix":"ecs"}}}]}})");
   deploy.aws.answer("GetLogEvents", R"({"events":[{"message":"boom: no database"}]})");
-  const std::string line = "container 'web' exited with code 3, last log line: boom: no database; rolled back to web:6";
+  const std::string line =
+      "container 'web' exited with code 3, last log line: boom: no database; rolled back to web:6";
   CHECK_THROWS_WITH_AS(deploy.run(), doctest::Contains(("service 'web': " + line).c_str()), Error);
   auto release = deploy.room.ledger.latest("staging", "web");
   REQUIRE(release);
@@ -257,7 +316,8 @@ TEST_CASE("a deployment that is rolled back fails the step with one line, and th
 
 TEST_CASE("a refused registration and a missing service leave nothing changed") {
   Deploy deploy;
-  deploy.aws.answer("DescribeServices", R"({"services":[],"failures":[{"arn":"x","reason":"MISSING"}]})");
+  deploy.aws.answer("DescribeServices",
+                    R"({"services":[],"failures":[{"arn":"x","reason":"MISSING"}]})");
   CHECK_THROWS_WITH_AS(deploy.run(), "service 'web' is MISSING in cluster 'myapp'", Error);
   CHECK(deploy.aws.bodies("UpdateService").empty());
   CHECK(deploy.room.ledger.history().empty());
@@ -266,8 +326,13 @@ TEST_CASE("a refused registration and a missing service leave nothing changed") 
 TEST_CASE("a one-off task that fails names the container") {
   Deploy deploy;
   deploy.aws.answer("RunTask", R"({"tasks":[{"taskArn":"a/t9"}],"failures":[]})");
-  deploy.aws.answer("DescribeTasks", R"({"tasks":[{"taskArn":"a/t9","lastStatus":"STOPPED","stopCode":"EssentialContainerExited","containers":[{"name":"migrate","exitCode":2}]}]})");
-  CHECK_THROWS_WITH_AS(deploy.context.run(*make_ecs_deploy(deploy.room.dependencies), {{"task-definition", "td.json"}, {"run-task", "true"}, {"wait-for-task-stopped", "true"}}),
+  deploy.aws.answer(
+      "DescribeTasks",
+      R"({"tasks":[{"taskArn":"a/t9","lastStatus":"STOPPED","stopCode":"EssentialContainerExited","containers":[{"name":"migrate","exitCode":2}]}]})");
+  CHECK_THROWS_WITH_AS(deploy.context.run(*make_ecs_deploy(deploy.room.dependencies),
+                                          {{"task-definition", "td.json"},
+                                           {"run-task", "true"},
+                                           {"wait-for-task-stopped", "true"}}),
                        "Run task failed: container 'migrate' exited with code 2", Error);
   CHECK(deploy.context.outputs["run-task-arn"] == R"(["a/t9"])");
 }
@@ -277,10 +342,18 @@ TEST_CASE("a message to Slack's webhook is the payload; a refusal fails only whe
   slack.answer("/hook", "ok");
   TestContext context;
   auto action = make_slack();
-  context.run(*action, {{"webhook", slack.url("/hook")}, {"webhook-type", "incoming-webhook"}, {"payload", "text: hello"}});
+  context.run(*action, {{"webhook", slack.url("/hook")},
+                        {"webhook-type", "incoming-webhook"},
+                        {"payload", "text: hello"}});
   CHECK(context.outputs["ok"] == "true");
   CHECK(slack.bodies("/hook").front() == R"({"text":"hello"})");
-  context.run(*action, {{"webhook", slack.url("/wrong")}, {"webhook-type", "incoming-webhook"}, {"payload", "{}"}});
+  context.run(
+      *action,
+      {{"webhook", slack.url("/wrong")}, {"webhook-type", "incoming-webhook"}, {"payload", "{}"}});
   CHECK(context.outputs["ok"] == "false");
-  CHECK_THROWS_AS(context.run(*action, {{"webhook", slack.url("/wrong")}, {"webhook-type", "incoming-webhook"}, {"payload", "{}"}, {"errors", "true"}}), Error);
+  CHECK_THROWS_AS(context.run(*action, {{"webhook", slack.url("/wrong")},
+                                        {"webhook-type", "incoming-webhook"},
+                                        {"payload", "{}"},
+                                        {"errors", "true"}}),
+                  Error);
 }

@@ -36,7 +36,8 @@ std::vector<std::string> words_of(ActionContext& context, std::string_view name)
 
 // A value in the CSV that docker's actions take: "a,b" in quotes is one.
 std::string unquoted(std::string text) {
-  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') return replace_all(text.substr(1, text.size() - 2), "\"\"", "\"");
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"')
+    return replace_all(text.substr(1, text.size() - 2), "\"\"", "\"");
   return text;
 }
 
@@ -49,11 +50,14 @@ class CommitFiles {
     os::make_dirs(tree);
     auto env = os::environment();
     env["GIT_INDEX_FILE"] = index.string();
-    auto done = os::capture({.argv = {"git", "-C", context.source_repository().string(), "-c", "safe.directory=*", "--work-tree=" + tree.string(), "checkout",
-                                      "-q", "-f", context.github().get_string("sha"), "--", "."},
-                             .env = std::move(env)},
-                            context.stop(), Deadline::in(std::chrono::minutes(10)));
-    if (!done.exit.ok()) fail(Fault::failed, "taking the commit as the build's context: {}", trim(done.err));
+    auto done =
+        os::capture({.argv = {"git", "-C", context.source_repository().string(), "-c",
+                              "safe.directory=*", "--work-tree=" + tree.string(), "checkout", "-q",
+                              "-f", context.github().get_string("sha"), "--", "."},
+                     .env = std::move(env)},
+                    context.stop(), Deadline::in(std::chrono::minutes(10)));
+    if (!done.exit.ok())
+      fail(Fault::failed, "taking the commit as the build's context: {}", trim(done.err));
     path_ = tree;
   }
   [[nodiscard]] const fs::path& path() const { return path_; }
@@ -71,11 +75,18 @@ class Shown {
     using Kind = image::Progress::Kind;
     auto number = progress.step;
     switch (progress.kind) {
-      case Kind::started: return say(fmt::format("#{} {}", number, progress.name));
-      case Kind::done: return say(fmt::format("#{} DONE {}", number, formats::print_duration(progress.took)));
-      case Kind::cached: return say(fmt::format("#{} {}\n#{} CACHED", number, progress.name, number));
-      case Kind::failed: return say(fmt::format("#{} ERROR: {}", number, progress.name));
-      case Kind::message: return say(progress.took.count() > 0 ? fmt::format("{} ({})", progress.name, formats::print_duration(progress.took)) : progress.name);
+      case Kind::started:
+        return say(fmt::format("#{} {}", number, progress.name));
+      case Kind::done:
+        return say(fmt::format("#{} DONE {}", number, formats::print_duration(progress.took)));
+      case Kind::cached:
+        return say(fmt::format("#{} {}\n#{} CACHED", number, progress.name, number));
+      case Kind::failed:
+        return say(fmt::format("#{} ERROR: {}", number, progress.name));
+      case Kind::message:
+        return say(progress.took.count() > 0 ? fmt::format("{} ({})", progress.name,
+                                                           formats::print_duration(progress.took))
+                                             : progress.name);
       case Kind::output:
         for (auto line : lines_of(progress.name)) say(fmt::format("#{} {}", number, line));
     }
@@ -91,10 +102,18 @@ class BuildPush final : public workflow::Action {
   explicit BuildPush(const Dependencies& dependencies) : dependencies_(dependencies) {}
 
   [[nodiscard]] std::vector<workflow::ActionInput> inputs() const override {
-    std::vector<workflow::ActionInput> all = {{"load", "false"}, {"no-cache", "false"}, {"pull", "false"}, {"push", "false"}, {"github-token", "${{ github.token }}"}};
-    for (const char* name : {"add-hosts", "allow", "annotations", "attests", "build-args", "build-contexts", "builder", "cache-from", "cache-to", "call",
-                             "cgroup-parent", "context", "file", "labels", "network", "no-cache-filters", "outputs", "platforms", "provenance", "sbom",
-                             "secrets", "secret-envs", "secret-files", "shm-size", "ssh", "tags", "target", "ulimit"}) {
+    std::vector<workflow::ActionInput> all = {{"load", "false"},
+                                              {"no-cache", "false"},
+                                              {"pull", "false"},
+                                              {"push", "false"},
+                                              {"github-token", "${{ github.token }}"}};
+    for (const char* name : {"add-hosts",  "allow",          "annotations",   "attests",
+                             "build-args", "build-contexts", "builder",       "cache-from",
+                             "cache-to",   "call",           "cgroup-parent", "context",
+                             "file",       "labels",         "network",       "no-cache-filters",
+                             "outputs",    "platforms",      "provenance",    "sbom",
+                             "secrets",    "secret-envs",    "secret-files",  "shm-size",
+                             "ssh",        "tags",           "target",        "ulimit"}) {
       all.push_back({name, std::nullopt});
     }
     return all;
@@ -111,8 +130,12 @@ class BuildPush final : public workflow::Action {
     std::vector<std::string> hosts;
     for (const auto& reference : pushes) hosts.push_back(reference.host);
     auto registry = registry_client(context, dependencies_, hosts);
-    image::BuildEnvironment environment{.state = dependencies_.state / "images", .store = dependencies_.store, .layers = dependencies_.layers,
-                                        .registry = *registry, .runtime = dependencies_.runtime, .log = dependencies_.log};
+    image::BuildEnvironment environment{.state = dependencies_.state / "images",
+                                        .store = dependencies_.store,
+                                        .layers = dependencies_.layers,
+                                        .registry = *registry,
+                                        .runtime = dependencies_.runtime,
+                                        .log = dependencies_.log};
     auto lease = dependencies_.store.lease();  // until the image is pushed
     context.group("Building");
     image::BuildResult built;
@@ -132,21 +155,24 @@ class BuildPush final : public workflow::Action {
     refuse(context);
     image::BuildRequest request;
     set_context(context, request, commit);
-    image::BuildFlags flags{.environment = [&context](const std::string& name) -> std::optional<std::string> {
-                              auto found = context.env().find(name);
-                              return found == context.env().end() ? std::nullopt : std::optional(found->second);
-                            },
-                            .cwd = {},
-                            .locate = [&context](const std::string& path) { return job_file(context, path); }};
+    image::BuildFlags flags{
+        .environment = [&context](const std::string& name) -> std::optional<std::string> {
+          auto found = context.env().find(name);
+          return found == context.env().end() ? std::nullopt : std::optional(found->second);
+        },
+        .cwd = {},
+        .locate = [&context](const std::string& path) { return job_file(context, path); }};
     request.tags = words_of(context, "tags");
     for (const auto& line : context.list("build-args")) image::add_build_arg(request, line, flags);
     for (const auto& line : context.list("labels")) image::add_pair(request.labels, "labels", line);
     for (const auto& line : context.list("annotations")) {
       auto at = line.find(':');  // "manifest:key=value"
       bool has_level = at != std::string::npos && at < line.find('=');
-      image::add_pair(request.annotations, "annotations", has_level ? std::string_view(line).substr(at + 1) : line);
+      image::add_pair(request.annotations, "annotations",
+                      has_level ? std::string_view(line).substr(at + 1) : line);
     }
-    for (const auto& line : context.list("build-contexts")) image::add_build_context(request, line, flags);
+    for (const auto& line : context.list("build-contexts"))
+      image::add_build_context(request, line, flags);
     for (const auto& line : context.list("ssh")) image::add_ssh(request, line, flags);
     for (const auto& line : context.list("outputs")) image::add_output(request, line, flags);
     add_secrets(context, request, flags);
@@ -156,19 +182,25 @@ class BuildPush final : public workflow::Action {
     request.no_cache = context.flag("no-cache", false);
     request.pull = context.flag("pull", false);
     auto allowed = words_of(context, "allow");
-    request.allow_insecure = std::find(allowed.begin(), allowed.end(), "security.insecure") != allowed.end();
+    request.allow_insecure =
+        std::find(allowed.begin(), allowed.end(), "security.insecure") != allowed.end();
     auto platforms = words_of(context, "platforms");
-    if (platforms.size() > 1) fail(Fault::unsupported, "several platforms in one build are not supported yet: '{}'", fmt::join(platforms, ","));
+    if (platforms.size() > 1)
+      fail(Fault::unsupported, "several platforms in one build are not supported yet: '{}'",
+           fmt::join(platforms, ","));
     if (!platforms.empty()) request.platform = platforms.front();
     return request;
   }
 
   // What would change the result and is not built yet is refused; what only steers buildx's own caches has no effect here.
   static void refuse(ActionContext& context) {
-    for (const char* name : {"attests", "call", "cgroup-parent", "no-cache-filters", "shm-size", "ulimit"}) {
-      if (!context.text(name).empty()) fail(Fault::unsupported, "the input {} is not supported yet", name);
+    for (const char* name :
+         {"attests", "call", "cgroup-parent", "no-cache-filters", "shm-size", "ulimit"}) {
+      if (!context.text(name).empty())
+        fail(Fault::unsupported, "the input {} is not supported yet", name);
     }
-    if (auto sbom = context.text("sbom"); !sbom.empty() && sbom != "false") fail(Fault::unsupported, "the input sbom is not supported yet");
+    if (auto sbom = context.text("sbom"); !sbom.empty() && sbom != "false")
+      fail(Fault::unsupported, "the input sbom is not supported yet");
   }
 
   // The run's own commit by its address, as docker's action names it when it has no `context`.
@@ -177,31 +209,38 @@ class BuildPush final : public workflow::Action {
     auto url = github.get_string("server_url") + "/" + github.get_string("repository") + ".git";
     if (!given.starts_with(url)) return false;
     auto ref = given.substr(url.size());
-    return ref.empty() || ref == "#" + github.get_string("sha") || ref == "#" + github.get_string("ref");
+    return ref.empty() || ref == "#" + github.get_string("sha") ||
+           ref == "#" + github.get_string("ref");
   }
 
-  static void set_context(ActionContext& context, image::BuildRequest& request, std::optional<CommitFiles>& commit) {
+  static void set_context(ActionContext& context, image::BuildRequest& request,
+                          std::optional<CommitFiles>& commit) {
     std::string given = context.text("context");
     std::string file = context.text("file");
     constexpr std::string_view kDefault = "{{defaultContext}}";
     if (given.empty() || given.starts_with(kDefault) || is_own_commit(context, given)) {
       commit.emplace(context);
       bool names_a_part = given.starts_with(kDefault) && given.size() > kDefault.size();
-      std::string below = names_a_part ? given.substr(kDefault.size() + 1) : "";  // "{{defaultContext}}:sub"
+      std::string below =
+          names_a_part ? given.substr(kDefault.size() + 1) : "";  // "{{defaultContext}}:sub"
       request.context = below.empty() ? commit->path() : commit->path() / below;
       if (!file.empty()) request.dockerfile = request.context / file;
       return;
     }
-    if (given.find("://") != std::string::npos) fail(Fault::unsupported, "a context from the network is not supported yet: '{}'", given);
+    if (given.find("://") != std::string::npos)
+      fail(Fault::unsupported, "a context from the network is not supported yet: '{}'", given);
     request.context = job_file(context, given);
     if (!file.empty()) request.dockerfile = job_file(context, file);
   }
 
-  static void add_secrets(ActionContext& context, image::BuildRequest& request, const image::BuildFlags& flags) {
+  static void add_secrets(ActionContext& context, image::BuildRequest& request,
+                          const image::BuildFlags& flags) {
     auto pair = [](const std::string& line, std::string_view input) {
       std::string text = unquoted(line);
       auto at = text.find('=');
-      if (at == std::string::npos || at == 0) fail(Fault::bad_input, "{} is not a secret: {} has lines of the form id=value", line.substr(0, at), input);
+      if (at == std::string::npos || at == 0)
+        fail(Fault::bad_input, "{} is not a secret: {} has lines of the form id=value",
+             line.substr(0, at), input);
       return std::pair(text.substr(0, at), text.substr(at + 1));
     };
     for (const auto& line : context.list("secrets")) {
@@ -218,10 +257,12 @@ class BuildPush final : public workflow::Action {
     }
   }
 
-  void push(ActionContext& context, oci::RegistryClient& registry, image::BuildResult& built, const std::vector<oci::Reference>& references) const {
+  void push(ActionContext& context, oci::RegistryClient& registry, image::BuildResult& built,
+            const std::vector<oci::Reference>& references) const {
     if (references.empty()) return;
     auto digest = oci::Digest::parse(built.manifest_digest);
-    oci::Descriptor image{.media_type = built.media_type, .digest = digest, .size = built.manifest_size};
+    oci::Descriptor image{
+        .media_type = built.media_type, .digest = digest, .size = built.manifest_size};
     for (const auto& reference : references) {
       auto began = std::chrono::steady_clock::now();
       while_doing(fmt::format("pushing {}", reference), [&] {
@@ -231,17 +272,21 @@ class BuildPush final : public workflow::Action {
           return;
         }
         registry.push(dependencies_.store, image, reference, {}, context.stop());
-        auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
-        context.log(fmt::format("pushed {}@{} ({})", reference, built.manifest_digest, formats::print_duration(took)));
+        auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+            std::chrono::steady_clock::now() - began);
+        context.log(fmt::format("pushed {}@{} ({})", reference, built.manifest_digest,
+                                formats::print_duration(took)));
       });
       built.pushed.push_back(reference.str());
     }
   }
 
   static void publish(ActionContext& context, const image::BuildResult& built) {
-    Json metadata = Json::object({{"containerimage.config.digest", built.config_digest}, {"containerimage.digest", built.manifest_digest}});
-    metadata["containerimage.descriptor"] =
-        Json::object({{"mediaType", built.media_type}, {"digest", built.manifest_digest}, {"size", built.manifest_size}});
+    Json metadata = Json::object({{"containerimage.config.digest", built.config_digest},
+                                  {"containerimage.digest", built.manifest_digest}});
+    metadata["containerimage.descriptor"] = Json::object({{"mediaType", built.media_type},
+                                                          {"digest", built.manifest_digest},
+                                                          {"size", built.manifest_size}});
     if (!built.names.empty()) metadata["image.name"] = join(built.names, ",");
     context.group("ImageID");
     context.log(built.config_digest);
@@ -260,6 +305,8 @@ class BuildPush final : public workflow::Action {
 
 }  // namespace
 
-std::unique_ptr<workflow::Action> make_build_push(const Dependencies& dependencies) { return std::make_unique<BuildPush>(dependencies); }
+std::unique_ptr<workflow::Action> make_build_push(const Dependencies& dependencies) {
+  return std::make_unique<BuildPush>(dependencies);
+}
 
 }  // namespace slipway::actions

@@ -16,12 +16,14 @@ namespace fs = std::filesystem;
 using workflow::ActionContext;
 
 workflow::CacheStore store_of(ActionContext& context, const Dependencies& dependencies) {
-  return workflow::CacheStore(dependencies.state / "cache", context.github().get_string("repository", "none"));
+  return workflow::CacheStore(dependencies.state / "cache",
+                              context.github().get_string("repository", "none"));
 }
 
 // How the official client would compress in this job, which is part of the version that its caches have.
 std::string compression_of(ActionContext& context) {
-  return context.machine().find_program("zstd", context.env_or("PATH")) ? "zstd-without-long" : "gzip";
+  return context.machine().find_program("zstd", context.env_or("PATH")) ? "zstd-without-long"
+                                                                        : "gzip";
 }
 
 std::vector<std::string> versions_of(ActionContext& context) {
@@ -33,8 +35,10 @@ std::vector<std::string> versions_of(ActionContext& context) {
 }
 
 void check_key(const std::string& key) {
-  if (key.size() > 512) fail(Fault::bad_input, "Key Validation Error: {} cannot be larger than 512 characters.", key);
-  if (key.find(',') != std::string::npos) fail(Fault::bad_input, "Key Validation Error: {} cannot contain commas.", key);
+  if (key.size() > 512)
+    fail(Fault::bad_input, "Key Validation Error: {} cannot be larger than 512 characters.", key);
+  if (key.find(',') != std::string::npos)
+    fail(Fault::bad_input, "Key Validation Error: {} cannot contain commas.", key);
 }
 
 /// Restores; the key that was found is kept for save().
@@ -43,10 +47,14 @@ void restore(ActionContext& context, const Dependencies& dependencies) {
   check_key(key);
   context.save_state("CACHE_KEY", key);
   auto scope = workflow::cache_scope(context.github());
-  auto found = store_of(context, dependencies).find(key, context.list("restore-keys"), versions_of(context), scope.read);
+  auto found = store_of(context, dependencies)
+                   .find(key, context.list("restore-keys"), versions_of(context), scope.read);
   context.set_output("cache-primary-key", key);
   if (!found) {
-    if (context.flag("fail-on-cache-miss", false)) fail(Fault::not_found, "Failed to restore cache entry. Exiting as fail-on-cache-miss is set. Input key: {}", key);
+    if (context.flag("fail-on-cache-miss", false))
+      fail(Fault::not_found,
+           "Failed to restore cache entry. Exiting as fail-on-cache-miss is set. Input key: {}",
+           key);
     context.log("Cache not found for input keys: " + key);
     return;
   }
@@ -58,18 +66,23 @@ void restore(ActionContext& context, const Dependencies& dependencies) {
     return;
   }
   auto exit = unpack_tar(context, found->archive);
-  if (!exit.ok()) fail(Fault::failed, "unpacking the cache '{}' failed with {}", found->key, os::to_string(exit));
+  if (!exit.ok())
+    fail(Fault::failed, "unpacking the cache '{}' failed with {}", found->key, os::to_string(exit));
   context.log("Cache restored from key: " + found->key);
 }
 
 void save(ActionContext& context, const Dependencies& dependencies, const std::string& key) {
   auto found = find_paths(context, context.list("path"));
   if (found.paths.empty()) {
-    context.warning("Path Validation Error: Path(s) specified in the action for caching do(es) not exist, hence no cache is being saved.");
+    context.warning(
+        "Path Validation Error: Path(s) specified in the action for caching do(es) not exist, "
+        "hence no cache is being saved.");
     return;
   }
   const auto& workspace = context.machine().paths().workspace;
-  auto relative = [&](const std::string& path) { return fs::path(path).lexically_relative(workspace).string(); };
+  auto relative = [&](const std::string& path) {
+    return fs::path(path).lexically_relative(workspace).string();
+  };
   auto store = store_of(context, dependencies);
   auto directory = store.make_upload_directory();
   std::vector<std::string> argv = {"tar", "-cf", "-", "-P", "-C", workspace};
@@ -80,7 +93,11 @@ void save(ActionContext& context, const Dependencies& dependencies, const std::s
     auto scope = workflow::cache_scope(context.github());
     auto compression = compression_of(context);
     auto version = workflow::cache_version(context.list("path"), compression);
-    bool saved = store.save({.key = key, .version = version, .ref = scope.write, .expected = compression}, directory / "cache.tar").has_value();
+    bool saved =
+        store
+            .save({.key = key, .version = version, .ref = scope.write, .expected = compression},
+                  directory / "cache.tar")
+            .has_value();
     context.log(saved ? "Cache saved with key: " + key : "Cache already exists with key: " + key);
   } else {
     context.warning(fmt::format("packing the cache failed with {}", os::to_string(exit)));
@@ -89,14 +106,18 @@ void save(ActionContext& context, const Dependencies& dependencies, const std::s
 }
 
 std::vector<workflow::ActionInput> cache_inputs() {
-  return {{"path", std::nullopt, true},          {"key", std::nullopt, true},    {"restore-keys", std::nullopt}, {"upload-chunk-size", std::nullopt}, {"enableCrossOsArchive", "false"},
-          {"fail-on-cache-miss", "false"}, {"lookup-only", "false"}, {"save-always", "false"}};
+  return {{"path", std::nullopt, true},      {"key", std::nullopt, true},
+          {"restore-keys", std::nullopt},    {"upload-chunk-size", std::nullopt},
+          {"enableCrossOsArchive", "false"}, {"fail-on-cache-miss", "false"},
+          {"lookup-only", "false"},          {"save-always", "false"}};
 }
 
 class Cache final : public workflow::Action {
  public:
   explicit Cache(const Dependencies& dependencies) : dependencies_(dependencies) {}
-  [[nodiscard]] std::vector<workflow::ActionInput> inputs() const override { return cache_inputs(); }
+  [[nodiscard]] std::vector<workflow::ActionInput> inputs() const override {
+    return cache_inputs();
+  }
   void run(ActionContext& context) override { restore(context, dependencies_); }
   [[nodiscard]] bool has_post() const override { return true; }
   [[nodiscard]] bool posts_only_after_success() const override { return true; }
@@ -117,7 +138,9 @@ class Cache final : public workflow::Action {
 class CacheRestore final : public workflow::Action {
  public:
   explicit CacheRestore(const Dependencies& dependencies) : dependencies_(dependencies) {}
-  [[nodiscard]] std::vector<workflow::ActionInput> inputs() const override { return cache_inputs(); }
+  [[nodiscard]] std::vector<workflow::ActionInput> inputs() const override {
+    return cache_inputs();
+  }
   void run(ActionContext& context) override { restore(context, dependencies_); }
 
  private:
@@ -128,7 +151,10 @@ class CacheSave final : public workflow::Action {
  public:
   explicit CacheSave(const Dependencies& dependencies) : dependencies_(dependencies) {}
   [[nodiscard]] std::vector<workflow::ActionInput> inputs() const override {
-    return {{"path", std::nullopt, true}, {"key", std::nullopt, true}, {"upload-chunk-size", std::nullopt}, {"enableCrossOsArchive", "false"}};
+    return {{"path", std::nullopt, true},
+            {"key", std::nullopt, true},
+            {"upload-chunk-size", std::nullopt},
+            {"enableCrossOsArchive", "false"}};
   }
   void run(ActionContext& context) override {
     auto key = context.text("key");
@@ -142,8 +168,14 @@ class CacheSave final : public workflow::Action {
 
 }  // namespace
 
-std::unique_ptr<workflow::Action> make_cache(const Dependencies& dependencies) { return std::make_unique<Cache>(dependencies); }
-std::unique_ptr<workflow::Action> make_cache_restore(const Dependencies& dependencies) { return std::make_unique<CacheRestore>(dependencies); }
-std::unique_ptr<workflow::Action> make_cache_save(const Dependencies& dependencies) { return std::make_unique<CacheSave>(dependencies); }
+std::unique_ptr<workflow::Action> make_cache(const Dependencies& dependencies) {
+  return std::make_unique<Cache>(dependencies);
+}
+std::unique_ptr<workflow::Action> make_cache_restore(const Dependencies& dependencies) {
+  return std::make_unique<CacheRestore>(dependencies);
+}
+std::unique_ptr<workflow::Action> make_cache_save(const Dependencies& dependencies) {
+  return std::make_unique<CacheSave>(dependencies);
+}
 
 }  // namespace slipway::actions

@@ -42,6 +42,8 @@ class Catalog final : public workflow::ActionCatalog {
 
 }  // namespace
 
-std::unique_ptr<workflow::ActionCatalog> make_catalog(const Dependencies& dependencies) { return std::make_unique<Catalog>(dependencies); }
+std::unique_ptr<workflow::ActionCatalog> make_catalog(const Dependencies& dependencies) {
+  return std::make_unique<Catalog>(dependencies);
+}
 
 }  // namespace slipway::actions

@@ -25,10 +25,11 @@ namespace slipway::actions {
 
 /// What the built-in actions work with. Everything borrowed outlives the catalog.
 struct Dependencies {
-  std::filesystem::path state;  ///< STATE: caches in STATE/cache, artifacts in STATE/runs/ID/artifacts
-  oci::BlobStore& store;        ///< the local image store
+  std::filesystem::path
+      state;              ///< STATE: caches in STATE/cache, artifacts in STATE/runs/ID/artifacts
+  oci::BlobStore& store;  ///< the local image store
   oci::LayerCache& layers;
-  container::Runtime& runtime;  ///< runs RUN steps
+  container::Runtime& runtime;       ///< runs RUN steps
   ledger::Ledger* ledger = nullptr;  ///< takes releases; null: none are recorded
   /// How registries are reached besides ActionContext::route (base images: a local mirror of Docker Hub).
   std::vector<oci::RegistryEndpoint> endpoints;

@@ -17,29 +17,41 @@ namespace fs = std::filesystem;
 using workflow::ActionContext;
 
 bool is_commit(std::string_view text) {
-  return (text.size() == 40 || text.size() == 64) && text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
+  return (text.size() == 40 || text.size() == 64) &&
+         text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
 }
 
 /// Git on a directory of the job, by the machine's own git program.
 class Repository {
  public:
-  Repository(fs::path directory, std::stop_token stop) : directory_(std::move(directory)), stop_(std::move(stop)) {}
+  Repository(fs::path directory, std::stop_token stop)
+      : directory_(std::move(directory)), stop_(std::move(stop)) {}
 
   std::string run(std::vector<std::string> words) const {
-    std::vector<std::string> argv = {"git", "-C", directory_.string(), "-c", "safe.directory=*", "-c", "advice.detachedHead=false"};
+    std::vector<std::string> argv = {"git",
+                                     "-C",
+                                     directory_.string(),
+                                     "-c",
+                                     "safe.directory=*",
+                                     "-c",
+                                     "advice.detachedHead=false"};
     argv.insert(argv.end(), words.begin(), words.end());
     auto env = os::environment();
     env["GIT_TERMINAL_PROMPT"] = "0";
     env["GIT_CONFIG_NOSYSTEM"] = "1";
     env["GIT_LFS_SKIP_SMUDGE"] = "1";
     for (const char* name : {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}) env.erase(name);
-    auto done = os::capture({.argv = std::move(argv), .env = std::move(env)}, stop_, Deadline::in(std::chrono::minutes(30)));
-    if (!done.exit.ok()) fail(Fault::failed, "git {}: {}", words.front(), trim(done.err.empty() ? done.out : done.err));
+    auto done = os::capture({.argv = std::move(argv), .env = std::move(env)}, stop_,
+                            Deadline::in(std::chrono::minutes(30)));
+    if (!done.exit.ok())
+      fail(Fault::failed, "git {}: {}", words.front(),
+           trim(done.err.empty() ? done.out : done.err));
     return done.out;
   }
   [[nodiscard]] std::optional<std::string> resolve(const std::string& name) const {
     try {
-      return std::string(trim(run({"rev-parse", "--verify", "--quiet", "--end-of-options", name + "^{commit}"})));
+      return std::string(
+          trim(run({"rev-parse", "--verify", "--quiet", "--end-of-options", name + "^{commit}"})));
     } catch (const Error&) {
       return std::nullopt;  // rev-parse says nothing more than that there is none
     }
@@ -59,7 +71,8 @@ struct Target {
 
 Target find_target(ActionContext& context, const Repository& source) {
   std::string given = context.text("ref");
-  if (given.empty()) return {context.github().get_string("ref"), context.github().get_string("sha")};
+  if (given.empty())
+    return {context.github().get_string("ref"), context.github().get_string("sha")};
   if (is_commit(given)) {
     auto sha = source.resolve(given);
     if (!sha) fail(Fault::not_found, "the repository has no commit '{}'", given);
@@ -69,7 +82,8 @@ Target find_target(ActionContext& context, const Repository& source) {
     if (*prefix == '\0' && !given.starts_with("refs/")) continue;
     auto sha = source.resolve(prefix + given);
     if (!sha) continue;
-    std::string ref = std::string_view(prefix) == "refs/remotes/origin/" ? "refs/heads/" + given : prefix + given;
+    std::string ref =
+        std::string_view(prefix) == "refs/remotes/origin/" ? "refs/heads/" + given : prefix + given;
     return {ref, *sha};
   }
   fail(Fault::not_found, "A branch or tag with the name '{}' could not be found", given);
@@ -78,16 +92,32 @@ Target find_target(ActionContext& context, const Repository& source) {
 class Checkout final : public workflow::Action {
  public:
   [[nodiscard]] std::vector<workflow::ActionInput> inputs() const override {
-    return {{"repository", "${{ github.repository }}"}, {"ref", std::nullopt}, {"token", "${{ github.token }}"},
-            {"ssh-key", std::nullopt}, {"ssh-known-hosts", std::nullopt}, {"ssh-strict", "true"}, {"ssh-user", "git"},
-            {"persist-credentials", "true"}, {"path", std::nullopt}, {"clean", "true"}, {"filter", std::nullopt},
-            {"sparse-checkout", std::nullopt}, {"sparse-checkout-cone-mode", "true"}, {"fetch-depth", "1"}, {"fetch-tags", "false"},
-            {"show-progress", "true"}, {"lfs", "false"}, {"submodules", "false"}, {"set-safe-directory", "true"},
-            {"github-server-url", std::nullopt}, {"allow-unsafe-pr-checkout", std::nullopt}};
+    return {{"repository", "${{ github.repository }}"},
+            {"ref", std::nullopt},
+            {"token", "${{ github.token }}"},
+            {"ssh-key", std::nullopt},
+            {"ssh-known-hosts", std::nullopt},
+            {"ssh-strict", "true"},
+            {"ssh-user", "git"},
+            {"persist-credentials", "true"},
+            {"path", std::nullopt},
+            {"clean", "true"},
+            {"filter", std::nullopt},
+            {"sparse-checkout", std::nullopt},
+            {"sparse-checkout-cone-mode", "true"},
+            {"fetch-depth", "1"},
+            {"fetch-tags", "false"},
+            {"show-progress", "true"},
+            {"lfs", "false"},
+            {"submodules", "false"},
+            {"set-safe-directory", "true"},
+            {"github-server-url", std::nullopt},
+            {"allow-unsafe-pr-checkout", std::nullopt}};
   }
 
   void run(ActionContext& context) override {
-    if (!context.text("ssh-key").empty()) fail(Fault::unsupported, "the input ssh-key is not supported yet: use a token");
+    if (!context.text("ssh-key").empty())
+      fail(Fault::unsupported, "the input ssh-key is not supported yet: use a token");
     std::string path = job_path(context, context.text("path"));
     std::string workspace = context.machine().paths().workspace;
     if (path != workspace && !path.starts_with(workspace + "/")) {
@@ -110,7 +140,8 @@ class Checkout final : public workflow::Action {
   // Jobs may run as another user than the one that owns the files.
   static void trust(ActionContext& context, const std::string& path) {
     if (!context.flag("set-safe-directory", true)) return;
-    fs::path file = context.machine().outside(context.env_or("HOME", context.machine().paths().home) + "/.gitconfig");
+    fs::path file = context.machine().outside(
+        context.env_or("HOME", context.machine().paths().home) + "/.gitconfig");
     std::string text = os::read_file_if_exists(file).value_or("");
     if (text.find("directory = " + path + "\n") != std::string::npos) return;
     os::make_dirs(file.parent_path());
@@ -128,19 +159,23 @@ class Checkout final : public workflow::Action {
     switch_to(copy, target);
     if (context.is_dirty_run() && context.text("ref").empty()) {
       auto count = copy_changes(context.source_repository(), directory, context.stop());
-      context.log(fmt::format("Took {} changed file{} of the working tree on top", count, count == 1 ? "" : "s"));
+      context.log(fmt::format("Took {} changed file{} of the working tree on top", count,
+                              count == 1 ? "" : "s"));
     }
     context.set_output("ref", target.ref);
     context.set_output("commit", target.sha);
-    context.log(fmt::format("Checked out {} at {}", target.ref.empty() ? target.sha : target.ref, target.sha.substr(0, 12)));
+    context.log(fmt::format("Checked out {} at {}", target.ref.empty() ? target.sha : target.ref,
+                            target.sha.substr(0, 12)));
   }
 
   static void prepare(ActionContext& context, const Repository& copy) {
-    auto url = fmt::format("{}/{}", context.github().get_string("server_url", "https://github.com"), context.text("repository"));
+    auto url = fmt::format("{}/{}", context.github().get_string("server_url", "https://github.com"),
+                           context.text("repository"));
     if (!fs::exists(copy.directory() / ".git")) {
       // What lies where the repository is to be goes, as with the official action.
       if (context.flag("clean", true)) {
-        for (const auto& entry : fs::directory_iterator(copy.directory())) os::remove_tree(entry.path());
+        for (const auto& entry : fs::directory_iterator(copy.directory()))
+          os::remove_tree(entry.path());
       }
       copy.run({"init", "-q", "."});
       copy.run({"remote", "add", "origin", url});
@@ -153,9 +188,11 @@ class Checkout final : public workflow::Action {
     }
   }
 
-  static void fetch(ActionContext& context, const Repository& copy, const Target& target, long long depth) {
-    std::vector<std::string> words = {"fetch", "-q", "--prune", "--no-recurse-submodules",
-                                      "--upload-pack=git -c safe.directory=* -c uploadpack.allowAnySHA1InWant=true upload-pack"};
+  static void fetch(ActionContext& context, const Repository& copy, const Target& target,
+                    long long depth) {
+    std::vector<std::string> words = {
+        "fetch", "-q", "--prune", "--no-recurse-submodules",
+        "--upload-pack=git -c safe.directory=* -c uploadpack.allowAnySHA1InWant=true upload-pack"};
     words.emplace_back("--no-tags");  // the refspecs say which
     if (depth > 0) {
       words.push_back(fmt::format("--depth={}", depth));
@@ -185,7 +222,8 @@ class Checkout final : public workflow::Action {
 
   // The ref in the copy that keeps the commit.
   static std::string tracking(const Target& target) {
-    if (target.ref.starts_with("refs/heads/")) return "refs/remotes/origin/" + target.ref.substr(11);
+    if (target.ref.starts_with("refs/heads/"))
+      return "refs/remotes/origin/" + target.ref.substr(11);
     if (target.ref.starts_with("refs/pull/")) return "refs/remotes/pull/" + target.ref.substr(10);
     if (target.ref.starts_with("refs/tags/")) return target.ref;
     return "refs/remotes/origin/slipway-" + target.sha.substr(0, 12);
@@ -194,7 +232,9 @@ class Checkout final : public workflow::Action {
   static void sparse(ActionContext& context, const Repository& copy) {
     auto patterns = context.list("sparse-checkout");
     if (patterns.empty()) return;
-    std::vector<std::string> words = {"sparse-checkout", "set", context.flag("sparse-checkout-cone-mode", true) ? "--cone" : "--no-cone"};
+    std::vector<std::string> words = {
+        "sparse-checkout", "set",
+        context.flag("sparse-checkout-cone-mode", true) ? "--cone" : "--no-cone"};
     words.insert(words.end(), patterns.begin(), patterns.end());
     copy.run(words);
   }
@@ -210,7 +250,8 @@ class Checkout final : public workflow::Action {
     }
   }
 
-  static void from_server(ActionContext& context, const std::string& path, const std::string& repository) {
+  static void from_server(ActionContext& context, const std::string& path,
+                          const std::string& repository) {
     auto server = context.text("github-server-url");
     if (server.empty()) server = context.github().get_string("server_url", "https://github.com");
     auto git = [&](std::vector<std::string> words, const char* doing) {
@@ -239,12 +280,14 @@ class Checkout final : public workflow::Action {
     if (context.flag("lfs", false)) must(context, {"git", "lfs", "pull"}, path);
     if (wanted != "true" && wanted != "recursive") return;
     std::vector<std::string> words = {"git", "submodule", "update", "--init", "--force"};
-    if (auto depth = to_integer(context.text("fetch-depth")).value_or(1); depth > 0) words.push_back(fmt::format("--depth={}", depth));
+    if (auto depth = to_integer(context.text("fetch-depth")).value_or(1); depth > 0)
+      words.push_back(fmt::format("--depth={}", depth));
     if (wanted == "recursive") words.emplace_back("--recursive");
     must(context, words, path);
   }
 
-  static void must(ActionContext& context, const std::vector<std::string>& argv, const std::string& cwd) {
+  static void must(ActionContext& context, const std::vector<std::string>& argv,
+                   const std::string& cwd) {
     if (auto exit = context.run(argv, {{"GIT_TERMINAL_PROMPT", "0"}}, cwd); !exit.ok()) {
       fail(Fault::failed, "'{}' failed with {}", join(argv, " "), os::to_string(exit));
     }

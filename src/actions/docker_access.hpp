@@ -23,7 +23,8 @@ struct EcrHost {
 std::optional<EcrHost> parse_ecr_host(std::string_view host);
 /// A client that reaches registries as the job does, with its logins.
 ///   hosts  registries that will be asked, besides all of ECR
-std::unique_ptr<oci::RegistryClient> registry_client(workflow::ActionContext& context, const Dependencies& dependencies,
+std::unique_ptr<oci::RegistryClient> registry_client(workflow::ActionContext& context,
+                                                     const Dependencies& dependencies,
                                                      const std::vector<std::string>& hosts);
 
 /// One registry's login by ecr:GetAuthorizationToken.
@@ -33,6 +34,8 @@ struct EcrLogin {
   oci::Credentials credentials;
 };
 /// A login for each of the accounts; for the caller's own when there are none. throws Error{denied} with what ECR says
-std::vector<EcrLogin> ecr_logins(workflow::ActionContext& context, const std::vector<std::string>& accounts, const std::string& region = "");
+std::vector<EcrLogin> ecr_logins(workflow::ActionContext& context,
+                                 const std::vector<std::string>& accounts,
+                                 const std::string& region = "");
 
 }  // namespace slipway::actions

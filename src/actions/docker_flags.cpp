@@ -10,8 +10,9 @@ namespace {
 
 const DockerFlag* find(std::span<const DockerFlag> flags, std::string_view word) {
   bool is_long = word.starts_with("--");
-  auto found = std::find_if(flags.begin(), flags.end(),
-                            [&](const DockerFlag& flag) { return is_long ? flag.name == word : flag.letter != 0 && flag.letter == word[1]; });
+  auto found = std::find_if(flags.begin(), flags.end(), [&](const DockerFlag& flag) {
+    return is_long ? flag.name == word : flag.letter != 0 && flag.letter == word[1];
+  });
   return found == flags.end() ? nullptr : &*found;
 }
 
@@ -28,7 +29,8 @@ std::optional<std::string> DockerWords::last(std::string_view name) const {
   return given.empty() ? std::nullopt : std::optional(given.back());
 }
 
-DockerWords read_docker_words(std::span<const std::string> words, std::span<const DockerFlag> flags, std::string_view command) {
+DockerWords read_docker_words(std::span<const std::string> words, std::span<const DockerFlag> flags,
+                              std::string_view command) {
   DockerWords read;
   bool may_be_flag = true;
   for (std::size_t i = 0; i < words.size(); ++i) {

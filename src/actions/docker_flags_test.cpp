@@ -8,9 +8,12 @@
 namespace slipway::actions {
 namespace {
 
-constexpr DockerFlag kFlags[] = {{"--tag", 't'}, {"--file", 'f'}, {"--push", 0, false}, {"--quiet", 'q', false}};
+constexpr DockerFlag kFlags[] = {
+    {"--tag", 't'}, {"--file", 'f'}, {"--push", 0, false}, {"--quiet", 'q', false}};
 
-DockerWords read(std::vector<std::string> words) { return read_docker_words(words, kFlags, "docker build"); }
+DockerWords read(std::vector<std::string> words) {
+  return read_docker_words(words, kFlags, "docker build");
+}
 
 TEST_CASE("a value follows its flag, its letter or a sign of equality") {
   auto words = read({"--tag", "a:1", "--tag=b:2", "-t", "c:3", "-td:4", "-t=e:5", "."});

@@ -33,8 +33,12 @@ std::vector<std::string> images_of(ActionContext& context) {
 class DockerMetadata final : public workflow::Action {
  public:
   [[nodiscard]] std::vector<workflow::ActionInput> inputs() const override {
-    std::vector<workflow::ActionInput> all = {{"context", "workflow"}, {"bake-target", "docker-metadata-action"}, {"github-token", "${{ github.token }}"}};
-    for (const char* name : {"images", "tags", "flavor", "labels", "annotations", "sep-tags", "sep-labels", "sep-annotations"}) all.push_back({name, std::nullopt});
+    std::vector<workflow::ActionInput> all = {{"context", "workflow"},
+                                              {"bake-target", "docker-metadata-action"},
+                                              {"github-token", "${{ github.token }}"}};
+    for (const char* name : {"images", "tags", "flavor", "labels", "annotations", "sep-tags",
+                             "sep-labels", "sep-annotations"})
+      all.push_back({name, std::nullopt});
     return all;
   }
 
@@ -70,10 +74,16 @@ class DockerMetadata final : public workflow::Action {
     const Json& github = context.github();
     const Json* event = github.find("event");
     const Json* repository = event ? event->find("repository") : nullptr;
-    TagFacts facts{.event = github.get_string("event_name"), .ref = github.get_string("ref"), .sha = github.get_string("sha"),
-                   .default_branch = repository ? repository->get_string("default_branch", "main") : "main", .pull_number = {},
-                   .base_ref = github.get_string("base_ref"), .now = formats::iso8601(formats::now())};
-    if (facts.event.starts_with("pull_request") && event && event->contains("number")) facts.pull_number = std::to_string(event->get_int("number"));
+    TagFacts facts{
+        .event = github.get_string("event_name"),
+        .ref = github.get_string("ref"),
+        .sha = github.get_string("sha"),
+        .default_branch = repository ? repository->get_string("default_branch", "main") : "main",
+        .pull_number = {},
+        .base_ref = github.get_string("base_ref"),
+        .now = formats::iso8601(formats::now())};
+    if (facts.event.starts_with("pull_request") && event && event->contains("number"))
+      facts.pull_number = std::to_string(event->get_int("number"));
     return facts;
   }
 
@@ -82,17 +92,23 @@ class DockerMetadata final : public workflow::Action {
     const Json& github = context.github();
     const Json* event = github.find("event");
     const Json* repository = event ? event->find("repository") : nullptr;
-    auto text = [&](const char* key) { return repository && repository->find(key) && repository->find(key)->is_string() ? repository->get_string(key) : std::string(); };
-    std::string url = fmt::format("{}/{}", github.get_string("server_url"), github.get_string("repository"));
+    auto text = [&](const char* key) {
+      return repository && repository->find(key) && repository->find(key)->is_string()
+                 ? repository->get_string(key)
+                 : std::string();
+    };
+    std::string url =
+        fmt::format("{}/{}", github.get_string("server_url"), github.get_string("repository"));
     std::string name = github.get_string("repository");
-    std::map<std::string, std::string> labels = {{"org.opencontainers.image.title", name.substr(name.find('/') + 1)},
-                                                 {"org.opencontainers.image.description", text("description")},
-                                                 {"org.opencontainers.image.url", url},
-                                                 {"org.opencontainers.image.source", url},
-                                                 {"org.opencontainers.image.version", version},
-                                                 {"org.opencontainers.image.created", formats::iso8601_millis(formats::now())},
-                                                 {"org.opencontainers.image.revision", github.get_string("sha")},
-                                                 {"org.opencontainers.image.licenses", ""}};
+    std::map<std::string, std::string> labels = {
+        {"org.opencontainers.image.title", name.substr(name.find('/') + 1)},
+        {"org.opencontainers.image.description", text("description")},
+        {"org.opencontainers.image.url", url},
+        {"org.opencontainers.image.source", url},
+        {"org.opencontainers.image.version", version},
+        {"org.opencontainers.image.created", formats::iso8601_millis(formats::now())},
+        {"org.opencontainers.image.revision", github.get_string("sha")},
+        {"org.opencontainers.image.licenses", ""}};
     for (const auto& line : context.list("labels")) {
       auto at = line.find('=');
       if (at == std::string::npos) fail(Fault::bad_input, "the label '{}' is not key=value", line);
@@ -103,11 +119,14 @@ class DockerMetadata final : public workflow::Action {
     return lines;
   }
 
-  static Json as_json(const std::vector<std::string>& names, const std::vector<std::string>& tags, const std::vector<std::string>& labels) {
-    Json out = Json::object({{"tags", Json::array()}, {"tag-names", Json::array()}, {"labels", Json::object()}});
+  static Json as_json(const std::vector<std::string>& names, const std::vector<std::string>& tags,
+                      const std::vector<std::string>& labels) {
+    Json out = Json::object(
+        {{"tags", Json::array()}, {"tag-names", Json::array()}, {"labels", Json::object()}});
     for (const auto& name : names) out["tags"].push_back(name);
     for (const auto& tag : tags) out["tag-names"].push_back(tag);
-    for (const auto& label : labels) out["labels"][label.substr(0, label.find('='))] = label.substr(label.find('=') + 1);
+    for (const auto& label : labels)
+      out["labels"][label.substr(0, label.find('='))] = label.substr(label.find('=') + 1);
     return out;
   }
 
@@ -119,6 +138,8 @@ class DockerMetadata final : public workflow::Action {
 
 }  // namespace
 
-std::unique_ptr<workflow::Action> make_docker_metadata() { return std::make_unique<DockerMetadata>(); }
+std::unique_ptr<workflow::Action> make_docker_metadata() {
+  return std::make_unique<DockerMetadata>();
+}
 
 }  // namespace slipway::actions

@@ -111,15 +111,20 @@ void add_attestation(std::map<std::string, std::string>& inputs, const std::stri
 
 class DockerTool final : public workflow::JobTool {
  public:
-  explicit DockerTool(const Dependencies& dependencies) : dependencies_(dependencies), build_push_(make_build_push(dependencies_)) {}
+  explicit DockerTool(const Dependencies& dependencies)
+      : dependencies_(dependencies), build_push_(make_build_push(dependencies_)) {}
   [[nodiscard]] std::string name() const override { return "docker"; }
 
   int run(workflow::ToolCall& call) override {
     Words words(call.argv);
     words = words.subspan(1);
     while (!words.empty() && (words[0] == "-D" || words[0] == "--debug")) words = words.subspan(1);
-    if (words.empty() || words[0] == "--help" || words[0] == "help") return say(call, "docker, as slipway answers it in jobs: build, buildx, login, logout, push, pull, tag, images, rmi, inspect, save, load, version, info\n");
-    if (words[0] == "--version" || words[0] == "-v") return say(call, fmt::format("Docker version {}, build slipway\n", kDockerVersion));
+    if (words.empty() || words[0] == "--help" || words[0] == "help")
+      return say(call,
+                 "docker, as slipway answers it in jobs: build, buildx, login, logout, push, pull, "
+                 "tag, images, rmi, inspect, save, load, version, info\n");
+    if (words[0] == "--version" || words[0] == "-v")
+      return say(call, fmt::format("Docker version {}, build slipway\n", kDockerVersion));
     std::string command = words[0];
     words = words.subspan(1);
     if ((command == "image" || command == "builder" || command == "system") && !words.empty()) {
@@ -129,14 +134,21 @@ class DockerTool final : public workflow::JobTool {
     if (command == "buildx") return buildx(call, words);
     using Handler = int (DockerTool::*)(workflow::ToolCall&, Words) const;
     static const std::map<std::string, Handler, std::less<>> kCommands = {
-        {"build", &DockerTool::build},   {"login", &DockerTool::login},     {"logout", &DockerTool::logout}, {"push", &DockerTool::push},
-        {"pull", &DockerTool::pull},     {"tag", &DockerTool::tag},         {"images", &DockerTool::images}, {"ls", &DockerTool::images},
-        {"rmi", &DockerTool::remove},    {"rm", &DockerTool::remove},       {"save", &DockerTool::save},     {"load", &DockerTool::load},
-        {"inspect", &DockerTool::inspect}, {"version", &DockerTool::version}, {"info", &DockerTool::info},   {"context", &DockerTool::contexts}};
+        {"build", &DockerTool::build},     {"login", &DockerTool::login},
+        {"logout", &DockerTool::logout},   {"push", &DockerTool::push},
+        {"pull", &DockerTool::pull},       {"tag", &DockerTool::tag},
+        {"images", &DockerTool::images},   {"ls", &DockerTool::images},
+        {"rmi", &DockerTool::remove},      {"rm", &DockerTool::remove},
+        {"save", &DockerTool::save},       {"load", &DockerTool::load},
+        {"inspect", &DockerTool::inspect}, {"version", &DockerTool::version},
+        {"info", &DockerTool::info},       {"context", &DockerTool::contexts}};
     auto found = kCommands.find(command);
     if (found == kCommands.end()) {
-      fail(Fault::unsupported, "'{}' is not supported yet: in slipway's jobs docker builds, tags, pushes and pulls; containers are "
-                               "started by 'services:' and 'container:'", command);
+      fail(Fault::unsupported,
+           "'{}' is not supported yet: in slipway's jobs docker builds, tags, pushes and pulls; "
+           "containers are "
+           "started by 'services:' and 'container:'",
+           command);
     }
     return (this->*found->second)(call, words);
   }
@@ -151,24 +163,54 @@ class DockerTool final : public workflow::JobTool {
     std::string command = words.empty() ? "version" : words[0];
     if (!words.empty()) words = words.subspan(1);
     if (command == "build" || command == "b") return build(call, words);
-    if (command == "version") return say(call, fmt::format("github.com/docker/buildx {} slipway\n", kBuildxVersion));
+    if (command == "version")
+      return say(call, fmt::format("github.com/docker/buildx {} slipway\n", kBuildxVersion));
     // There is one builder, slipway itself, under whatever name it is given.
-    static constexpr DockerFlag kFlags[] = {{"--name"}, {"--driver"}, {"--driver-opt"}, {"--buildkitd-flags"}, {"--buildkitd-config"}, {"--config"},
-                                            {"--platform"}, {"--node"}, {"--builder"}, {"--format"}, {"--use", 0, false}, {"--append", 0, false},
-                                            {"--bootstrap", 0, false}, {"--default", 0, false}, {"--keep-state", 0, false}, {"--keep-daemon", 0, false},
-                                            {"--force", 'f', false}, {"--all-inactive", 0, false}, {"--all", 'a', false}};
+    static constexpr DockerFlag kFlags[] = {{"--name"},
+                                            {"--driver"},
+                                            {"--driver-opt"},
+                                            {"--buildkitd-flags"},
+                                            {"--buildkitd-config"},
+                                            {"--config"},
+                                            {"--platform"},
+                                            {"--node"},
+                                            {"--builder"},
+                                            {"--format"},
+                                            {"--use", 0, false},
+                                            {"--append", 0, false},
+                                            {"--bootstrap", 0, false},
+                                            {"--default", 0, false},
+                                            {"--keep-state", 0, false},
+                                            {"--keep-daemon", 0, false},
+                                            {"--force", 'f', false},
+                                            {"--all-inactive", 0, false},
+                                            {"--all", 'a', false}};
     auto read = read_docker_words(words, kFlags, "docker buildx " + command);
-    auto builder = read.last("--name").value_or(read.last("--builder").value_or(read.arguments.empty() ? "slipway" : read.arguments[0]));
-    if (command == "create" || command == "use" || command == "rm" || command == "stop" || command == "install") return say(call, builder + "\n");
+    auto builder = read.last("--name").value_or(
+        read.last("--builder").value_or(read.arguments.empty() ? "slipway" : read.arguments[0]));
+    if (command == "create" || command == "use" || command == "rm" || command == "stop" ||
+        command == "install")
+      return say(call, builder + "\n");
     if (command == "inspect") {
-      return say(call, fmt::format("Name:          {0}\nDriver:        docker-container\nLast Activity: 2006-01-02 15:04:05 +0000 UTC\n\nNodes:\nName:                  {0}0\n"
-                                   "Endpoint:              slipway\nStatus:                running\nBuildKit version:      {1}\nPlatforms:             {2}\n",
-                                   builder, kBuildKitVersion, host_platform()));
+      return say(
+          call, fmt::format("Name:          {0}\nDriver:        docker-container\nLast Activity: "
+                            "2006-01-02 15:04:05 +0000 UTC\n\nNodes:\nName:                  {0}0\n"
+                            "Endpoint:              slipway\nStatus:                "
+                            "running\nBuildKit version:      {1}\nPlatforms:             {2}\n",
+                            builder, kBuildKitVersion, host_platform()));
     }
     if (command == "ls") {
-      if (read.last("--format")) return say(call, Json::object({{"Name", "slipway"}, {"Driver", "docker-container"}, {"Current", true}}).dump() + "\n");
-      return say(call, fmt::format("NAME/NODE     DRIVER/ENDPOINT     STATUS    BUILDKIT   PLATFORMS\nslipway*      docker-container\n \\_ slipway0   \\_ slipway          running   {}    {}\n",
-                                   kBuildKitVersion, host_platform()));
+      if (read.last("--format"))
+        return say(
+            call,
+            Json::object({{"Name", "slipway"}, {"Driver", "docker-container"}, {"Current", true}})
+                    .dump() +
+                "\n");
+      return say(
+          call, fmt::format(
+                    "NAME/NODE     DRIVER/ENDPOINT     STATUS    BUILDKIT   PLATFORMS\nslipway*    "
+                    "  docker-container\n \\_ slipway0   \\_ slipway          running   {}    {}\n",
+                    kBuildKitVersion, host_platform()));
     }
     fail(Fault::unsupported, "'buildx {}' is not supported yet", command);
   }
@@ -177,14 +219,17 @@ class DockerTool final : public workflow::JobTool {
     std::vector<DockerFlag> flags;
     for (const auto& known : kBuildFlags) flags.push_back(known.flag);
     auto read = read_docker_words(words, flags, "docker build");
-    if (read.arguments.size() != 1) fail(Fault::bad_input, "'docker build' requires 1 argument: the context");
+    if (read.arguments.size() != 1)
+      fail(Fault::bad_input, "'docker build' requires 1 argument: the context");
     std::map<std::string, std::string> inputs{{"context", read.arguments[0]}};
     for (const auto& known : kBuildFlags) {
-      if (known.input && !read.all(known.flag.name).empty()) inputs[known.input] = join(read.all(known.flag.name), "\n");
+      if (known.input && !read.all(known.flag.name).empty())
+        inputs[known.input] = join(read.all(known.flag.name), "\n");
     }
     for (const auto& secret : read.all("--secret")) add_secret(inputs, secret);
     for (const auto& attestation : read.all("--attest")) add_attestation(inputs, attestation);
-    if (inputs["context"] == "-") fail(Fault::unsupported, "a context from standard input is not supported yet");
+    if (inputs["context"] == "-")
+      fail(Fault::unsupported, "a context from standard input is not supported yet");
     ToolContext context(call, std::move(inputs));
     build_push_->run(context);
     write(context, read.last("--iidfile"), context.output("imageid"));
@@ -193,14 +238,18 @@ class DockerTool final : public workflow::JobTool {
     return 0;
   }
 
-  static void write(ToolContext& context, const std::optional<std::string>& path, const std::string& text) {
+  static void write(ToolContext& context, const std::optional<std::string>& path,
+                    const std::string& text) {
     if (path) os::write_file(job_file(context, *path), text);
   }
 
   int login(workflow::ToolCall& call, Words words) const {
-    static constexpr DockerFlag kFlags[] = {{"--username", 'u'}, {"--password", 'p'}, {"--password-stdin", 0, false}};
+    static constexpr DockerFlag kFlags[] = {
+        {"--username", 'u'}, {"--password", 'p'}, {"--password-stdin", 0, false}};
     auto read = read_docker_words(words, kFlags, "docker login");
-    std::map<std::string, std::string> inputs{{"ecr", "false"}, {"username", read.last("--username").value_or("")}, {"password", read.last("--password").value_or("")}};
+    std::map<std::string, std::string> inputs{{"ecr", "false"},
+                                              {"username", read.last("--username").value_or("")},
+                                              {"password", read.last("--password").value_or("")}};
     if (read.is_set("--password-stdin")) {
       auto password = os::read_all(call.in);
       while (password.ends_with('\n') || password.ends_with('\r')) password.pop_back();
@@ -217,7 +266,8 @@ class DockerTool final : public workflow::JobTool {
     auto host = registry_host(read.arguments.empty() ? "" : read.arguments[0]);
     ToolContext context(call, {});
     bool was_there = oci::remove_docker_login(docker_config(context), host);
-    context.print(was_there ? "Removing login credentials for " + host + "\n" : "Not logged in to " + host + "\n");
+    context.print(was_there ? "Removing login credentials for " + host + "\n"
+                            : "Not logged in to " + host + "\n");
     return 0;
   }
 
@@ -234,7 +284,8 @@ class DockerTool final : public workflow::JobTool {
   }
 
   int push(workflow::ToolCall& call, Words words) const {
-    static constexpr DockerFlag kFlags[] = {{"--all-tags", 'a', false}, {"--quiet", 'q', false}, {"--disable-content-trust", 0, false}};
+    static constexpr DockerFlag kFlags[] = {
+        {"--all-tags", 'a', false}, {"--quiet", 'q', false}, {"--disable-content-trust", 0, false}};
     auto read = read_docker_words(words, kFlags, "docker push");
     auto text = only(read, "docker push");
     ToolContext context(call, {});
@@ -244,17 +295,22 @@ class DockerTool final : public workflow::JobTool {
       auto wanted = oci::Reference::parse(text);
       for (const auto& image : dependencies_.store.tags()) {
         auto reference = oci::Reference::parse(image.name);
-        if (reference.host == wanted.host && reference.repository == wanted.repository) images.push_back(image);
+        if (reference.host == wanted.host && reference.repository == wanted.repository)
+          images.push_back(image);
       }
-      if (images.empty()) fail(Fault::not_found, "An image does not exist locally with the tag: {}", text);
+      if (images.empty())
+        fail(Fault::not_found, "An image does not exist locally with the tag: {}", text);
     } else {
       images.push_back({oci::Reference::parse(text).str(), find(text)});
     }
     for (const auto& image : images) {
       auto reference = oci::Reference::parse(image.name);
-      context.print(fmt::format("The push refers to repository [{}/{}]\n", reference.host, reference.repository));
-      auto sent = registry_client(context, dependencies_, {reference.host})->push(dependencies_.store, image.target, reference, {}, call.stop);
-      context.print(fmt::format("{}: digest: {} size: {}\n", reference.tag, sent.digest, sent.size));
+      context.print(fmt::format("The push refers to repository [{}/{}]\n", reference.host,
+                                reference.repository));
+      auto sent = registry_client(context, dependencies_, {reference.host})
+                      ->push(dependencies_.store, image.target, reference, {}, call.stop);
+      context.print(
+          fmt::format("{}: digest: {} size: {}\n", reference.tag, sent.digest, sent.size));
     }
     return 0;
   }
@@ -266,8 +322,11 @@ class DockerTool final : public workflow::JobTool {
     ToolContext context(call, {});
     oci::PullOptions options;
     if (auto platform = read.last("--platform")) options.platform = oci::Platform::parse(*platform);
-    auto got = registry_client(context, dependencies_, {reference.host})->pull(reference, dependencies_.store, options, call.stop);
-    if (!read.is_set("--quiet")) context.print(fmt::format("Digest: {}\nStatus: Downloaded newer image for {}\n", got.digest, reference.familiar()));
+    auto got = registry_client(context, dependencies_, {reference.host})
+                   ->pull(reference, dependencies_.store, options, call.stop);
+    if (!read.is_set("--quiet"))
+      context.print(fmt::format("Digest: {}\nStatus: Downloaded newer image for {}\n", got.digest,
+                                reference.familiar()));
     context.print(reference.str() + "\n");
     return 0;
   }
@@ -276,21 +335,28 @@ class DockerTool final : public workflow::JobTool {
     (void)call;
     auto read = read_docker_words(words, {}, "docker tag");
     if (read.arguments.size() != 2) fail(Fault::bad_input, "'docker tag' requires 2 arguments");
-    dependencies_.store.set_tag(oci::Reference::parse(read.arguments[1]).str(), find(read.arguments[0]));
+    dependencies_.store.set_tag(oci::Reference::parse(read.arguments[1]).str(),
+                                find(read.arguments[0]));
     return 0;
   }
 
   int images(workflow::ToolCall& call, Words words) const {
-    static constexpr DockerFlag kFlags[] = {{"--quiet", 'q', false}, {"--all", 'a', false}, {"--no-trunc", 0, false}};
+    static constexpr DockerFlag kFlags[] = {
+        {"--quiet", 'q', false}, {"--all", 'a', false}, {"--no-trunc", 0, false}};
     auto read = read_docker_words(words, kFlags, "docker images");
-    std::string text = read.is_set("--quiet") ? "" : fmt::format("{:<50} {:<42} {}\n", "REPOSITORY", "TAG", "IMAGE ID");
+    std::string text = read.is_set("--quiet")
+                           ? ""
+                           : fmt::format("{:<50} {:<42} {}\n", "REPOSITORY", "TAG", "IMAGE ID");
     for (const auto& image : dependencies_.store.tags()) {
       auto reference = oci::Reference::parse(image.name);
       auto name = reference.familiar().substr(0, reference.familiar().rfind(':'));
-      auto id = oci::find_image(dependencies_.store, image.target.digest.str(), oci::Platform::host());
+      auto id =
+          oci::find_image(dependencies_.store, image.target.digest.str(), oci::Platform::host());
       if (!id) continue;
       auto brief = id->manifest.config.digest.brief();
-      text += read.is_set("--quiet") ? fmt::format("{}\n", brief) : fmt::format("{:<50} {:<42} {}\n", name, reference.tag, brief);
+      text += read.is_set("--quiet")
+                  ? fmt::format("{}\n", brief)
+                  : fmt::format("{:<50} {:<42} {}\n", name, reference.tag, brief);
     }
     return say(call, text);
   }
@@ -299,7 +365,9 @@ class DockerTool final : public workflow::JobTool {
     static constexpr DockerFlag kFlags[] = {{"--force", 'f', false}, {"--no-prune", 0, false}};
     auto read = read_docker_words(words, kFlags, "docker rmi");
     for (const auto& text : read.arguments) {
-      if (!dependencies_.store.remove_tag(oci::Reference::parse(text).str()) && !read.is_set("--force")) fail(Fault::not_found, "No such image: {}", text);
+      if (!dependencies_.store.remove_tag(oci::Reference::parse(text).str()) &&
+          !read.is_set("--force"))
+        fail(Fault::not_found, "No such image: {}", text);
       say(call, "Untagged: " + text + "\n");
     }
     return 0;
@@ -308,7 +376,9 @@ class DockerTool final : public workflow::JobTool {
   int inspect(workflow::ToolCall& call, Words words) const {
     static constexpr DockerFlag kFlags[] = {{"--format", 'f'}, {"--type"}};
     auto read = read_docker_words(words, kFlags, "docker inspect");
-    if (read.last("--format")) fail(Fault::unsupported, "'inspect --format' is not supported yet: without it the answer is JSON");
+    if (read.last("--format"))
+      fail(Fault::unsupported,
+           "'inspect --format' is not supported yet: without it the answer is JSON");
     Json all = Json::array();
     for (const auto& text : read.arguments) {
       auto target = find(text);
@@ -316,14 +386,17 @@ class DockerTool final : public workflow::JobTool {
       if (!image) fail(Fault::not_found, "No such image: {}", text);
       auto config = formats::parse_json(dependencies_.store.read(image->manifest.config.digest));
       auto reference = oci::Reference::parse(text);
-      all.push_back(Json::object({{"Id", image->manifest.config.digest.str()},
-                                  {"RepoTags", Json::array({Json(reference.familiar())})},
-                                  {"RepoDigests", Json::array({Json(fmt::format("{}/{}@{}", reference.host, reference.repository, target.digest))})},
-                                  {"Created", config.get_string("created")},
-                                  {"Architecture", config.get_string("architecture")},
-                                  {"Os", config.get_string("os")},
-                                  {"Config", config.at("config")},
-                                  {"RootFS", Json::object({{"Type", "layers"}, {"Layers", config.at("rootfs").at("diff_ids")}})}}));
+      all.push_back(Json::object(
+          {{"Id", image->manifest.config.digest.str()},
+           {"RepoTags", Json::array({Json(reference.familiar())})},
+           {"RepoDigests", Json::array({Json(fmt::format("{}/{}@{}", reference.host,
+                                                         reference.repository, target.digest))})},
+           {"Created", config.get_string("created")},
+           {"Architecture", config.get_string("architecture")},
+           {"Os", config.get_string("os")},
+           {"Config", config.at("config")},
+           {"RootFS",
+            Json::object({{"Type", "layers"}, {"Layers", config.at("rootfs").at("diff_ids")}})}}));
     }
     return say(call, all.pretty() + "\n");
   }
@@ -332,11 +405,13 @@ class DockerTool final : public workflow::JobTool {
     static constexpr DockerFlag kFlags[] = {{"--output", 'o'}};
     auto read = read_docker_words(words, kFlags, "docker save");
     std::vector<oci::TaggedImage> images;
-    for (const auto& text : read.arguments) images.push_back({oci::Reference::parse(text).str(), find(text)});
+    for (const auto& text : read.arguments)
+      images.push_back({oci::Reference::parse(text).str(), find(text)});
     if (images.empty()) fail(Fault::bad_input, "'docker save' requires at least 1 argument");
     ToolContext context(call, {});
     os::Fd file;
-    if (auto path = read.last("--output")) file = os::open_file(job_file(context, *path).string(), O_WRONLY | O_CREAT | O_TRUNC);
+    if (auto path = read.last("--output"))
+      file = os::open_file(job_file(context, *path).string(), O_WRONLY | O_CREAT | O_TRUNC);
     formats::FdWriter out(file.is_open() ? file.get() : call.out);
     oci::export_docker_archive(dependencies_.store, images, oci::Platform::host(), out, call.stop);
     return 0;
@@ -347,10 +422,13 @@ class DockerTool final : public workflow::JobTool {
     auto read = read_docker_words(words, kFlags, "docker load");
     ToolContext context(call, {});
     os::Fd file;
-    if (auto path = read.last("--input")) file = os::open_file(job_file(context, *path).string(), O_RDONLY);
+    if (auto path = read.last("--input"))
+      file = os::open_file(job_file(context, *path).string(), O_RDONLY);
     formats::FdReader in(file.is_open() ? file.get() : call.in);
     for (const auto& image : oci::import_archive(in, dependencies_.store, "", call.stop)) {
-      context.print(fmt::format("Loaded image: {}\n", image.name.empty() ? image.target.digest.str() : oci::Reference::parse(image.name).familiar()));
+      context.print(fmt::format("Loaded image: {}\n",
+                                image.name.empty() ? image.target.digest.str()
+                                                   : oci::Reference::parse(image.name).familiar()));
     }
     return 0;
   }
@@ -359,29 +437,48 @@ class DockerTool final : public workflow::JobTool {
     static constexpr DockerFlag kFlags[] = {{"--format", 'f'}};
     auto read = read_docker_words(words, kFlags, "docker version");
     if (read.last("--format")) return say(call, fmt::format("{}\n", kDockerVersion));
-    return say(call, fmt::format("Client: slipway\n Version:           {0}\n OS/Arch:           {1}\n\nServer: slipway\n Engine:\n  Version:          {0}\n", kDockerVersion, host_platform()));
+    return say(call, fmt::format("Client: slipway\n Version:           {0}\n OS/Arch:           "
+                                 "{1}\n\nServer: slipway\n Engine:\n  Version:          {0}\n",
+                                 kDockerVersion, host_platform()));
   }
 
   int info(workflow::ToolCall& call, Words words) const {
     static constexpr DockerFlag kFlags[] = {{"--format", 'f'}};
     auto read = read_docker_words(words, kFlags, "docker info");
     auto count = dependencies_.store.tags().size();
-    if (read.last("--format")) return say(call, Json::object({{"ServerVersion", std::string(kDockerVersion)}, {"Images", static_cast<std::int64_t>(count)}, {"Driver", "overlay2"}}).dump() + "\n");
-    return say(call, fmt::format("Client: slipway\n Version:    {0}\n\nServer:\n Images: {1}\n Server Version: {0}\n Storage Driver: overlay2\n", kDockerVersion, count));
+    if (read.last("--format"))
+      return say(call, Json::object({{"ServerVersion", std::string(kDockerVersion)},
+                                     {"Images", static_cast<std::int64_t>(count)},
+                                     {"Driver", "overlay2"}})
+                               .dump() +
+                           "\n");
+    return say(call, fmt::format("Client: slipway\n Version:    {0}\n\nServer:\n Images: {1}\n "
+                                 "Server Version: {0}\n Storage Driver: overlay2\n",
+                                 kDockerVersion, count));
   }
 
   int contexts(workflow::ToolCall& call, Words words) const {
-    static constexpr DockerFlag kFlags[] = {{"--format", 'f'}, {"--quiet", 'q', false}, {"--no-trunc", 0, false}};
+    static constexpr DockerFlag kFlags[] = {
+        {"--format", 'f'}, {"--quiet", 'q', false}, {"--no-trunc", 0, false}};
     auto read = read_docker_words(words, kFlags, "docker context");
     auto command = read.arguments.empty() ? "" : read.arguments[0];
-    if (command == "show" || (command == "inspect" && read.last("--format") == "{{.Name}}")) return say(call, "default\n");
+    if (command == "show" || (command == "inspect" && read.last("--format") == "{{.Name}}"))
+      return say(call, "default\n");
     if (command == "inspect") {
-      Json endpoint = Json::object({{"Host", "unix:///run/slipway-tools/docker"}, {"SkipTLSVerify", false}});
-      Json context = Json::object({{"Name", "default"}, {"Metadata", Json::object()}, {"Endpoints", Json::object({{"docker", endpoint}})}});
+      Json endpoint =
+          Json::object({{"Host", "unix:///run/slipway-tools/docker"}, {"SkipTLSVerify", false}});
+      Json context = Json::object({{"Name", "default"},
+                                   {"Metadata", Json::object()},
+                                   {"Endpoints", Json::object({{"docker", endpoint}})}});
       return say(call, Json::array({context}).dump() + "\n");
     }
-    if (command != "ls") fail(Fault::unsupported, "'context {}' is not supported yet: there is one context, default", command);
-    return say(call, Json::object({{"Current", true}, {"Name", "default"}, {"DockerEndpoint", "slipway"}}).dump() + "\n");
+    if (command != "ls")
+      fail(Fault::unsupported, "'context {}' is not supported yet: there is one context, default",
+           command);
+    return say(call,
+               Json::object({{"Current", true}, {"Name", "default"}, {"DockerEndpoint", "slipway"}})
+                       .dump() +
+                   "\n");
   }
 
   Dependencies dependencies_;  // what build_push_ holds a reference to
@@ -390,6 +487,8 @@ class DockerTool final : public workflow::JobTool {
 
 }  // namespace
 
-std::unique_ptr<workflow::JobTool> make_docker_tool(const Dependencies& dependencies) { return std::make_unique<DockerTool>(dependencies); }
+std::unique_ptr<workflow::JobTool> make_docker_tool(const Dependencies& dependencies) {
+  return std::make_unique<DockerTool>(dependencies);
+}
 
 }  // namespace slipway::actions

@@ -27,13 +27,19 @@ std::string output_suffix(std::string_view host) {
 class EcrLoginAction final : public workflow::Action {
  public:
   [[nodiscard]] std::vector<workflow::ActionInput> inputs() const override {
-    return {{"http-proxy", std::nullopt}, {"mask-password", "true"}, {"registries", std::nullopt}, {"registry-type", "private"}, {"skip-logout", "false"}};
+    return {{"http-proxy", std::nullopt},
+            {"mask-password", "true"},
+            {"registries", std::nullopt},
+            {"registry-type", "private"},
+            {"skip-logout", "false"}};
   }
 
   void run(ActionContext& context) override {
-    if (context.text("registry-type") == "public") fail(Fault::unsupported, "registry-type public is not supported yet");
+    if (context.text("registry-type") == "public")
+      fail(Fault::unsupported, "registry-type public is not supported yet");
     if (context.text("registry-type") != "private") {
-      fail(Fault::bad_input, "Invalid input for 'registry-type', possible options are [private, public]");
+      fail(Fault::bad_input,
+           "Invalid input for 'registry-type', possible options are [private, public]");
     }
     std::vector<std::string> accounts;
     for (const auto& account : split(context.text("registries"), ',')) {
@@ -44,8 +50,10 @@ class EcrLoginAction final : public workflow::Action {
     for (const auto& login : logins) {
       oci::save_docker_login(docker_config(context), login.host, login.credentials);
       context.log(fmt::format("Logging into registry {}", login.host));
-      context.set_output("docker_username_" + output_suffix(login.host), login.credentials.username);
-      context.set_output("docker_password_" + output_suffix(login.host), login.credentials.password);
+      context.set_output("docker_username_" + output_suffix(login.host),
+                         login.credentials.username);
+      context.set_output("docker_password_" + output_suffix(login.host),
+                         login.credentials.password);
       hosts += (hosts.empty() ? "" : ",") + login.host;
     }
     if (logins.size() == 1) context.set_output("registry", logins.front().host);
@@ -56,7 +64,8 @@ class EcrLoginAction final : public workflow::Action {
   void post(ActionContext& context) override {
     if (context.flag("skip-logout", false)) return;
     for (const auto& host : split(context.state("registries").value_or(""), ',')) {
-      if (!host.empty() && oci::remove_docker_login(docker_config(context), host)) context.log("Logging out of registry " + host);
+      if (!host.empty() && oci::remove_docker_login(docker_config(context), host))
+        context.log("Logging out of registry " + host);
     }
   }
 };

@@ -18,9 +18,13 @@ using workflow::ActionContext;
 class EcsRender final : public workflow::Action {
  public:
   [[nodiscard]] std::vector<workflow::ActionInput> inputs() const override {
-    std::vector<workflow::ActionInput> all = {{"container-name", std::nullopt, true}, {"image", std::nullopt, true}};
-    for (const char* name : {"task-definition", "task-definition-arn", "task-definition-family", "task-definition-revision", "environment-variables", "env-files",
-                             "log-configuration-log-driver", "log-configuration-options", "docker-labels", "command", "secrets", "task-role-arn", "execution-role-arn"}) {
+    std::vector<workflow::ActionInput> all = {{"container-name", std::nullopt, true},
+                                              {"image", std::nullopt, true}};
+    for (const char* name :
+         {"task-definition", "task-definition-arn", "task-definition-family",
+          "task-definition-revision", "environment-variables", "env-files",
+          "log-configuration-log-driver", "log-configuration-options", "docker-labels", "command",
+          "secrets", "task-role-arn", "execution-role-arn"}) {
       all.push_back({name, std::nullopt});
     }
     return all;
@@ -56,9 +60,13 @@ class EcsRender final : public workflow::Action {
     std::string name = context.text("task-definition-arn");
     if (name.empty()) {
       name = context.text("task-definition-family");
-      if (auto revision = context.text("task-definition-revision"); !revision.empty()) name += ":" + revision;
+      if (auto revision = context.text("task-definition-revision"); !revision.empty())
+        name += ":" + revision;
     }
-    if (name.empty()) fail(Fault::bad_input, "Either task definition, task definition arn or task definition family must be provided");
+    if (name.empty())
+      fail(
+          Fault::bad_input,
+          "Either task definition, task definition arn or task definition family must be provided");
     aws::Client client(aws_config(context));
     deploy::ClientCalls calls(client);
     auto found = deploy::describe_task_definition(calls, name, context.stop());

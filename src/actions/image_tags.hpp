@@ -7,13 +7,13 @@ namespace slipway::actions {
 
 /// What tags are made from.
 struct TagFacts {
-  std::string event;           ///< "push", "schedule", "pull_request"
-  std::string ref;             ///< full
+  std::string event;  ///< "push", "schedule", "pull_request"
+  std::string ref;    ///< full
   std::string sha;
   std::string default_branch;
-  std::string pull_number;     ///< of a pull request
-  std::string base_ref;        ///< short
-  std::string now;             ///< ISO 8601
+  std::string pull_number;  ///< of a pull request
+  std::string base_ref;     ///< short
+  std::string now;          ///< ISO 8601
 };
 
 struct ImageTags {
@@ -26,6 +26,7 @@ struct ImageTags {
 ///   flavor   "latest=auto", "prefix=x,onlatest=true", "suffix=x"
 ///   throws   Error{bad_input} naming a rule that is none; Error{unsupported} for type=pep440 and placeholders not known here
 ///   source   docker/metadata-action v5, README "tags input" and src/meta.ts
-ImageTags image_tags(const std::vector<std::string>& rules, const std::vector<std::string>& flavor, const TagFacts& facts);
+ImageTags image_tags(const std::vector<std::string>& rules, const std::vector<std::string>& flavor,
+                     const TagFacts& facts);
 
 }  // namespace slipway::actions

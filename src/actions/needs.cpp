@@ -33,14 +33,17 @@ class AllWell final : public workflow::ExpressionHost {
 };
 
 // "aws-actions/amazon-ecr-login@v2" → "aws-actions/amazon-ecr-login".
-std::string action_name(const std::string& uses) { return to_lower(uses.substr(0, uses.find('@'))); }
+std::string action_name(const std::string& uses) {
+  return to_lower(uses.substr(0, uses.find('@')));
+}
 
 std::string input(const Step& step, std::string_view name, const Contexts& contexts) {
   const Template& value = step.with[name];
   return value.is_absent() ? "" : workflow::evaluate_text(value, contexts);
 }
 
-std::string place(const workflow::Workflow& flow, const workflow::Place& where, const std::string& message) {
+std::string place(const workflow::Workflow& flow, const workflow::Place& where,
+                  const std::string& message) {
   return to_string(Diagnostic{flow.file, where.line, where.column, message});
 }
 
@@ -49,7 +52,8 @@ std::string health_path(const Json& container, int port) {
   const Json* check = container.find("healthCheck");
   if (!check) return "/";
   std::string text;
-  for (const auto& word : check->get_array("command")) text += word.is_string() ? word.as_string() + " " : "";
+  for (const auto& word : check->get_array("command"))
+    text += word.is_string() ? word.as_string() + " " : "";
   for (const char* host : {"127.0.0.1", "localhost", "0.0.0.0"}) {
     std::string start = fmt::format("{}:{}/", host, port);
     auto at = text.find(start);
@@ -72,7 +76,10 @@ void find_private_names(EnvironmentNeed& environment) {
           std::string authority = value.substr(at + 3, value.find('/', at + 3) - at - 3);
           auto colon = authority.find(':');
           service.private_name = authority.substr(0, colon);
-          service.private_port = colon == std::string::npos ? 80 : static_cast<int>(to_integer(authority.substr(colon + 1)).value_or(80));
+          service.private_port =
+              colon == std::string::npos
+                  ? 80
+                  : static_cast<int>(to_integer(authority.substr(colon + 1)).value_or(80));
         }
       }
     }
@@ -81,7 +88,8 @@ void find_private_names(EnvironmentNeed& environment) {
 
 class Reader final {
  public:
-  Reader(const workflow::Event& event, const std::filesystem::path& root) : event_(event), root_(root) {}
+  Reader(const workflow::Event& event, const std::filesystem::path& root)
+      : event_(event), root_(root) {}
 
   void read(const workflow::Workflow& flow, const std::string& ref) {
     workflow::Event at = event_;
@@ -99,17 +107,23 @@ class Reader final {
 
  private:
   void read_job(const workflow::Workflow& flow, const Job& job, const workflow::Event& event) {
-    bool touches_aws = std::any_of(job.steps.begin(), job.steps.end(), [](const Step& step) { return step.uses.starts_with("aws-actions/"); });
+    bool touches_aws = std::any_of(job.steps.begin(), job.steps.end(), [](const Step& step) {
+      return step.uses.starts_with("aws-actions/");
+    });
     if (!touches_aws) return;
     AllWell host;
     Contexts contexts;
     contexts.host = &host;
     contexts.values["github"] = workflow::github_context(event, {});
-    for (const char* empty : {"vars", "secrets", "inputs", "needs", "matrix", "strategy", "runner", "steps", "job"}) {
+    for (const char* empty :
+         {"vars", "secrets", "inputs", "needs", "matrix", "strategy", "runner", "steps", "job"}) {
       contexts.values[empty] = Value::object({});
     }
-    contexts.values["env"] = flow.env.is_absent() ? Value::object({}) : workflow::evaluate(flow.env, contexts);
-    if (job.condition.expression.root() && !workflow::evaluate(job.condition.expression, contexts).is_truthy()) return;
+    contexts.values["env"] =
+        flow.env.is_absent() ? Value::object({}) : workflow::evaluate(flow.env, contexts);
+    if (job.condition.expression.root() &&
+        !workflow::evaluate(job.condition.expression, contexts).is_truthy())
+      return;
     if (!job.env.is_absent()) {
       Value env = contexts.values["env"];
       Value own = workflow::evaluate(job.env, contexts);
@@ -122,24 +136,30 @@ class Reader final {
     } else if (!job.environment.is_absent()) {
       environment = workflow::evaluate_text(job.environment, contexts);
     }
-    std::string subject = environment.empty() ? fmt::format("repo:{}:ref:{}", event.repository, event.ref)
-                                              : fmt::format("repo:{}:environment:{}", event.repository, environment);
-    if (std::find(needs_.subjects.begin(), needs_.subjects.end(), subject) == needs_.subjects.end()) needs_.subjects.push_back(subject);
+    std::string subject =
+        environment.empty() ? fmt::format("repo:{}:ref:{}", event.repository, event.ref)
+                            : fmt::format("repo:{}:environment:{}", event.repository, environment);
+    if (std::find(needs_.subjects.begin(), needs_.subjects.end(), subject) == needs_.subjects.end())
+      needs_.subjects.push_back(subject);
     rendered_.clear();
     for (const auto& step : job.steps) {
       if (!step.uses.empty()) {
-        while_doing(place(flow, step.uses_place, fmt::format("step '{}'", step.uses)),
-                    [&] { read_step(flow, step, contexts, environment.empty() ? "default" : environment); });
+        while_doing(place(flow, step.uses_place, fmt::format("step '{}'", step.uses)), [&] {
+          read_step(flow, step, contexts, environment.empty() ? "default" : environment);
+        });
       }
     }
   }
 
-  void set_output(Contexts& contexts, const Step& step, const char* name, const std::string& value) {
+  void set_output(Contexts& contexts, const Step& step, const char* name,
+                  const std::string& value) {
     Value outputs = Value::object({{name, value}});
-    contexts.values["steps"] = contexts.values["steps"].with(step.id, Value::object({{"outputs", outputs}}));
+    contexts.values["steps"] =
+        contexts.values["steps"].with(step.id, Value::object({{"outputs", outputs}}));
   }
 
-  void read_step(const workflow::Workflow& flow, const Step& step, Contexts& contexts, const std::string& environment) {
+  void read_step(const workflow::Workflow& flow, const Step& step, Contexts& contexts,
+                 const std::string& environment) {
     std::string action = action_name(step.uses);
     if (action == "aws-actions/configure-aws-credentials") {
       needs_.region = input(step, "aws-region", contexts);
@@ -149,7 +169,8 @@ class Reader final {
         if (parts.size() > 4) needs_.account = parts[4];
       }
     } else if (action == "aws-actions/amazon-ecr-login") {
-      set_output(contexts, step, "registry", fmt::format("{}.dkr.ecr.{}.amazonaws.com", needs_.account, needs_.region));
+      set_output(contexts, step, "registry",
+                 fmt::format("{}.dkr.ecr.{}.amazonaws.com", needs_.account, needs_.region));
     } else if (action == "docker/build-push-action") {
       std::string tags = replace_all(input(step, "tags", contexts), ",", "\n");
       for (auto tag : lines_of(tags)) repository(std::string(trim(tag)));
@@ -168,13 +189,17 @@ class Reader final {
 
   void repository(const std::string& tag) {
     auto slash = tag.find('/');
-    if (slash == std::string::npos || tag.substr(0, slash).find(".dkr.ecr.") == std::string::npos) return;
+    if (slash == std::string::npos || tag.substr(0, slash).find(".dkr.ecr.") == std::string::npos)
+      return;
     std::string name = tag.substr(slash + 1);
     name = name.substr(0, name.find_first_of(":@"));
-    if (std::find(needs_.repositories.begin(), needs_.repositories.end(), name) == needs_.repositories.end()) needs_.repositories.push_back(name);
+    if (std::find(needs_.repositories.begin(), needs_.repositories.end(), name) ==
+        needs_.repositories.end())
+      needs_.repositories.push_back(name);
   }
 
-  void service(const workflow::Workflow& flow, const Step& step, const Contexts& contexts, const std::string& environment) {
+  void service(const workflow::Workflow& flow, const Step& step, const Contexts& contexts,
+               const std::string& environment) {
     std::string given = input(step, "task-definition", contexts);
     auto rendered = rendered_.find(given);
     std::string file = rendered == rendered_.end() ? given : rendered->second;
@@ -182,7 +207,10 @@ class Reader final {
     need.name = input(step, "service", contexts);
     if (need.name.empty()) return;  // it only registers
     auto text = os::read_file_if_exists(root_ / file);
-    if (!text) fail(Fault::bad_input, "{}", place(flow, step.uses_place, fmt::format("the task definition '{}' does not exist", file)));
+    if (!text)
+      fail(Fault::bad_input, "{}",
+           place(flow, step.uses_place,
+                 fmt::format("the task definition '{}' does not exist", file)));
     need.task_definition = deploy::prepare(deploy::read_task_definition(*text, file)).input;
     for (const auto& container : need.task_definition.get_array("containerDefinitions")) {
       const auto& ports = container.get_array("portMappings");
@@ -193,25 +221,31 @@ class Reader final {
     }
     std::string cluster = input(step, "cluster", contexts);
     if (cluster.empty()) cluster = "default";
-    auto it = std::find_if(needs_.environments.begin(), needs_.environments.end(), [&](const EnvironmentNeed& e) { return e.name == environment && e.cluster == cluster; });
-    if (it == needs_.environments.end()) it = needs_.environments.insert(needs_.environments.end(), {environment, cluster, {}});
-    bool known = std::any_of(it->services.begin(), it->services.end(), [&](const ServiceNeed& s) { return s.name == need.name; });
+    auto it = std::find_if(
+        needs_.environments.begin(), needs_.environments.end(),
+        [&](const EnvironmentNeed& e) { return e.name == environment && e.cluster == cluster; });
+    if (it == needs_.environments.end())
+      it = needs_.environments.insert(needs_.environments.end(), {environment, cluster, {}});
+    bool known = std::any_of(it->services.begin(), it->services.end(),
+                             [&](const ServiceNeed& s) { return s.name == need.name; });
     if (!known) it->services.push_back(std::move(need));
   }
 
   const workflow::Event& event_;
   const std::filesystem::path& root_;
   Needs needs_;
-  std::map<std::string, std::string> rendered_;  // a render step's output → the file it stands for, within one job
+  std::map<std::string, std::string>
+      rendered_;  // a render step's output → the file it stands for, within one job
 };
 
 }  // namespace
 
-deploy::Needs needs_of(const std::vector<std::shared_ptr<const workflow::Workflow>>& workflows, const workflow::Event& event,
-                       const std::filesystem::path& root) {
+deploy::Needs needs_of(const std::vector<std::shared_ptr<const workflow::Workflow>>& workflows,
+                       const workflow::Event& event, const std::filesystem::path& root) {
   Reader reader(event, root);
   for (const auto& flow : workflows) {
-    for (const auto& ref : {"refs/heads/" + event.default_branch, std::string("refs/tags/v1.0.0")}) reader.read(*flow, ref);
+    for (const auto& ref : {"refs/heads/" + event.default_branch, std::string("refs/tags/v1.0.0")})
+      reader.read(*flow, ref);
   }
   return reader.take();
 }

@@ -17,7 +17,7 @@ namespace slipway::actions {
 ///   event   of a push; its repository and default branch are used
 ///   throws  Error{bad_input} with file:line:column for a task definition that is missing or broken, or an input that cannot be
 ///           known before a run
-deploy::Needs needs_of(const std::vector<std::shared_ptr<const workflow::Workflow>>& workflows, const workflow::Event& event,
-                       const std::filesystem::path& root);
+deploy::Needs needs_of(const std::vector<std::shared_ptr<const workflow::Workflow>>& workflows,
+                       const workflow::Event& event, const std::filesystem::path& root);
 
 }  // namespace slipway::actions

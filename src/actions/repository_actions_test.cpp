@@ -35,7 +35,8 @@ class SourceRepository {
   }
   [[nodiscard]] const fs::path& path() const { return directory_.path(); }
   std::string git(std::vector<std::string> words) const {
-    std::vector<std::string> argv = {"git", "-C", path().string(), "-c", "user.name=t", "-c", "user.email=t@example.org"};
+    std::vector<std::string> argv = {"git",         "-C", path().string(),           "-c",
+                                     "user.name=t", "-c", "user.email=t@example.org"};
     argv.insert(argv.end(), words.begin(), words.end());
     auto done = os::capture({.argv = argv}, {}, Deadline::in(std::chrono::seconds(30)));
     if (!done.exit.ok()) fail(Fault::failed, "git: {}", done.err);
@@ -55,13 +56,16 @@ class SourceRepository {
 };
 
 struct CheckedOut {
-  explicit CheckedOut(const SourceRepository& source, const std::map<std::string, std::string>& inputs = {}, bool dirty = false) {
+  explicit CheckedOut(const SourceRepository& source,
+                      const std::map<std::string, std::string>& inputs = {}, bool dirty = false) {
     context.source = source.path();
     context.dirty = dirty;
     context.event_facts()["sha"] = source.second;
     context.run(*make_checkout(), inputs);
   }
-  [[nodiscard]] std::string text(const std::string& name) const { return os::read_file_if_exists(context.workspace() / name).value_or("none"); }
+  [[nodiscard]] std::string text(const std::string& name) const {
+    return os::read_file_if_exists(context.workspace() / name).value_or("none");
+  }
   std::string git(std::vector<std::string> words) {
     std::vector<std::string> argv = {"git", "-C", context.workspace().string()};
     argv.insert(argv.end(), words.begin(), words.end());
@@ -77,7 +81,14 @@ struct Store {
   oci::LayerCache layers{directory.path() / "images/layers"};
   container::FakeRuntime runtime{directory.path() / "runtime"};
   NoLog log;
-  Dependencies dependencies{.state = directory.path(), .store = blobs, .layers = layers, .runtime = runtime, .ledger = nullptr, .endpoints = {}, .test_verdict = {}, .log = log};
+  Dependencies dependencies{.state = directory.path(),
+                            .store = blobs,
+                            .layers = layers,
+                            .runtime = runtime,
+                            .ledger = nullptr,
+                            .endpoints = {},
+                            .test_verdict = {},
+                            .log = log};
 };
 
 }  // namespace
@@ -104,7 +115,9 @@ TEST_CASE("checkout with fetch-depth 0 brings history, branches and tags") {
   CHECK(out.git({"rev-parse", "--verify", "-q", "origin/side"}).size() == 40);
 }
 
-TEST_CASE("checkout with fetch-depth 0 stays at the run's commit when its branch has moved on, also where a shallow copy was") {
+TEST_CASE(
+    "checkout with fetch-depth 0 stays at the run's commit when its branch has moved on, also "
+    "where a shallow copy was") {
   SourceRepository source;
   CheckedOut out(source);
   CHECK(out.git({"rev-list", "--count", "HEAD"}) == "1");
@@ -132,8 +145,10 @@ TEST_CASE("checkout takes a branch, a tag or a commit by ref, and another path")
   CHECK(CheckedOut(source, {{"ref", "v1"}}).text("a.txt") == "one\n");
   CHECK(CheckedOut(source, {{"ref", source.first}}).text("a.txt") == "one\n");
   CHECK(CheckedOut(source, {{"path", "sub/dir"}}).text("sub/dir/b.txt") == "b\n");
-  CHECK_THROWS_WITH_AS(CheckedOut(source, {{"ref", "nowhere"}}), doctest::Contains("'nowhere' could not be found"), Error);
-  CHECK_THROWS_WITH_AS(CheckedOut(source, {{"path", "../out"}}), doctest::Contains("is not under"), Error);
+  CHECK_THROWS_WITH_AS(CheckedOut(source, {{"ref", "nowhere"}}),
+                       doctest::Contains("'nowhere' could not be found"), Error);
+  CHECK_THROWS_WITH_AS(CheckedOut(source, {{"path", "../out"}}), doctest::Contains("is not under"),
+                       Error);
 }
 
 TEST_CASE("checkout again cleans what a job left behind") {
@@ -165,7 +180,8 @@ TEST_CASE("setup-node takes the machine's Node.js, and says what to do without o
   TestContext context;
   context.run(*make_setup_node(), {{"node-version", ">=16"}});
   CHECK(context.outputs["node-version"].starts_with("v"));
-  CHECK_THROWS_WITH_AS(context.run(*make_setup_node(), {{"node-version", "99"}}), doctest::Contains("Unable to find Node.js version '99'"), Error);
+  CHECK_THROWS_WITH_AS(context.run(*make_setup_node(), {{"node-version", "99"}}),
+                       doctest::Contains("Unable to find Node.js version '99'"), Error);
 }
 
 TEST_CASE("setup-node and setup-python prefer the newest version in the tool cache") {
@@ -195,10 +211,12 @@ TEST_CASE("a cache is saved after the job and restored by key or prefix, newest 
   TestContext same;
   workflow::CacheStore kept(store.directory.path() / "cache", "acme/app");
   std::vector<std::string> versions;
-  for (const char* compression : {"zstd-without-long", "gzip"}) versions.push_back(workflow::cache_version({"deps"}, compression));
+  for (const char* compression : {"zstd-without-long", "gzip"})
+    versions.push_back(workflow::cache_version({"deps"}, compression));
   std::vector<std::string> main{"refs/heads/main"};
   CHECK(kept.find("npm-1", {}, versions, main).has_value());
-  CHECK_FALSE(kept.find("npm-1", {}, {workflow::cache_version({"other"}, "gzip")}, main).has_value());
+  CHECK_FALSE(
+      kept.find("npm-1", {}, {workflow::cache_version({"other"}, "gzip")}, main).has_value());
   CHECK(kept.find("npm-2", {"npm-"}, versions, main)->key == "npm-1");
   CHECK_FALSE(kept.find("npm-2", {"pip-"}, versions, main).has_value());
   CHECK_FALSE(kept.find("npm-1", {}, versions, {"refs/heads/other"}).has_value());
@@ -218,7 +236,9 @@ TEST_CASE("what a cache holds comes back into another job's workspace") {
   context.run(*cache, {{"path", "one.txt"}, {"key", "k2"}, {"restore-keys", "k"}});
   CHECK(context.outputs["cache-hit"] == "false");
   CHECK(context.outputs["cache-matched-key"] == "k");
-  CHECK_THROWS_AS(context.run(*cache, {{"path", "one.txt"}, {"key", "x"}, {"fail-on-cache-miss", "true"}}), Error);
+  CHECK_THROWS_AS(
+      context.run(*cache, {{"path", "one.txt"}, {"key", "x"}, {"fail-on-cache-miss", "true"}}),
+      Error);
 }
 
 TEST_CASE("artifacts go from one job to another of the run, by name or pattern") {
@@ -232,7 +252,8 @@ TEST_CASE("artifacts go from one job to another of the run, by name or pattern")
   os::write_file(from.workspace() / "dist/.hidden", "h");
   from.run(*upload, {{"name", "site"}, {"path", "dist"}});
   CHECK(from.outputs["artifact-digest"].size() == 64);
-  CHECK_THROWS_WITH_AS(from.run(*upload, {{"name", "site"}, {"path", "dist"}}), doctest::Contains("already exists"), Error);
+  CHECK_THROWS_WITH_AS(from.run(*upload, {{"name", "site"}, {"path", "dist"}}),
+                       doctest::Contains("already exists"), Error);
   from.run(*upload, {{"name", "texts"}, {"path", "dist/**/*.txt\n!dist/a.txt"}});
   TestContext to;
   to.run(*download, {{"name", "site"}, {"path", "got"}});
@@ -241,7 +262,8 @@ TEST_CASE("artifacts go from one job to another of the run, by name or pattern")
   to.run(*download, {{"pattern", "te*"}, {"path", "all"}});
   CHECK(os::read_file(to.workspace() / "all/texts/b.txt") == "b");
   CHECK_FALSE(fs::exists(to.workspace() / "all/texts/a.txt"));
-  CHECK_THROWS_WITH_AS(to.run(*download, {{"name", "other"}}), doctest::Contains("this run has site, texts"), Error);
+  CHECK_THROWS_WITH_AS(to.run(*download, {{"name", "other"}}),
+                       doctest::Contains("this run has site, texts"), Error);
 }
 
 TEST_CASE("an upload that finds nothing warns, or fails when told to") {
@@ -250,6 +272,7 @@ TEST_CASE("an upload that finds nothing warns, or fails when told to") {
   auto upload = make_upload_artifact(store.dependencies);
   context.run(*upload, {{"path", "nothing"}});
   CHECK(context.warnings.size() == 1);
-  CHECK_THROWS_AS(context.run(*upload, {{"path", "nothing"}, {"if-no-files-found", "error"}}), Error);
+  CHECK_THROWS_AS(context.run(*upload, {{"path", "nothing"}, {"if-no-files-found", "error"}}),
+                  Error);
   CHECK_THROWS_AS(context.run(*upload, {{"name", "a/b"}, {"path", "nothing"}}), Error);
 }

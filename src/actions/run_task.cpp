@@ -25,31 +25,41 @@ Json words(const std::string& text) {
 
 Json input_of(ActionContext& context, const std::string& task_definition) {
   std::string cluster = context.text("cluster");
-  Json input = Json::object({{"cluster", cluster.empty() ? "default" : cluster},
-                             {"taskDefinition", task_definition},
-                             {"startedBy", context.text("run-task-started-by")},
-                             {"clientToken", uuid()},
-                             {"overrides", Json::object({{"containerOverrides", formats::parse_json(context.text("run-task-container-overrides"), "run-task-container-overrides")}})}});
+  Json input = Json::object(
+      {{"cluster", cluster.empty() ? "default" : cluster},
+       {"taskDefinition", task_definition},
+       {"startedBy", context.text("run-task-started-by")},
+       {"clientToken", uuid()},
+       {"overrides",
+        Json::object({{"containerOverrides",
+                       formats::parse_json(context.text("run-task-container-overrides"),
+                                           "run-task-container-overrides")}})}});
   auto tags = formats::parse_json(context.text("run-task-tags"), "run-task-tags");
   if (!tags.empty()) input["tags"] = tags;
   if (auto strategy = context.text("run-task-capacity-provider-strategy"); !strategy.empty()) {
-    input["capacityProviderStrategy"] = formats::parse_json(strategy, "run-task-capacity-provider-strategy");
+    input["capacityProviderStrategy"] =
+        formats::parse_json(strategy, "run-task-capacity-provider-strategy");
   } else {
     input["launchType"] = context.text("run-task-launch-type");
   }
   Json network = Json::object();
-  if (auto subnets = words(context.text("run-task-subnets")); !subnets.empty()) network["subnets"] = subnets;
-  if (auto groups = words(context.text("run-task-security-groups")); !groups.empty()) network["securityGroups"] = groups;
+  if (auto subnets = words(context.text("run-task-subnets")); !subnets.empty())
+    network["subnets"] = subnets;
+  if (auto groups = words(context.text("run-task-security-groups")); !groups.empty())
+    network["securityGroups"] = groups;
   if (!network.empty()) {
     network["assignPublicIp"] = context.text("run-task-assign-public-IP");
     input["networkConfiguration"] = Json::object({{"awsvpcConfiguration", network}});
   }
-  if (equals_ignoring_case(context.text("enable-ecs-managed-tags"), "true")) input["enableECSManagedTags"] = true;
+  if (equals_ignoring_case(context.text("enable-ecs-managed-tags"), "true"))
+    input["enableECSManagedTags"] = true;
   return input;
 }
 
 bool all_stopped(const Json::Array& tasks) {
-  return !tasks.empty() && std::all_of(tasks.begin(), tasks.end(), [](const Json& task) { return task.get_string("lastStatus") == "STOPPED"; });
+  return !tasks.empty() && std::all_of(tasks.begin(), tasks.end(), [](const Json& task) {
+    return task.get_string("lastStatus") == "STOPPED";
+  });
 }
 
 Json::Array wait_stopped(ActionContext& context, deploy::Calls& calls, const Json& query) {
@@ -59,7 +69,8 @@ Json::Array wait_stopped(ActionContext& context, deploy::Calls& calls, const Jso
   std::condition_variable_any never;
   std::chrono::milliseconds pause{100};
   for (;;) {
-    auto tasks = calls.call("ecs", "DescribeTasks", query, context.stop()).value().get_array("tasks");
+    auto tasks =
+        calls.call("ecs", "DescribeTasks", query, context.stop()).value().get_array("tasks");
     if (all_stopped(tasks)) return tasks;
     if (deadline.passed()) fail(Fault::failed, "the task did not stop within {} minutes", minutes);
     std::unique_lock lock(mutex);
@@ -76,11 +87,15 @@ void judge(const Json& task) {
     if (container.contains("exitCode") && container.get_int("exitCode") == 0) continue;
     auto cause = deploy::cause_of(task);
     std::string name = container.get_string("name");
-    if (cause && cause->kind != deploy::Cause::Kind::unknown && (cause->container == name || cause->container.empty() || !container.contains("exitCode"))) {
-      fail(Fault::failed, "Run task failed: {}", deploy::to_line({.outcome = ledger::Verdict::failed, .causes = {*cause}}));
+    if (cause && cause->kind != deploy::Cause::Kind::unknown &&
+        (cause->container == name || cause->container.empty() || !container.contains("exitCode"))) {
+      fail(Fault::failed, "Run task failed: {}",
+           deploy::to_line({.outcome = ledger::Verdict::failed, .causes = {*cause}}));
     }
     fail(Fault::failed, "Run task failed: container '{}' {}: {}", name,
-         container.contains("exitCode") ? fmt::format("exited with code {}", container.get_int("exitCode")) : "never ran",
+         container.contains("exitCode")
+             ? fmt::format("exited with code {}", container.get_int("exitCode"))
+             : "never ran",
          container.get_string("reason", task.get_string("stoppedReason", "no reason is known")));
   }
 }
@@ -91,14 +106,17 @@ void run_task(ActionContext& context, deploy::Calls& calls, const std::string& t
   Json input = input_of(context, task_definition);
   Json answer = calls.call("ecs", "RunTask", input, context.stop()).value();
   if (const auto& failures = answer.get_array("failures"); !failures.empty()) {
-    fail(Fault::failed, "{} is {}", failures.front().get_string("arn"), failures.front().get_string("reason"));
+    fail(Fault::failed, "{} is {}", failures.front().get_string("arn"),
+         failures.front().get_string("reason"));
   }
   Json arns = Json::array();
   for (const auto& task : answer.get_array("tasks")) arns.push_back(task.at("taskArn"));
   context.set_output("run-task-arn", arns.dump());
   context.log("Task running: " + arns.dump());
   if (!equals_ignoring_case(context.text("wait-for-task-stopped"), "true")) return;
-  for (const auto& task : wait_stopped(context, calls, Json::object({{"cluster", input.at("cluster")}, {"tasks", arns}}))) judge(task);
+  for (const auto& task : wait_stopped(
+           context, calls, Json::object({{"cluster", input.at("cluster")}, {"tasks", arns}})))
+    judge(task);
   context.log("Task has stopped, every container with exit code 0");
 }
 

@@ -12,7 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::optional<Installed> in_tool_cache(workflow::ActionContext& context, const Language& language, const std::string& range) {
+std::optional<Installed> in_tool_cache(workflow::ActionContext& context, const Language& language,
+                                       const std::string& range) {
   std::string inside = fmt::format("{}/{}", context.machine().paths().tool_cache, language.tool);
   fs::path outside = context.machine().outside(inside);
   std::optional<Installed> best;
@@ -21,7 +22,9 @@ std::optional<Installed> in_tool_cache(workflow::ActionContext& context, const L
     std::string name = entry.path().filename();
     auto version = parse_version(name);
     auto bin = fmt::format("{}/bin", tool_architecture());
-    if (!version || !satisfies(*version, range) || !fs::exists(entry.path() / bin / language.program)) continue;
+    if (!version || !satisfies(*version, range) ||
+        !fs::exists(entry.path() / bin / language.program))
+      continue;
     if (best && *parse_version(best->version) >= *version) continue;
     auto directory = fmt::format("{}/{}/{}", inside, name, bin);
     best = Installed{name, directory + "/" + language.program, directory};
@@ -30,7 +33,8 @@ std::optional<Installed> in_tool_cache(workflow::ActionContext& context, const L
 }
 
 // "v20.11.1", "Python 3.11.7".
-std::optional<std::string> version_of(workflow::ActionContext& context, const std::string& program) {
+std::optional<std::string> version_of(workflow::ActionContext& context,
+                                      const std::string& program) {
   os::Exit exit;
   auto text = context.capture({program, "--version"}, exit);
   if (!exit.ok()) return std::nullopt;
@@ -48,7 +52,8 @@ std::string tool_architecture() {
   return std::string_view(names.machine) == "aarch64" ? "arm64" : "x64";
 }
 
-Installed find_language(workflow::ActionContext& context, const Language& language, const std::string& range) {
+Installed find_language(workflow::ActionContext& context, const Language& language,
+                        const std::string& range) {
   if (auto cached = in_tool_cache(context, language, range)) return *cached;
   std::string path = context.env_or("PATH");
   std::vector<std::string> names = {language.program};
@@ -59,12 +64,16 @@ Installed find_language(workflow::ActionContext& context, const Language& langua
     if (!program) continue;
     auto version = version_of(context, *program);
     if (!version) continue;
-    if (satisfies(*parse_version(*version), range)) return {*version, *program, fs::path(*program).parent_path()};
+    if (satisfies(*parse_version(*version), range))
+      return {*version, *program, fs::path(*program).parent_path()};
     seen.push_back(fmt::format("{} ({})", *version, *program));
   }
-  fail(Fault::not_found, "Unable to find {} version '{}' for architecture {}: this machine has {}; install it (so that `{} --version` is in the range) "
-                         "or put it into {}/{}/VERSION/{}",
-       language.name, range, tool_architecture(), seen.empty() ? "none" : fmt::format("{}", fmt::join(seen, ", ")), language.program,
+  fail(Fault::not_found,
+       "Unable to find {} version '{}' for architecture {}: this machine has {}; install it (so "
+       "that `{} --version` is in the range) "
+       "or put it into {}/{}/VERSION/{}",
+       language.name, range, tool_architecture(),
+       seen.empty() ? "none" : fmt::format("{}", fmt::join(seen, ", ")), language.program,
        context.machine().paths().tool_cache, language.tool, tool_architecture());
 }
 

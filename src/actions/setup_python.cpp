@@ -14,7 +14,9 @@ using workflow::ActionContext;
 
 std::string from_file(ActionContext& context, const std::string& name) {
   auto text = os::read_file_if_exists(job_file(context, name));
-  if (!text) fail(Fault::not_found, "The specified python version file at: {} doesn't exist.", job_path(context, name));
+  if (!text)
+    fail(Fault::not_found, "The specified python version file at: {} doesn't exist.",
+         job_path(context, name));
   for (auto line : lines_of(*text)) {
     auto word = trim(line.substr(0, line.find('#')));
     if (name.ends_with(".toml")) {
@@ -33,47 +35,70 @@ std::string from_file(ActionContext& context, const std::string& name) {
 class SetupPython final : public workflow::Action {
  public:
   [[nodiscard]] std::vector<workflow::ActionInput> inputs() const override {
-    return {{"python-version", std::nullopt}, {"python-version-file", std::nullopt}, {"cache", std::nullopt}, {"architecture", std::nullopt},
-            {"check-latest", "false"}, {"token", std::nullopt}, {"cache-dependency-path", std::nullopt}, {"update-environment", "true"},
-            {"allow-prereleases", "false"}, {"freethreaded", "false"}, {"pip-version", std::nullopt}, {"pip-install", std::nullopt}};
+    return {{"python-version", std::nullopt},
+            {"python-version-file", std::nullopt},
+            {"cache", std::nullopt},
+            {"architecture", std::nullopt},
+            {"check-latest", "false"},
+            {"token", std::nullopt},
+            {"cache-dependency-path", std::nullopt},
+            {"update-environment", "true"},
+            {"allow-prereleases", "false"},
+            {"freethreaded", "false"},
+            {"pip-version", std::nullopt},
+            {"pip-install", std::nullopt}};
   }
 
   void run(ActionContext& context) override {
     auto wanted = context.list("python-version");
-    if (wanted.empty() && !context.text("python-version-file").empty()) wanted = {from_file(context, context.text("python-version-file"))};
+    if (wanted.empty() && !context.text("python-version-file").empty())
+      wanted = {from_file(context, context.text("python-version-file"))};
     if (wanted.empty()) wanted = {"*"};
     Installed found;
-    for (const auto& version : wanted) found = use(context, version);  // the last one named is the first in PATH
+    for (const auto& version : wanted)
+      found = use(context, version);  // the last one named is the first in PATH
     context.set_output("python-version", found.version);
     context.set_output("python-path", found.program);
     context.set_output("cache-hit", "false");
-    if (auto packages = context.text("pip-install"); !packages.empty()) install(context, found, packages);
+    if (auto packages = context.text("pip-install"); !packages.empty())
+      install(context, found, packages);
   }
 
  private:
   static Installed use(ActionContext& context, const std::string& version) {
     if (version.starts_with("pypy") || version.starts_with("graalpy")) {
-      fail(Fault::unsupported, "'{}' is not supported yet: only CPython is looked for on the machine", version);
+      fail(Fault::unsupported,
+           "'{}' is not supported yet: only CPython is looked for on the machine", version);
     }
     // Debian's interpreter stands beside one that a version manager put in front of it.
-    Language language{.name = "Python", .tool = "Python", .program = "python3", .candidates = {"/usr/local/bin/python3", "/usr/bin/python3", "python"}};
-    for (int minor = 14; minor >= 8; --minor) language.candidates.push_back(fmt::format("python3.{}", minor));
+    Language language{.name = "Python",
+                      .tool = "Python",
+                      .program = "python3",
+                      .candidates = {"/usr/local/bin/python3", "/usr/bin/python3", "python"}};
+    for (int minor = 14; minor >= 8; --minor)
+      language.candidates.push_back(fmt::format("python3.{}", minor));
     auto found = find_language(context, language, version == "3.x" ? "3" : version);
     if (context.flag("update-environment", true)) {
-      if (context.machine().find_program("python3", context.env_or("PATH")) != found.program) context.add_path(found.directory);
+      if (context.machine().find_program("python3", context.env_or("PATH")) != found.program)
+        context.add_path(found.directory);
       auto root = std::filesystem::path(found.directory).parent_path().string();
-      for (const char* name : {"pythonLocation", "Python_ROOT_DIR", "Python2_ROOT_DIR", "Python3_ROOT_DIR"}) context.set_env(name, root);
+      for (const char* name :
+           {"pythonLocation", "Python_ROOT_DIR", "Python2_ROOT_DIR", "Python3_ROOT_DIR"})
+        context.set_env(name, root);
     }
-    context.log(fmt::format("Python {} ({}) satisfies '{}'", found.version, found.program, version));
+    context.log(
+        fmt::format("Python {} ({}) satisfies '{}'", found.version, found.program, version));
     return found;
   }
 
-  static void install(ActionContext& context, const Installed& python, const std::string& packages) {
+  static void install(ActionContext& context, const Installed& python,
+                      const std::string& packages) {
     std::vector<std::string> argv = {python.program, "-m", "pip", "install"};
     for (auto& word : split(packages, ' ')) {
       if (!word.empty()) argv.push_back(std::move(word));
     }
-    if (auto exit = context.run(argv); !exit.ok()) fail(Fault::failed, "pip install failed with {}", os::to_string(exit));
+    if (auto exit = context.run(argv); !exit.ok())
+      fail(Fault::failed, "pip install failed with {}", os::to_string(exit));
   }
 };
 

@@ -13,22 +13,29 @@ namespace slipway::actions {
 class ToolContext final : public workflow::ActionContext {
  public:
   /// `inputs` by name in lower case.
-  ToolContext(workflow::ToolCall& call, std::map<std::string, std::string> inputs) : call_(call), inputs_(std::move(inputs)) {}
+  ToolContext(workflow::ToolCall& call, std::map<std::string, std::string> inputs)
+      : call_(call), inputs_(std::move(inputs)) {}
 
   [[nodiscard]] std::optional<std::string> input(std::string_view name) const override;
   [[nodiscard]] const std::map<std::string, std::string>& env() const override { return call_.env; }
   [[nodiscard]] const formats::Json& github() const override { return call_.github; }
-  [[nodiscard]] std::optional<std::string> state(const std::string&) const override { return std::nullopt; }
+  [[nodiscard]] std::optional<std::string> state(const std::string&) const override {
+    return std::nullopt;
+  }
   [[nodiscard]] workflow::JobMachine& machine() override { return call_.machine; }
   [[nodiscard]] std::string working_directory() override { return call_.cwd; }
-  [[nodiscard]] const std::filesystem::path& source_repository() const override { return call_.repository; }
+  [[nodiscard]] const std::filesystem::path& source_repository() const override {
+    return call_.repository;
+  }
   [[nodiscard]] bool is_dirty_run() const override { return false; }
   [[nodiscard]] std::optional<std::string> route(std::string_view host) const override;
   [[nodiscard]] const std::filesystem::path& ca_bundle() const override { return call_.ca_bundle; }
   std::string id_token(const std::string& audience) override;
   [[nodiscard]] std::stop_token stop() const override { return call_.stop; }
 
-  void set_output(const std::string& name, const std::string& value) override { outputs_[name] = value; }
+  void set_output(const std::string& name, const std::string& value) override {
+    outputs_[name] = value;
+  }
   void set_env(const std::string&, const std::string&) override {}
   void add_path(const std::string&) override {}
   void save_state(const std::string&, const std::string&) override {}
@@ -40,7 +47,8 @@ class ToolContext final : public workflow::ActionContext {
   void warning(const std::string& message, const workflow::AnnotationPlace& place) override;
   void error(const std::string& message, const workflow::AnnotationPlace& place) override;
   void summary(std::string_view) override {}
-  os::Exit run(const std::vector<std::string>& argv, const std::map<std::string, std::string>& more_env, const std::string& cwd) override;
+  os::Exit run(const std::vector<std::string>& argv,
+               const std::map<std::string, std::string>& more_env, const std::string& cwd) override;
   std::string capture(const std::vector<std::string>& argv, os::Exit& exit) override;
 
   /// What the action set, "" when it did not.

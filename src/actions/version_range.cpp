@@ -33,7 +33,8 @@ std::optional<Partial> parse_partial(std::string_view text) {
 Version after(const Version& version, int kept) {
   if (kept == 0) return {1'000'000, 0, 0};
   Version next{};
-  for (int i = 0; i < kept; ++i) next[static_cast<std::size_t>(i)] = version[static_cast<std::size_t>(i)];
+  for (int i = 0; i < kept; ++i)
+    next[static_cast<std::size_t>(i)] = version[static_cast<std::size_t>(i)];
   ++next[static_cast<std::size_t>(kept - 1)];
   return next;
 }
@@ -47,7 +48,8 @@ int caret_keeps(const Partial& partial) {
 }
 
 bool meets(const Version& version, std::string_view term) {
-  static constexpr std::array<std::string_view, 8> kOperators = {">=", "<=", "~>", ">", "<", "^", "~", "="};
+  static constexpr std::array<std::string_view, 8> kOperators = {">=", "<=", "~>", ">",
+                                                                 "<",  "^",  "~",  "="};
   std::string_view op;
   for (auto candidate : kOperators) {
     if (term.starts_with(candidate)) {
@@ -71,9 +73,11 @@ bool meets(const Version& version, std::string_view term) {
 bool meets_all(const Version& version, std::string_view text) {
   std::string range(trim(text));
   if (auto at = range.find(" - "); at != std::string::npos) {
-    return meets(version, ">=" + range.substr(0, at)) && meets(version, "<=" + std::string(trim(range.substr(at + 3))));
+    return meets(version, ">=" + range.substr(0, at)) &&
+           meets(version, "<=" + std::string(trim(range.substr(at + 3))));
   }
-  for (const char* op : {">=", "<=", ">", "<", "^", "~", "="}) range = replace_all(range, std::string(op) + " ", op);
+  for (const char* op : {">=", "<=", ">", "<", "^", "~", "="})
+    range = replace_all(range, std::string(op) + " ", op);
   for (auto& word : split(replace_all(range, ",", " "), ' ')) {
     if (!word.empty() && !meets(version, word)) return false;
   }

@@ -10,7 +10,9 @@ using namespace slipway::actions;
 
 namespace {
 
-bool in(const char* version, const char* range) { return satisfies(*parse_version(version), range); }
+bool in(const char* version, const char* range) {
+  return satisfies(*parse_version(version), range);
+}
 
 }  // namespace
 

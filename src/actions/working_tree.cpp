@@ -13,7 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void add_names(std::set<std::string>& names, const fs::path& tree, std::vector<std::string> words, const std::stop_token& stop) {
+void add_names(std::set<std::string>& names, const fs::path& tree, std::vector<std::string> words,
+               const std::stop_token& stop) {
   std::vector<std::string> argv = {"git", "-C", tree.string(), "-c", "safe.directory=*"};
   argv.insert(argv.end(), words.begin(), words.end());
   auto done = os::capture({.argv = std::move(argv)}, stop, Deadline::in(std::chrono::minutes(5)));
@@ -25,7 +26,8 @@ void add_names(std::set<std::string>& names, const fs::path& tree, std::vector<s
 
 }  // namespace
 
-std::size_t copy_changes(const fs::path& tree, const fs::path& checkout, const std::stop_token& stop) {
+std::size_t copy_changes(const fs::path& tree, const fs::path& checkout,
+                         const std::stop_token& stop) {
   std::set<std::string> names;
   add_names(names, tree, {"diff", "--name-only", "--no-renames", "-z", "--relative", "HEAD"}, stop);
   add_names(names, tree, {"ls-files", "-z", "--others", "--exclude-standard"}, stop);

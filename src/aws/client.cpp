@@ -43,12 +43,16 @@ const ServiceForm& form_of(const std::string& service) {
   return it->second;
 }
 
-std::string scalar(const Json& value) { return value.is_string() ? value.as_string() : value.dump(); }
+std::string scalar(const Json& value) {
+  return value.is_string() ? value.as_string() : value.dump();
+}
 
 // Lists become Name.member.1 (ec2: Name.1), structures Name.Member.
-void flatten(const Json& value, const std::string& name, bool ec2, std::vector<std::pair<std::string, std::string>>& out) {
+void flatten(const Json& value, const std::string& name, bool ec2,
+             std::vector<std::pair<std::string, std::string>>& out) {
   if (value.is_object()) {
-    for (const auto& [key, member] : value.as_object()) flatten(member, name.empty() ? key : name + "." + key, ec2, out);
+    for (const auto& [key, member] : value.as_object())
+      flatten(member, name.empty() ? key : name + "." + key, ec2, out);
   } else if (value.is_array()) {
     int index = 0;
     for (const auto& item : value.as_array()) {
@@ -104,30 +108,42 @@ Answer read_xml(const net::HttpResponse& response, const std::string& operation)
     const auto* errors = root.find("Errors");  // ec2
     error = errors ? errors->find("Error") : nullptr;
   }
-  if (!error) return Answer(ServiceError{"UnknownError", response.body.substr(0, 200), response.status, ""});
-  return Answer(ServiceError{error->text_of("Code"), error->text_of("Message"), response.status, root.text_of("RequestId")});
+  if (!error)
+    return Answer(ServiceError{"UnknownError", response.body.substr(0, 200), response.status, ""});
+  return Answer(ServiceError{error->text_of("Code"), error->text_of("Message"), response.status,
+                             root.text_of("RequestId")});
 }
 
 bool is_throttled(const ServiceError& error) {
-  static constexpr std::array kCodes = {"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled",
-                                        "RequestThrottledException", "TooManyRequestsException", "RequestLimitExceeded",
-                                        "SlowDown", "PriorRequestNotComplete", "TransactionInProgressException"};
+  static constexpr std::array kCodes = {"Throttling",
+                                        "ThrottlingException",
+                                        "ThrottledException",
+                                        "RequestThrottled",
+                                        "RequestThrottledException",
+                                        "TooManyRequestsException",
+                                        "RequestLimitExceeded",
+                                        "SlowDown",
+                                        "PriorRequestNotComplete",
+                                        "TransactionInProgressException"};
   return error.status == 429 || std::find(kCodes.begin(), kCodes.end(), error.code) != kCodes.end();
 }
 
 bool has_expired(const ServiceError& error) {
-  return error.code == "ExpiredToken" || error.code == "ExpiredTokenException" || error.code == "RequestExpired";
+  return error.code == "ExpiredToken" || error.code == "ExpiredTokenException" ||
+         error.code == "RequestExpired";
 }
 
 // What does another thing each time it is done: when the answer is lost nobody knows whether it was, and the caller has to look.
 bool does_it_twice(std::string_view operation) {
-  static constexpr std::array<std::string_view, 2> kOnce = {"RegisterTaskDefinition", "UpdateService"};
+  static constexpr std::array<std::string_view, 2> kOnce = {"RegisterTaskDefinition",
+                                                            "UpdateService"};
   return std::find(kOnce.begin(), kOnce.end(), operation) != kOnce.end();
 }
 
 Fault fault_of(const ServiceError& error) {
   auto has = [&](std::string_view part) { return error.code.find(part) != std::string::npos; };
-  if (has("AccessDenied") || has("Unauthorized") || has("ExpiredToken") || has("InvalidClientToken") || has("Signature")) {
+  if (has("AccessDenied") || has("Unauthorized") || has("ExpiredToken") ||
+      has("InvalidClientToken") || has("Signature")) {
     return Fault::denied;
   }
   if (is_throttled(error)) return Fault::unavailable;
@@ -167,18 +183,23 @@ Client::Client(Config config) : config_(std::move(config)) {
 
 Client::~Client() = default;
 
-Answer Client::call(const std::string& service, const std::string& operation, const formats::Json& input,
-                    const std::stop_token& stop, Deadline deadline) {
+Answer Client::call(const std::string& service, const std::string& operation,
+                    const formats::Json& input, const std::stop_token& stop, Deadline deadline) {
   if (!config_.credentials) {
-    fail(Fault::denied, "calling {}:{}: no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or assume a role first", service, operation);
+    fail(Fault::denied,
+         "calling {}:{}: no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+         "assume a role first",
+         service, operation);
   }
   return while_doing(fmt::format("calling {}:{}", service, operation),
                      [&] { return send(service, operation, input, true, stop, deadline); });
 }
 
-Answer Client::assume_role_with_web_identity(const formats::Json& input, const std::stop_token& stop) {
+Answer Client::assume_role_with_web_identity(const formats::Json& input,
+                                             const std::stop_token& stop) {
   return while_doing("calling sts:AssumeRoleWithWebIdentity", [&] {
-    return send("sts", "AssumeRoleWithWebIdentity", input, false, stop, Deadline::in(std::chrono::seconds(60)));
+    return send("sts", "AssumeRoleWithWebIdentity", input, false, stop,
+                Deadline::in(std::chrono::seconds(60)));
   });
 }
 
@@ -193,29 +214,38 @@ bool Client::renew() {
   });
 }
 
-Answer Client::send(const std::string& service, const std::string& operation, const formats::Json& input, bool is_signed,
-                    const std::stop_token& stop, Deadline deadline) {
+Answer Client::send(const std::string& service, const std::string& operation,
+                    const formats::Json& input, bool is_signed, const std::stop_token& stop,
+                    Deadline deadline) {
   const auto& form = form_of(service);
   bool is_json = form.wire == Wire::json_1_0 || form.wire == Wire::json_1_1;
   auto url = net::parse_url(endpoint_of(config_, service));
-  if (!url) fail(Fault::bad_input, "'{}' is not a URL: look at AWS_ENDPOINT_URL", endpoint_of(config_, service));
-  SignableRequest signable{.method = "POST", .path = url->path, .headers = {{"host", url->authority()}}};
+  if (!url)
+    fail(Fault::bad_input, "'{}' is not a URL: look at AWS_ENDPOINT_URL",
+         endpoint_of(config_, service));
+  SignableRequest signable{
+      .method = "POST", .path = url->path, .headers = {{"host", url->authority()}}};
   if (is_json) {
     signable.body = input.is_null() ? "{}" : input.dump();
-    signable.headers.emplace_back("content-type", form.wire == Wire::json_1_0 ? "application/x-amz-json-1.0" : "application/x-amz-json-1.1");
+    signable.headers.emplace_back("content-type", form.wire == Wire::json_1_0
+                                                      ? "application/x-amz-json-1.0"
+                                                      : "application/x-amz-json-1.1");
     signable.headers.emplace_back("x-amz-target", fmt::format("{}.{}", form.prefix, operation));
   } else {
-    std::vector<std::pair<std::string, std::string>> pairs = {{"Action", operation}, {"Version", std::string(form.prefix)}};
+    std::vector<std::pair<std::string, std::string>> pairs = {
+        {"Action", operation}, {"Version", std::string(form.prefix)}};
     flatten(input, "", form.wire == Wire::ec2, pairs);
     signable.body = net::print_query(pairs);
-    signable.headers.emplace_back("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+    signable.headers.emplace_back("content-type",
+                                  "application/x-www-form-urlencoded; charset=utf-8");
   }
   constexpr int kAttempts = 4;
   bool once = does_it_twice(operation);
   bool is_renewed = false;
   for (int attempt = 1;; ++attempt) {
     auto credentials = config_.credentials.value_or(Credentials{});
-    if (is_signed && config_.renewed) credentials = renewed_.read([&](const auto& newer) { return newer.value_or(credentials); });
+    if (is_signed && config_.renewed)
+      credentials = renewed_.read([&](const auto& newer) { return newer.value_or(credentials); });
     net::HttpRequest request{.method = "POST", .url = url->to_string(), .body = signable.body};
     for (const auto& [name, value] : signable.headers) {
       if (name != "host") request.headers.add(name, value);
@@ -223,7 +253,8 @@ Answer Client::send(const std::string& service, const std::string& operation, co
     if (is_signed) {
       auto epoch = static_cast<long long>(formats::epoch_seconds(formats::now()));
       std::string region = service == "iam" ? "us-east-1" : config_.region;
-      for (const auto& [name, value] : sign(signable, credentials, region, service, epoch)) request.headers.add(name, value);
+      for (const auto& [name, value] : sign(signable, credentials, region, service, epoch))
+        request.headers.add(name, value);
     }
     try {
       auto response = http_->request(request, stop, deadline, {.fresh_connection = once});
@@ -236,7 +267,8 @@ Answer Client::send(const std::string& service, const std::string& operation, co
       bool again = is_throttled(*answer.error()) || (answer.error()->status >= 500 && !once);
       if (!again || attempt == kAttempts || deadline.passed()) return answer;
     } catch (const Error& error) {
-      if (error.fault() != Fault::unavailable || once || attempt == kAttempts || deadline.passed()) throw;
+      if (error.fault() != Fault::unavailable || once || attempt == kAttempts || deadline.passed())
+        throw;
     }
     pause(attempt, stop, deadline);
   }
@@ -248,7 +280,8 @@ std::vector<formats::Json> items_of(const formats::Json& parent, std::string_vie
   if (list->is_object()) {
     const Json* member = list->find("member");
     if (!member) member = list->find("item");  // ec2
-    if (!member && list->size() == 1) member = &list->as_object().front().second;  // rds: <DBInstances><DBInstance>
+    if (!member && list->size() == 1)
+      member = &list->as_object().front().second;  // rds: <DBInstances><DBInstance>
     if (!member) return {};
     list = member;
   }

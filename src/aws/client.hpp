@@ -63,16 +63,18 @@ class Client final {
   ///              list is {"member": one or an array}: read it through items_of()
   ///   throws     Error{unavailable} when the service cannot be reached; Error{bad_input} for a service it does not know; Cancelled
   Answer call(const std::string& service, const std::string& operation, const formats::Json& input,
-              const std::stop_token& stop = {}, Deadline deadline = Deadline::in(std::chrono::seconds(60)));
+              const std::stop_token& stop = {},
+              Deadline deadline = Deadline::in(std::chrono::seconds(60)));
 
   /// sts:AssumeRoleWithWebIdentity, which is not signed.
-  Answer assume_role_with_web_identity(const formats::Json& input, const std::stop_token& stop = {});
+  Answer assume_role_with_web_identity(const formats::Json& input,
+                                       const std::stop_token& stop = {});
 
   [[nodiscard]] const Config& config() const { return config_; }
 
  private:
-  Answer send(const std::string& service, const std::string& operation, const formats::Json& input, bool is_signed,
-              const std::stop_token& stop, Deadline deadline);
+  Answer send(const std::string& service, const std::string& operation, const formats::Json& input,
+              bool is_signed, const std::stop_token& stop, Deadline deadline);
 
   /// Asks Config::renewed. returns false when there is none, or it has nothing newer
   bool renew();

@@ -33,28 +33,32 @@ std::string find(const std::map<std::string, std::string>& in, const std::string
   return it == in.end() ? "" : it->second;
 }
 
-std::optional<Credentials> credentials_in(const std::string& id, const std::string& secret, const std::string& token) {
+std::optional<Credentials> credentials_in(const std::string& id, const std::string& secret,
+                                          const std::string& token) {
   if (id.empty() || secret.empty()) return std::nullopt;
   return Credentials{id, secret, token};
 }
 
 }  // namespace
 
-Config read_config(const std::map<std::string, std::string>& environment, const std::string& credentials_file,
-                   const std::string& config_file) {
+Config read_config(const std::map<std::string, std::string>& environment,
+                   const std::string& credentials_file, const std::string& config_file) {
   Config config;
   std::string profile = find(environment, "AWS_PROFILE");
   if (profile.empty()) profile = "default";
-  Section settings = section_of(config_file, profile == "default" ? "default" : "profile " + profile);
+  Section settings =
+      section_of(config_file, profile == "default" ? "default" : "profile " + profile);
   config.region = find(environment, "AWS_REGION");
   if (config.region.empty()) config.region = find(environment, "AWS_DEFAULT_REGION");
   if (config.region.empty()) config.region = find(settings, "region");
-  config.credentials = credentials_in(find(environment, "AWS_ACCESS_KEY_ID"), find(environment, "AWS_SECRET_ACCESS_KEY"),
+  config.credentials = credentials_in(find(environment, "AWS_ACCESS_KEY_ID"),
+                                      find(environment, "AWS_SECRET_ACCESS_KEY"),
                                       find(environment, "AWS_SESSION_TOKEN"));
   if (!config.credentials) {
     Section keys = section_of(credentials_file, profile);
-    config.credentials = credentials_in(find(keys, "aws_access_key_id"), find(keys, "aws_secret_access_key"),
-                                        find(keys, "aws_session_token"));
+    config.credentials =
+        credentials_in(find(keys, "aws_access_key_id"), find(keys, "aws_secret_access_key"),
+                       find(keys, "aws_session_token"));
   }
   config.endpoint_url = find(environment, "AWS_ENDPOINT_URL");
   config.ca_bundle = find(environment, "AWS_CA_BUNDLE");
@@ -69,11 +73,13 @@ Config read_config(const std::map<std::string, std::string>& environment, const 
 
 std::string endpoint_of(const Config& config, const std::string& service) {
   static const std::map<std::string, std::string> kIds = {
-      {"elasticloadbalancing", "elastic_load_balancing_v2"}, {"secretsmanager", "secrets_manager"},
+      {"elasticloadbalancing", "elastic_load_balancing_v2"},
+      {"secretsmanager", "secrets_manager"},
       {"logs", "cloudwatch_logs"},  // service ids that differ from the signing name
   };
   auto id = kIds.find(service);
-  if (auto it = config.endpoint_urls.find(id == kIds.end() ? service : id->second); it != config.endpoint_urls.end()) {
+  if (auto it = config.endpoint_urls.find(id == kIds.end() ? service : id->second);
+      it != config.endpoint_urls.end()) {
     return it->second;
   }
   if (!config.endpoint_url.empty()) return config.endpoint_url;

@@ -24,8 +24,10 @@ struct SignableRequest {
 ///   epoch        seconds since 1970, UTC; AWS allows 5 minutes either way
 ///   double_encode_path  true for every service but S3
 ///   source       AWS, "Create a signed AWS API request" (Signature Version 4)
-std::vector<std::pair<std::string, std::string>> sign(const SignableRequest& request, const Credentials& credentials,
-                                                      const std::string& region, const std::string& service,
-                                                      long long epoch, bool double_encode_path = true);
+std::vector<std::pair<std::string, std::string>> sign(const SignableRequest& request,
+                                                      const Credentials& credentials,
+                                                      const std::string& region,
+                                                      const std::string& service, long long epoch,
+                                                      bool double_encode_path = true);
 
 }  // namespace slipway::aws

@@ -32,7 +32,8 @@ TEST_CASE("the first exception of a task stops its siblings and comes out of joi
   Guarded<int> never;
   bool stopped = false;
   group.start([&](const std::stop_token& stop) {
-    stopped = !never.wait(stop, Deadline::never(), [](int v) { return v == 1; }, [](int) {});
+    stopped = !never.wait(
+        stop, Deadline::never(), [](int v) { return v == 1; }, [](int) {});
   });
   group.start([](const std::stop_token&) { fail(Fault::failed, "first"); });
   CHECK_THROWS_AS(group.join(), Error);
@@ -48,7 +49,8 @@ TEST_CASE("an outer stop reaches tasks, and tasks may start tasks") {
     group.start([&](const std::stop_token& stop) {
       started.count_down();
       Guarded<int> never;
-      never.wait(stop, Deadline::never(), [](int v) { return v == 1; }, [](int) {});
+      never.wait(
+          stop, Deadline::never(), [](int v) { return v == 1; }, [](int) {});
       ++ended;
     });
   });
@@ -60,10 +62,12 @@ TEST_CASE("an outer stop reaches tasks, and tasks may start tasks") {
 
 TEST_CASE("a guarded value waits until its condition or its deadline") {
   Guarded<int> value(0);
-  CHECK_FALSE(value.wait({}, Deadline::in(std::chrono::milliseconds(1)), [](int v) { return v > 0; }, [](int) {}));
+  CHECK_FALSE(value.wait(
+      {}, Deadline::in(std::chrono::milliseconds(1)), [](int v) { return v > 0; }, [](int) {}));
   value.with([](int& v) { v = 5; });
   int seen = 0;
-  CHECK(value.wait({}, Deadline::never(), [](int v) { return v > 0; }, [&](int v) { seen = v; }));
+  CHECK(value.wait(
+      {}, Deadline::never(), [](int v) { return v > 0; }, [&](int v) { seen = v; }));
   CHECK(seen == 5);
 }
 

@@ -15,7 +15,9 @@ class Deadline {
   /// Waits as long as the stop token allows.
   static Deadline never() { return Deadline(Clock::time_point::max()); }
 
-  [[nodiscard]] bool passed() const { return at_ != Clock::time_point::max() && Clock::now() >= at_; }
+  [[nodiscard]] bool passed() const {
+    return at_ != Clock::time_point::max() && Clock::now() >= at_;
+  }
   [[nodiscard]] bool is_never() const { return at_ == Clock::time_point::max(); }
   [[nodiscard]] Clock::time_point at() const { return at_; }
   /// Milliseconds left, 0 when passed, rounded up; at most `cap` (also for never()).

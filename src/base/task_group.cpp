@@ -45,7 +45,8 @@ void TaskGroup::reap_done() {
     std::lock_guard lock(mutex_);
     for (auto it = tasks_.begin(); it != tasks_.end();) {
       auto next = std::next(it);
-      if (it->done && it->thread.get_id() != std::this_thread::get_id()) done.splice(done.end(), tasks_, it);
+      if (it->done && it->thread.get_id() != std::this_thread::get_id())
+        done.splice(done.end(), tasks_, it);
       it = next;
     }
   }

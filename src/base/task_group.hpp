@@ -39,7 +39,7 @@ class TaskGroup final {
   std::stop_source source_;
   std::stop_callback<std::function<void()>> outer_;
   std::mutex mutex_;
-  std::list<Task> tasks_;          // guarded by mutex_
+  std::list<Task> tasks_;           // guarded by mutex_
   std::exception_ptr first_error_;  // guarded by mutex_
 };
 

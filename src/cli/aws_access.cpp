@@ -8,15 +8,19 @@
 namespace slipway::cli {
 namespace {
 
-std::string text_of(const std::map<std::string, std::string>& environment, const char* variable, const std::filesystem::path& otherwise) {
+std::string text_of(const std::map<std::string, std::string>& environment, const char* variable,
+                    const std::filesystem::path& otherwise) {
   auto it = environment.find(variable);
-  return os::read_file_if_exists(it == environment.end() ? otherwise : std::filesystem::path(it->second)).value_or("");
+  return os::read_file_if_exists(it == environment.end() ? otherwise
+                                                         : std::filesystem::path(it->second))
+      .value_or("");
 }
 
 aws::Config read_named(const std::map<std::string, std::string>& environment) {
   std::filesystem::path home = environment.contains("HOME") ? environment.at("HOME") : "/";
-  return aws::read_config(environment, text_of(environment, "AWS_SHARED_CREDENTIALS_FILE", home / ".aws/credentials"),
-                          text_of(environment, "AWS_CONFIG_FILE", home / ".aws/config"));
+  return aws::read_config(
+      environment, text_of(environment, "AWS_SHARED_CREDENTIALS_FILE", home / ".aws/credentials"),
+      text_of(environment, "AWS_CONFIG_FILE", home / ".aws/config"));
 }
 
 }  // namespace
@@ -35,7 +39,8 @@ aws::Config local_access(const formats::Json& env) {
 
 aws::Config aws_access(const std::filesystem::path& state) {
   auto environment = os::environment();
-  bool is_named = environment.contains("AWS_ENDPOINT_URL") || environment.contains("AWS_ACCESS_KEY_ID") || environment.contains("AWS_PROFILE");
+  bool is_named = environment.contains("AWS_ENDPOINT_URL") ||
+                  environment.contains("AWS_ACCESS_KEY_ID") || environment.contains("AWS_PROFILE");
   if (!is_named) {
     if (auto env = local_cloud(state)) return local_access(*env);
   }
@@ -43,7 +48,9 @@ aws::Config aws_access(const std::filesystem::path& state) {
   // A profile's keys are renewed by whoever made them (aws sso login, a credentials helper): the files are read again.
   config.renewed = [environment] { return read_named(environment).credentials; };
   if (!config.credentials) {
-    fail(Fault::bad_input, "no AWS to ask: the local one does not run (slipway up, or slipway cloud start), and there are no AWS credentials in the environment");
+    fail(Fault::bad_input,
+         "no AWS to ask: the local one does not run (slipway up, or slipway cloud start), and "
+         "there are no AWS credentials in the environment");
   }
   return config;
 }

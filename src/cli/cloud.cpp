@@ -57,13 +57,16 @@ std::optional<Running> running(const Surroundings& around) {
 }
 
 // Looks at `done` ten times a second until it is true; false when the time is up.
-bool wait_until(const Surroundings& around, std::chrono::seconds span, const std::function<bool()>& done) {
+bool wait_until(const Surroundings& around, std::chrono::seconds span,
+                const std::function<bool()>& done) {
   Guarded<int> nothing;
   auto deadline = Deadline::in(span);
   while (!done()) {
     if (around.stop.stop_requested()) throw Cancelled();
     if (deadline.passed()) return false;
-    nothing.wait(around.stop, Deadline::in(std::chrono::milliseconds(20)), [](int) { return false; }, [](int) {});
+    nothing.wait(
+        around.stop, Deadline::in(std::chrono::milliseconds(20)), [](int) { return false; },
+        [](int) {});
   }
   return true;
 }
@@ -77,7 +80,8 @@ Machine machine_of(const Surroundings& around) {
   Machine machine;
   try {
     machine.runtime = container::make_crun_runtime({.state = around.state});
-    machine.network = std::make_unique<container::Network>(container::NetworkOptions{.state = around.state, .name = "cloud"});
+    machine.network = std::make_unique<container::Network>(
+        container::NetworkOptions{.state = around.state, .name = "cloud"});
   } catch (const Error& error) {
     around.log.warn("the local AWS runs without containers: {}", error.what());
     machine.network.reset();
@@ -89,11 +93,16 @@ int serve(const Invocation& invocation, Surroundings& around) {
   auto directory = directory_of(around);
   os::make_dirs(directory);
   auto lock = os::FileLock::try_take(directory / "lock");
-  if (!lock) fail(Fault::conflict, "another process serves the local AWS of {}", around.state.string());
+  if (!lock)
+    fail(Fault::conflict, "another process serves the local AWS of {}", around.state.string());
   auto machine = machine_of(around);
-  cloud::CloudOptions options{.state = around.state, .listen = invocation.value_or("--listen", "127.0.0.1:4566"),
-                              .may_move = !invocation.value("--listen"), .account = invocation.value_or("--account", "123456789012"),
-                              .region = invocation.value_or("--region", "us-east-1"), .runtime = machine.runtime.get(), .network = machine.network.get(),
+  cloud::CloudOptions options{.state = around.state,
+                              .listen = invocation.value_or("--listen", "127.0.0.1:4566"),
+                              .may_move = !invocation.value("--listen"),
+                              .account = invocation.value_or("--account", "123456789012"),
+                              .region = invocation.value_or("--region", "us-east-1"),
+                              .runtime = machine.runtime.get(),
+                              .network = machine.network.get(),
                               .gateway = machine.network ? machine.network->gateway() : ""};
   {
     cloud::Cloud local(options, around.log);
@@ -103,9 +112,12 @@ int serve(const Invocation& invocation, Surroundings& around) {
       targets = &balancing->targets();
       return balancing;
     });
-    local.add([&](const cloud::Surroundings& parts) { return cloud::ecs::make(parts, cloud::ecs::make_images(parts), *targets); });
+    local.add([&](const cloud::Surroundings& parts) {
+      return cloud::ecs::make(parts, cloud::ecs::make_images(parts), *targets);
+    });
     local.run(around.stop, [&](const cloud::Endpoint& endpoint) {
-      os::replace_file(directory / "cloud.pid", fmt::format("{} {}\n", ::getpid(), os::start_ticks(::getpid()).value_or(0)));
+      os::replace_file(directory / "cloud.pid",
+                       fmt::format("{} {}\n", ::getpid(), os::start_ticks(::getpid()).value_or(0)));
       if (!around.quiet) print_error(fmt::format("the local AWS answers at {}\n", endpoint.url));
     });
   }
@@ -124,11 +136,19 @@ int start(const Invocation& invocation, Surroundings& around) {
   std::error_code none;
   std::filesystem::remove(directory / "env.json", none);  // of one that was killed
   auto log = os::open_file((directory / "cloud.log").string(), O_WRONLY | O_CREAT | O_APPEND, 0640);
-  std::vector<std::string> argv = {"/proc/self/exe", "--state", around.state.string(), "--log-level", "info", "cloud", "serve"};
+  std::vector<std::string> argv = {
+      "/proc/self/exe", "--state", around.state.string(), "--log-level", "info", "cloud", "serve"};
   for (const auto* name : {"--listen", "--account", "--region"}) {
     if (auto value = invocation.value(name)) argv.insert(argv.end(), {name, *value});
   }
-  auto process = os::Process::spawn({.argv = argv, .env = {}, .cwd = "/", .stdin_fd = -1, .stdout_fd = log.get(), .stderr_fd = log.get(), .inherit = {}, .own_session = true});
+  auto process = os::Process::spawn({.argv = argv,
+                                     .env = {},
+                                     .cwd = "/",
+                                     .stdin_fd = -1,
+                                     .stdout_fd = log.get(),
+                                     .stderr_fd = log.get(),
+                                     .inherit = {},
+                                     .own_session = true});
   std::optional<os::Exit> ended;
   bool answers = wait_until(around, kStartTime, [&] {
     ended = process.wait(around.stop, Deadline::in(std::chrono::milliseconds(0)));
@@ -137,10 +157,14 @@ int start(const Invocation& invocation, Surroundings& around) {
   if (ended || !answers) {
     auto text = os::read_file_if_exists(directory / "cloud.log").value_or("");
     auto lines = lines_of(text);
-    fail(Fault::unavailable, "the local AWS did not start: {} (log: {})", lines.empty() ? "it said nothing" : std::string(lines.back()), (directory / "cloud.log").string());
+    fail(Fault::unavailable, "the local AWS did not start: {} (log: {})",
+         lines.empty() ? "it said nothing" : std::string(lines.back()),
+         (directory / "cloud.log").string());
   }
   process.detach();
-  if (!around.quiet) print_error(fmt::format("the local AWS answers at {}\n", environment_of(around)->get_string("url")));
+  if (!around.quiet)
+    print_error(
+        fmt::format("the local AWS answers at {}\n", environment_of(around)->get_string("url")));
   return 0;
 }
 
@@ -152,7 +176,9 @@ int stop(Surroundings& around) {
   }
   ::kill(process->pid, SIGTERM);
   auto gone = [&] { return !os::is_alive(process->pid, process->ticks); };
-  if (!wait_until(around, kStopTime, gone)) fail(Fault::failed, "the local AWS (process {}) did not end within {} s", process->pid, kStopTime.count());
+  if (!wait_until(around, kStopTime, gone))
+    fail(Fault::failed, "the local AWS (process {}) did not end within {} s", process->pid,
+         kStopTime.count());
   if (!around.quiet) print_error("the local AWS has stopped\n");
   return 0;
 }
@@ -166,15 +192,21 @@ int status(Surroundings& around) {
   }
   Json report = cloud::status_of(directory_of(around) / "state.db");
   if (around.json) {
-    Json answer = Json::object({{"running", true}, {"pid", process->pid}, {"url", environment->at("url")}, {"account", environment->at("account")},
-                                {"region", environment->at("region")}, {"resources", report}});
+    Json answer = Json::object({{"running", true},
+                                {"pid", process->pid},
+                                {"url", environment->at("url")},
+                                {"account", environment->at("account")},
+                                {"region", environment->at("region")},
+                                {"resources", report}});
     print(answer.dump() + "\n");
     return 0;
   }
-  std::string text = fmt::format("the local AWS answers at {} (process {}, account {}, {})\n", environment->get_string("url"), process->pid, environment->get_string("account"),
-                                 environment->get_string("region"));
+  std::string text = fmt::format(
+      "the local AWS answers at {} (process {}, account {}, {})\n", environment->get_string("url"),
+      process->pid, environment->get_string("account"), environment->get_string("region"));
   for (const auto& line : report.as_array()) {
-    text += fmt::format("  {:<24} {:<44} {}\n", line.get_string("kind"), line.get_string("id"), line.get_string("state"));
+    text += fmt::format("  {:<24} {:<44} {}\n", line.get_string("kind"), line.get_string("id"),
+                        line.get_string("state"));
   }
   print(text);
   return 0;
@@ -182,11 +214,15 @@ int status(Surroundings& around) {
 
 int environment(Surroundings& around) {
   auto env = environment_of(around);
-  if (!running(around) || !env) fail(Fault::failed, "the local AWS does not run: slipway cloud start");
+  if (!running(around) || !env)
+    fail(Fault::failed, "the local AWS does not run: slipway cloud start");
   std::vector<std::pair<std::string, std::string>> variables = {
-      {"AWS_ENDPOINT_URL", env->get_string("url")},          {"AWS_REGION", env->get_string("region")},
-      {"AWS_DEFAULT_REGION", env->get_string("region")},     {"AWS_ACCESS_KEY_ID", env->get_string("access_key_id")},
-      {"AWS_SECRET_ACCESS_KEY", env->get_string("secret_access_key")}, {"AWS_CA_BUNDLE", env->get_string("ca_file")}};
+      {"AWS_ENDPOINT_URL", env->get_string("url")},
+      {"AWS_REGION", env->get_string("region")},
+      {"AWS_DEFAULT_REGION", env->get_string("region")},
+      {"AWS_ACCESS_KEY_ID", env->get_string("access_key_id")},
+      {"AWS_SECRET_ACCESS_KEY", env->get_string("secret_access_key")},
+      {"AWS_CA_BUNDLE", env->get_string("ca_file")}};
   if (around.json) {
     Json answer = Json::object({});
     for (const auto& [name, value] : variables) answer[name] = value;
@@ -213,7 +249,9 @@ Invocation as_it_was(const Invocation& invocation, const Surroundings& around) {
 }
 
 int reset(const Invocation& invocation, Surroundings& around) {
-  if (!invocation.has("--yes")) fail(Fault::bad_input, "this forgets every resource, image and database of the local AWS: give --yes to mean it");
+  if (!invocation.has("--yes"))
+    fail(Fault::bad_input,
+         "this forgets every resource, image and database of the local AWS: give --yes to mean it");
   bool was_running = running(around).has_value();
   Invocation again = as_it_was(invocation, around);
   stop(around);
@@ -221,7 +259,8 @@ int reset(const Invocation& invocation, Surroundings& around) {
   std::error_code none;
   for (const auto& entry : std::filesystem::directory_iterator(directory, none)) {
     // The authority stays: clients and images trust it by now.
-    if (entry.path().filename() != "ca" && entry.path().filename() != "lock") os::remove_tree(entry.path());
+    if (entry.path().filename() != "ca" && entry.path().filename() != "lock")
+      os::remove_tree(entry.path());
   }
   if (!around.quiet) print_error("the local AWS is empty\n");
   return was_running ? start(again, around) : 0;
@@ -230,8 +269,10 @@ int reset(const Invocation& invocation, Surroundings& around) {
 int authority(Surroundings& around) {
   auto file = directory_of(around) / "ca" / "ca.crt";
   auto pem = os::read_file_if_exists(file);
-  if (!pem) fail(Fault::failed, "there is no certificate authority yet: slipway cloud start makes it");
-  print(around.json ? Json::object({{"file", file.string()}, {"certificate", *pem}}).dump() + "\n" : *pem);
+  if (!pem)
+    fail(Fault::failed, "there is no certificate authority yet: slipway cloud start makes it");
+  print(around.json ? Json::object({{"file", file.string()}, {"certificate", *pem}}).dump() + "\n"
+                    : *pem);
   return 0;
 }
 
@@ -245,7 +286,8 @@ int fault(const Invocation& invocation, Surroundings& around) {
     return 0;
   }
   if (invocation.arguments.size() > 1) {
-    cloud::FaultRule rule{.target = invocation.arguments[1], .code = invocation.arguments.size() > 2 ? invocation.arguments[2] : ""};
+    cloud::FaultRule rule{.target = invocation.arguments[1],
+                          .code = invocation.arguments.size() > 2 ? invocation.arguments[2] : ""};
     auto number = [&](const char* name) {
       auto given = to_integer(invocation.value_or(name, "0"));
       if (!given || *given < 0) fail(Fault::bad_input, "{} must be a number from 0 on", name);
@@ -253,8 +295,11 @@ int fault(const Invocation& invocation, Surroundings& around) {
     };
     rule.times = static_cast<int>(number("--times"));
     rule.delay = std::chrono::milliseconds(number("--delay"));
-    if (rule.target != "*" && rule.target.find(':') == std::string::npos) fail(Fault::bad_input, "'{}' is no SERVICE:OPERATION such as ecs:UpdateService", rule.target);
-    if (rule.code.empty() && rule.delay.count() == 0) fail(Fault::bad_input, "give the error that calls are to meet, such as ThrottlingException, or --delay MS");
+    if (rule.target != "*" && rule.target.find(':') == std::string::npos)
+      fail(Fault::bad_input, "'{}' is no SERVICE:OPERATION such as ecs:UpdateService", rule.target);
+    if (rule.code.empty() && rule.delay.count() == 0)
+      fail(Fault::bad_input,
+           "give the error that calls are to meet, such as ThrottlingException, or --delay MS");
     rules.push_back(rule);
     os::make_dirs(directory_of(around));
     cloud::write_faults(file, rules);
@@ -263,16 +308,22 @@ int fault(const Invocation& invocation, Surroundings& around) {
   Json list = Json::array();
   std::string text = rules.empty() ? "no faults\n" : "";
   for (const auto& rule : rules) {
-    list.push_back(Json::object({{"target", rule.target}, {"code", rule.code}, {"times", rule.times}, {"delay_ms", static_cast<std::int64_t>(rule.delay.count())}}));
-    text += fmt::format("{:<36} {:<28} {}{}\n", rule.target, rule.code, rule.times > 0 ? fmt::format("{} times", rule.times) : "always",
-                        rule.delay.count() > 0 ? fmt::format(", after {} ms", rule.delay.count()) : "");
+    list.push_back(Json::object({{"target", rule.target},
+                                 {"code", rule.code},
+                                 {"times", rule.times},
+                                 {"delay_ms", static_cast<std::int64_t>(rule.delay.count())}}));
+    text +=
+        fmt::format("{:<36} {:<28} {}{}\n", rule.target, rule.code,
+                    rule.times > 0 ? fmt::format("{} times", rule.times) : "always",
+                    rule.delay.count() > 0 ? fmt::format(", after {} ms", rule.delay.count()) : "");
   }
   print(around.json ? list.dump() + "\n" : text);
   return 0;
 }
 
 std::filesystem::path snapshot_file(const Invocation& invocation) {
-  if (invocation.arguments.size() != 2) fail(Fault::bad_input, "cloud {} needs a FILE", invocation.arguments[0]);
+  if (invocation.arguments.size() != 2)
+    fail(Fault::bad_input, "cloud {} needs a FILE", invocation.arguments[0]);
   return invocation.arguments[1];
 }
 
@@ -286,7 +337,9 @@ int save(const Invocation& invocation, Surroundings& around) {
 int load(const Invocation& invocation, Surroundings& around) {
   auto file = snapshot_file(invocation);
   if (!invocation.has("--yes") && std::filesystem::exists(directory_of(around) / "state.db")) {
-    fail(Fault::bad_input, "this puts what the file holds in place of every resource, image and database of the local AWS: give --yes to mean it");
+    fail(Fault::bad_input,
+         "this puts what the file holds in place of every resource, image and database of the "
+         "local AWS: give --yes to mean it");
   }
   bool was_running = running(around).has_value();
   Invocation again = as_it_was(invocation, around);
@@ -299,33 +352,42 @@ int load(const Invocation& invocation, Surroundings& around) {
 }  // namespace
 
 Verb cloud_verb() {
-  return {.name = "cloud",
-          .usage = "start|stop|status|reset|env|ca|serve|save|load|fault [options]",
-          .summary = "the local AWS, in the background or the foreground",
-          .options = {{"--listen", Option::Kind::value, "ADDR", "where it answers (default 127.0.0.1:4566); start, serve"},
-                      {"--account", Option::Kind::value, "ID", "the account of the root test keys (default 123456789012)"},
-                      {"--region", Option::Kind::value, "NAME", "the region of calls that name none (default us-east-1)"},
-                      {"--yes", Option::Kind::flag, "", "reset, load: do it"},
-                      {"--times", Option::Kind::value, "N", "fault: how many calls meet it (default: all)"},
-                      {"--delay", Option::Kind::value, "MS", "fault: milliseconds before the answer"},
-                      {"--clear", Option::Kind::flag, "", "fault: no call meets one any more"}},
-          .min_arguments = 1,
-          .max_arguments = 3,
-          .run = [](const Invocation& invocation, Surroundings& around) {
-            const auto& what = invocation.arguments[0];
-            if (invocation.arguments.size() > 1 && what != "save" && what != "load" && what != "fault") fail(Fault::bad_input, "cloud {} takes no arguments", what);
-            if (what == "serve") return serve(invocation, around);
-            if (what == "start") return start(invocation, around);
-            if (what == "stop") return stop(around);
-            if (what == "status") return status(around);
-            if (what == "env") return environment(around);
-            if (what == "reset") return reset(invocation, around);
-            if (what == "ca") return authority(around);
-            if (what == "save") return save(invocation, around);
-            if (what == "load") return load(invocation, around);
-            if (what == "fault") return fault(invocation, around);
-            fail(Fault::bad_input, "cloud knows start, stop, status, reset, env, ca, serve, save, load and fault, not '{}'", what);
-          }};
+  return {
+      .name = "cloud",
+      .usage = "start|stop|status|reset|env|ca|serve|save|load|fault [options]",
+      .summary = "the local AWS, in the background or the foreground",
+      .options = {{"--listen", Option::Kind::value, "ADDR",
+                   "where it answers (default 127.0.0.1:4566); start, serve"},
+                  {"--account", Option::Kind::value, "ID",
+                   "the account of the root test keys (default 123456789012)"},
+                  {"--region", Option::Kind::value, "NAME",
+                   "the region of calls that name none (default us-east-1)"},
+                  {"--yes", Option::Kind::flag, "", "reset, load: do it"},
+                  {"--times", Option::Kind::value, "N",
+                   "fault: how many calls meet it (default: all)"},
+                  {"--delay", Option::Kind::value, "MS", "fault: milliseconds before the answer"},
+                  {"--clear", Option::Kind::flag, "", "fault: no call meets one any more"}},
+      .min_arguments = 1,
+      .max_arguments = 3,
+      .run = [](const Invocation& invocation, Surroundings& around) {
+        const auto& what = invocation.arguments[0];
+        if (invocation.arguments.size() > 1 && what != "save" && what != "load" && what != "fault")
+          fail(Fault::bad_input, "cloud {} takes no arguments", what);
+        if (what == "serve") return serve(invocation, around);
+        if (what == "start") return start(invocation, around);
+        if (what == "stop") return stop(around);
+        if (what == "status") return status(around);
+        if (what == "env") return environment(around);
+        if (what == "reset") return reset(invocation, around);
+        if (what == "ca") return authority(around);
+        if (what == "save") return save(invocation, around);
+        if (what == "load") return load(invocation, around);
+        if (what == "fault") return fault(invocation, around);
+        fail(Fault::bad_input,
+             "cloud knows start, stop, status, reset, env, ca, serve, save, load and fault, not "
+             "'{}'",
+             what);
+      }};
 }
 
 }  // namespace slipway::cli

@@ -23,27 +23,35 @@ std::optional<std::string> postgres_program() {
   return std::nullopt;
 }
 
-Check program(const std::string& name, const std::string& what_for, const std::string& package, bool is_needed = true) {
+Check program(const std::string& name, const std::string& what_for, const std::string& package,
+              bool is_needed = true) {
   auto found = name == "postgres" ? postgres_program() : os::find_program(name);
-  return {name, found.has_value(), is_needed, found ? *found : fmt::format("no {} on this machine: {}", name, what_for),
+  return {name, found.has_value(), is_needed,
+          found ? *found : fmt::format("no {} on this machine: {}", name, what_for),
           found ? "" : "apt-get install " + package};
 }
 
 Check root() {
   bool ok = ::geteuid() == 0;
-  return {"root", ok, true, ok ? "running as root" : "containers and networks need root", ok ? "" : "sudo slipway …"};
+  return {"root", ok, true, ok ? "running as root" : "containers and networks need root",
+          ok ? "" : "sudo slipway …"};
 }
 
 Check overlay() {
-  bool ok = os::read_file_if_exists("/proc/filesystems").value_or("").find("overlay") != std::string::npos;
-  return {"overlayfs", ok, true, ok ? "in the kernel" : "the kernel has no overlayfs", ok ? "" : "modprobe overlay"};
+  bool ok = os::read_file_if_exists("/proc/filesystems").value_or("").find("overlay") !=
+            std::string::npos;
+  return {"overlayfs", ok, true, ok ? "in the kernel" : "the kernel has no overlayfs",
+          ok ? "" : "modprobe overlay"};
 }
 
 Check cgroups() {
   auto layout = container::cgroup_layout();
   bool ok = layout != container::CgroupLayout::none;
-  std::string name = layout == container::CgroupLayout::v2 ? "v2" : layout == container::CgroupLayout::v1 ? "v1" : "v1 and v2 mixed";
-  return {"cgroups", ok, true, ok ? name : "cgroups are not mounted: limits could not be kept", ok ? "" : "mount -t cgroup2 none /sys/fs/cgroup"};
+  std::string name = layout == container::CgroupLayout::v2   ? "v2"
+                     : layout == container::CgroupLayout::v1 ? "v1"
+                                                             : "v1 and v2 mixed";
+  return {"cgroups", ok, true, ok ? name : "cgroups are not mounted: limits could not be kept",
+          ok ? "" : "mount -t cgroup2 none /sys/fs/cgroup"};
 }
 
 }  // namespace
@@ -66,9 +74,11 @@ void require_machine() {
   std::string text;
   for (const auto& check : check_machine()) {
     if (check.ok || !check.is_needed) continue;
-    text += fmt::format("{}{}: {}{}", text.empty() ? "" : "\n", check.name, check.sentence, check.command.empty() ? "" : " – " + check.command);
+    text += fmt::format("{}{}: {}{}", text.empty() ? "" : "\n", check.name, check.sentence,
+                        check.command.empty() ? "" : " – " + check.command);
   }
-  if (!text.empty()) fail(Fault::unavailable, "this machine lacks something (slipway doctor shows all):\n{}", text);
+  if (!text.empty())
+    fail(Fault::unavailable, "this machine lacks something (slipway doctor shows all):\n{}", text);
 }
 
 }  // namespace slipway::cli

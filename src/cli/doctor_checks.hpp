@@ -9,9 +9,9 @@ namespace slipway::cli {
 struct Check {
   std::string name;
   bool ok = false;
-  bool is_needed = true;   ///< without it `up` cannot work
-  std::string sentence;    ///< what was found, or what is wrong
-  std::string command;     ///< what mends it; empty when nothing is to be mended or no command can
+  bool is_needed = true;  ///< without it `up` cannot work
+  std::string sentence;   ///< what was found, or what is wrong
+  std::string command;    ///< what mends it; empty when nothing is to be mended or no command can
 };
 
 /// Looks at this machine; changes nothing.

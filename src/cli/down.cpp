@@ -13,8 +13,12 @@ namespace slipway::cli {
 namespace {
 
 int down(const Invocation& given, Surroundings& around) {
-  auto process = os::Process::spawn({.argv = {"/proc/self/exe", "--state", around.state.string(), "cloud", "stop"}, .stdout_fd = STDERR_FILENO, .stderr_fd = STDERR_FILENO});
-  if (auto exit = process.run(around.stop, Deadline::never(), std::chrono::seconds(60)); !exit.ok()) return exit.status();
+  auto process = os::Process::spawn(
+      {.argv = {"/proc/self/exe", "--state", around.state.string(), "cloud", "stop"},
+       .stdout_fd = STDERR_FILENO,
+       .stderr_fd = STDERR_FILENO});
+  if (auto exit = process.run(around.stop, Deadline::never(), std::chrono::seconds(60)); !exit.ok())
+    return exit.status();
   auto left = container::remove_everything({.state = around.state});
   formats::Json list = formats::Json::array();
   for (const auto& item : left) {
@@ -22,7 +26,9 @@ int down(const Invocation& given, Surroundings& around) {
     print_error("slipway: could not remove " + container::to_string(item) + "\n");
   }
   if (given.has("--purge")) {
-    for (const char* name : {"cloud", "oidc", "runs", "network", "containers", "groups", "cache", "images", "ledger.db", "ledger.key", "attestations", "ledger.db-wal", "ledger.db-shm"}) {
+    for (const char* name :
+         {"cloud", "oidc", "runs", "network", "containers", "groups", "cache", "images",
+          "ledger.db", "ledger.key", "attestations", "ledger.db-wal", "ledger.db-shm"}) {
       os::remove_tree(around.state / name);
     }
   }

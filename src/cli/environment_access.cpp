@@ -67,7 +67,8 @@ EnvironmentView read_environment(const Surroundings& around, const std::string& 
                                  const std::string& sha) {
   EnvironmentView view;
   view.project.top = repository_top(around.cwd, around.stop);
-  if (std::filesystem::is_directory(view.project.top / ".github/workflows")) view.project = read_project(around, {}, "");
+  if (std::filesystem::is_directory(view.project.top / ".github/workflows"))
+    view.project = read_project(around, {}, "");
   view.settings = deploy::read_settings(
       os::read_file_if_exists(view.project.top / "slipway.yml").value_or(""), "slipway.yml");
   view.sha = full_sha(view.project.top, sha, around.stop);

@@ -2,8 +2,8 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/lost_runs.hpp"
-#include "cli/verbs.hpp"
 #include "cli/run_reader.hpp"
+#include "cli/verbs.hpp"
 
 namespace slipway::cli {
 
@@ -17,7 +17,8 @@ Verb events_verb() {
           .run = [](const Invocation& given, Surroundings& around) {
             sweep_lost_runs(around);
             RunReader reader(around.state / "runs", given.arguments.at(0));
-            reader.events([](std::string_view line) { print(std::string(line) + "\n"); }, given.has("--follow"), around.stop);
+            reader.events([](std::string_view line) { print(std::string(line) + "\n"); },
+                          given.has("--follow"), around.stop);
             return 0;
           }};
 }
@@ -33,7 +34,9 @@ Verb logs_verb() {
             sweep_lost_runs(around);
             RunReader reader(around.state / "runs", given.arguments.at(0));
             auto wanted = given.arguments.size() > 1 ? given.arguments[1] : std::string();
-            reader.logs(wanted, [](std::string_view text) { print(text); }, given.has("--follow"), around.stop);
+            reader.logs(
+                wanted, [](std::string_view text) { print(text); }, given.has("--follow"),
+                around.stop);
             return 0;
           }};
 }

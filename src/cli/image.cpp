@@ -29,15 +29,20 @@ struct Work {
 };
 
 const std::string& argument(const Work& work, std::size_t index, const char* what) {
-  if (work.call.arguments.size() <= index) fail(Fault::bad_input, "{} is missing: see 'slipway image --help'", what);
+  if (work.call.arguments.size() <= index)
+    fail(Fault::bad_input, "{} is missing: see 'slipway image --help'", what);
   return work.call.arguments[index];
 }
 
-std::string name_of(const std::string& text) { return oci::Digest::try_parse(text) ? text : Reference::parse(text).str(); }
+std::string name_of(const std::string& text) {
+  return oci::Digest::try_parse(text) ? text : Reference::parse(text).str();
+}
 
 oci::Descriptor find(const Work& work, const std::string& text) {
   auto found = work.store.resolve(name_of(text));
-  if (!found) fail(Fault::not_found, "no image '{}' in the local store ('slipway image ls' lists them)", text);
+  if (!found)
+    fail(Fault::not_found, "no image '{}' in the local store ('slipway image ls' lists them)",
+         text);
   return *found;
 }
 
@@ -67,10 +72,12 @@ int list(Work& work) {
     return 0;
   }
   std::size_t width = 4;
-  for (const auto& image : images) width = std::max(width, Reference::parse(image.name).familiar().size());
+  for (const auto& image : images)
+    width = std::max(width, Reference::parse(image.name).familiar().size());
   std::string text = fmt::format("{:<{}}  {:<12}  {}\n", "NAME", width, "DIGEST", "SIZE");
   for (const auto& image : images) {
-    text += fmt::format("{:<{}}  {:<12}  {}\n", Reference::parse(image.name).familiar(), width, image.target.digest.brief(),
+    text += fmt::format("{:<{}}  {:<12}  {}\n", Reference::parse(image.name).familiar(), width,
+                        image.target.digest.brief(),
                         size_text(size_of(work.store, image.target.digest)));
   }
   print(text);
@@ -82,7 +89,9 @@ int inspect(Work& work) {
   oci::Descriptor target = find(work, text);
   auto image = oci::find_image(work.store, target.digest.str(), work.platform);
   if (!image) fail(Fault::not_found, "'{}' is not wholly in the local store", text);
-  Json out = Json::object({{"name", name_of(text)}, {"digest", target.digest.str()}, {"media_type", target.media_type}});
+  Json out = Json::object({{"name", name_of(text)},
+                           {"digest", target.digest.str()},
+                           {"media_type", target.media_type}});
   out["manifest"] = formats::parse_json(work.store.read(image->descriptor.digest));
   out["config"] = formats::parse_json(work.store.read(image->manifest.config.digest));
   print(out.pretty() + "\n");
@@ -95,7 +104,8 @@ int history(Work& work) {
   if (!image) fail(Fault::not_found, "'{}' is not wholly in the local store", text);
   std::size_t layer = image->manifest.layers.size();
   std::string out = fmt::format("{:<20}  {:>10}  {}\n", "CREATED", "SIZE", "CREATED BY");
-  for (auto entry = image->config.history.rbegin(); entry != image->config.history.rend(); ++entry) {
+  for (auto entry = image->config.history.rbegin(); entry != image->config.history.rend();
+       ++entry) {
     std::string size = "0";
     if (!entry->empty_layer && layer > 0) size = size_text(image->manifest.layers[--layer].size);
     out += fmt::format("{:<20}  {:>10}  {}\n", entry->created, size, entry->created_by);
@@ -108,8 +118,12 @@ oci::TransferSink transfer_view(const Work& work) {
   if (work.around.quiet || work.around.json) return {};
   return [](const oci::TransferProgress& step) {
     using Kind = oci::TransferProgress::Kind;
-    const char* what = step.kind == Kind::done ? "done" : step.kind == Kind::exists ? "exists" : step.kind == Kind::mounted ? "mounted" : "";
-    if (*what) print_error(fmt::format("{}  {:<7}  {}\n", step.digest.brief(), what, size_text(step.total)));
+    const char* what = step.kind == Kind::done      ? "done"
+                       : step.kind == Kind::exists  ? "exists"
+                       : step.kind == Kind::mounted ? "mounted"
+                                                    : "";
+    if (*what)
+      print_error(fmt::format("{}  {:<7}  {}\n", step.digest.brief(), what, size_text(step.total)));
   };
 }
 
@@ -119,7 +133,8 @@ int pull(Work& work) {
   options.platform = work.platform;
   options.all_platforms = work.call.has("--all-platforms");
   options.progress = transfer_view(work);
-  oci::Descriptor got = make_registry_client(work.around)->pull(name, work.store, options, work.around.stop);
+  oci::Descriptor got =
+      make_registry_client(work.around)->pull(name, work.store, options, work.around.stop);
   print(got.digest.str() + "\n");
   return 0;
 }
@@ -129,7 +144,8 @@ int push(Work& work) {
   Reference to = Reference::parse(work.call.arguments.size() > 2 ? work.call.arguments[2] : text);
   oci::PushOptions options;
   options.progress = transfer_view(work);
-  oci::Descriptor sent = make_registry_client(work.around)->push(work.store, find(work, text), to, options, work.around.stop);
+  oci::Descriptor sent = make_registry_client(work.around)
+                             ->push(work.store, find(work, text), to, options, work.around.stop);
   print(sent.digest.str() + "\n");
   return 0;
 }
@@ -173,7 +189,8 @@ int import(Work& work) {
   if (fs::is_directory(source)) {
     images = oci::import_layout(source, work.store, name, work.around.stop);
   } else {
-    os::Fd file = work.call.arguments[1] == "-" ? os::duplicate(STDIN_FILENO) : os::open_file(source.string(), O_RDONLY);
+    os::Fd file = work.call.arguments[1] == "-" ? os::duplicate(STDIN_FILENO)
+                                                : os::open_file(source.string(), O_RDONLY);
     formats::FdReader reader(file.get());
     images = oci::import_archive(reader, work.store, name, work.around.stop);
   }
@@ -184,15 +201,18 @@ int import(Work& work) {
 int export_image(Work& work) {
   const std::string& text = argument(work, 1, "the image's name");
   const std::string& to = argument(work, 2, "the file or directory to write");
-  std::vector<oci::TaggedImage> images{{oci::Digest::try_parse(text) ? "" : name_of(text), find(work, text)}};
+  std::vector<oci::TaggedImage> images{
+      {oci::Digest::try_parse(text) ? "" : name_of(text), find(work, text)}};
   std::string format = work.call.value_or("--format", "oci");
   fs::path path = work.around.cwd / to;
   if (format == "layout") {
     oci::export_layout(work.store, images, path, work.around.stop);
     return 0;
   }
-  if (format != "oci" && format != "docker") fail(Fault::bad_input, "--format '{}' is not known: it is oci, docker or layout", format);
-  os::Fd file = to == "-" ? os::duplicate(STDOUT_FILENO) : os::open_file(path.string(), O_WRONLY | O_CREAT | O_TRUNC);
+  if (format != "oci" && format != "docker")
+    fail(Fault::bad_input, "--format '{}' is not known: it is oci, docker or layout", format);
+  os::Fd file = to == "-" ? os::duplicate(STDOUT_FILENO)
+                          : os::open_file(path.string(), O_WRONLY | O_CREAT | O_TRUNC);
   formats::FdWriter out(file.get());
   if (format == "oci") {
     oci::export_layout_tar(work.store, images, out, work.around.stop);
@@ -203,18 +223,22 @@ int export_image(Work& work) {
 }
 
 int run(const Invocation& call, Surroundings& around) {
-  const std::map<std::string, int (*)(Work&)> actions = {{"ls", list},   {"inspect", inspect}, {"history", history},
-                                                         {"pull", pull}, {"push", push},       {"copy", copy},
-                                                         {"tag", tag},   {"rm", remove},       {"import", import},
-                                                         {"export", export_image}};
+  const std::map<std::string, int (*)(Work&)> actions = {
+      {"ls", list},       {"inspect", inspect},    {"history", history}, {"pull", pull},
+      {"push", push},     {"copy", copy},          {"tag", tag},         {"rm", remove},
+      {"import", import}, {"export", export_image}};
   auto action = actions.find(call.arguments.at(0));
   if (action == actions.end()) {
-    fail(Fault::bad_input, "'image {}' is not known: it is ls, inspect, history, pull, push, copy, tag, rm, import or export", call.arguments[0]);
+    fail(Fault::bad_input,
+         "'image {}' is not known: it is ls, inspect, history, pull, push, copy, tag, rm, import "
+         "or export",
+         call.arguments[0]);
   }
   fs::path images = around.state / "images";
   auto platform = call.value("--platform");
   BlobStore store(images);
-  Work work{call, around, store, platform ? oci::Platform::parse(*platform) : oci::Platform::host()};
+  Work work{call, around, store,
+            platform ? oci::Platform::parse(*platform) : oci::Platform::host()};
   return action->second(work);
 }
 
@@ -222,15 +246,17 @@ int run(const Invocation& call, Surroundings& around) {
 
 Verb image_verb() {
   using Kind = Option::Kind;
-  return {.name = "image",
-          .usage = "ls|inspect|history|pull|push|copy|tag|rm|import|export …",
-          .summary = "the local image store",
-          .options = {{"--platform", Kind::value, "OS/ARCH", "which image of several (this machine's)"},
-                      {"--all-platforms", Kind::flag, "", "pull: every image of the index"},
-                      {"--format", Kind::value, "FORMAT", "export: oci (a tar), docker (for docker load) or layout (a directory)"}},
-          .min_arguments = 1,
-          .max_arguments = -1,
-          .run = run};
+  return {
+      .name = "image",
+      .usage = "ls|inspect|history|pull|push|copy|tag|rm|import|export …",
+      .summary = "the local image store",
+      .options = {{"--platform", Kind::value, "OS/ARCH", "which image of several (this machine's)"},
+                  {"--all-platforms", Kind::flag, "", "pull: every image of the index"},
+                  {"--format", Kind::value, "FORMAT",
+                   "export: oci (a tar), docker (for docker load) or layout (a directory)"}},
+      .min_arguments = 1,
+      .max_arguments = -1,
+      .run = run};
 }
 
 }  // namespace slipway::cli

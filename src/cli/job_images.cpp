@@ -10,7 +10,8 @@
 namespace slipway::cli {
 namespace {
 
-workflow::ReadyImage ready(const oci::StoredImage& image, std::vector<std::filesystem::path> layers) {
+workflow::ReadyImage ready(const oci::StoredImage& image,
+                           std::vector<std::filesystem::path> layers) {
   const auto& config = image.config.config;
   workflow::ReadyImage result{.layers = std::move(layers),
                               .entrypoint = config.entrypoint.value_or(std::vector<std::string>{}),
@@ -22,9 +23,11 @@ workflow::ReadyImage ready(const oci::StoredImage& image, std::vector<std::files
                               .health_test = {}};
   for (const auto& entry : config.env) {
     auto equals = entry.find('=');
-    result.env[entry.substr(0, equals)] = equals == std::string::npos ? "" : entry.substr(equals + 1);
+    result.env[entry.substr(0, equals)] =
+        equals == std::string::npos ? "" : entry.substr(equals + 1);
   }
-  if (config.healthcheck && !config.healthcheck->test.empty() && config.healthcheck->test.front() != "NONE") {
+  if (config.healthcheck && !config.healthcheck->test.empty() &&
+      config.healthcheck->test.front() != "NONE") {
     result.health_test = config.healthcheck->test;
   }
   return result;
@@ -32,7 +35,8 @@ workflow::ReadyImage ready(const oci::StoredImage& image, std::vector<std::files
 
 }  // namespace
 
-workflow::ReadyImage StoreImages::fetch(const std::string& text, const std::optional<workflow::RegistryLogin>& login,
+workflow::ReadyImage StoreImages::fetch(const std::string& text,
+                                        const std::optional<workflow::RegistryLogin>& login,
                                         const workflow::OutputSink& sink, std::stop_token stop) {
   auto reference = oci::Reference::parse(text);
   return while_doing(fmt::format("image {}", reference.familiar()), [&] {
@@ -45,7 +49,8 @@ workflow::ReadyImage StoreImages::fetch(const std::string& text, const std::opti
         credentials = oci::first_of(
             [&](const std::string& host) -> std::optional<oci::Credentials> {
               if (host != reference.host) return std::nullopt;
-              return oci::Credentials{.username = login->username, .password = login->password, .identity_token = {}};
+              return oci::Credentials{
+                  .username = login->username, .password = login->password, .identity_token = {}};
             },
             credentials);
       }
@@ -58,19 +63,29 @@ workflow::ReadyImage StoreImages::fetch(const std::string& text, const std::opti
   });
 }
 
-workflow::ReadyImage StoreImages::build(const std::filesystem::path& dockerfile, const workflow::OutputSink& sink, std::stop_token stop) {
+workflow::ReadyImage StoreImages::build(const std::filesystem::path& dockerfile,
+                                        const workflow::OutputSink& sink, std::stop_token stop) {
   return while_doing(fmt::format("building '{}'", dockerfile.filename().string()), [&] {
     auto lease = store_.lease();
     oci::RegistryClient client({.credentials = oci::docker_config_credentials()}, log_);
-    image::BuildEnvironment environment{.state = state_, .store = store_, .layers = layers_, .registry = client, .runtime = runtime_, .log = log_};
+    image::BuildEnvironment environment{.state = state_,
+                                        .store = store_,
+                                        .layers = layers_,
+                                        .registry = client,
+                                        .runtime = runtime_,
+                                        .log = log_};
     image::BuildRequest request{.context = dockerfile.parent_path(), .dockerfile = dockerfile};
-    auto name = "localhost/slipway-action:" + formats::sha256_hex(dockerfile.string()).substr(0, 16);
+    auto name =
+        "localhost/slipway-action:" + formats::sha256_hex(dockerfile.string()).substr(0, 16);
     request.tags = {name};
     auto show = [&](const image::Progress& progress) {
       using Kind = image::Progress::Kind;
-      if (progress.kind == Kind::output) return sink(progress.name.ends_with('\n') ? progress.name : progress.name + "\n");
-      if (progress.kind == Kind::started || progress.kind == Kind::failed || progress.kind == Kind::cached) {
-        sink(fmt::format("#{} {}{}\n", progress.step, progress.kind == Kind::cached ? "CACHED " : "", progress.name));
+      if (progress.kind == Kind::output)
+        return sink(progress.name.ends_with('\n') ? progress.name : progress.name + "\n");
+      if (progress.kind == Kind::started || progress.kind == Kind::failed ||
+          progress.kind == Kind::cached) {
+        sink(fmt::format("#{} {}{}\n", progress.step,
+                         progress.kind == Kind::cached ? "CACHED " : "", progress.name));
       }
     };
     image::build(request, environment, show, stop);

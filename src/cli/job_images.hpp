@@ -15,11 +15,14 @@ namespace slipway::cli {
 class StoreImages final : public workflow::ImageSource {
  public:
   /// `state`  STATE/images, for builds
-  StoreImages(oci::BlobStore& store, oci::LayerCache& layers, container::Runtime& runtime, std::filesystem::path state, Log& log)
+  StoreImages(oci::BlobStore& store, oci::LayerCache& layers, container::Runtime& runtime,
+              std::filesystem::path state, Log& log)
       : store_(store), layers_(layers), runtime_(runtime), state_(std::move(state)), log_(log) {}
-  workflow::ReadyImage fetch(const std::string& reference, const std::optional<workflow::RegistryLogin>& login,
+  workflow::ReadyImage fetch(const std::string& reference,
+                             const std::optional<workflow::RegistryLogin>& login,
                              const workflow::OutputSink& sink, std::stop_token stop) override;
-  workflow::ReadyImage build(const std::filesystem::path& dockerfile, const workflow::OutputSink& sink, std::stop_token stop) override;
+  workflow::ReadyImage build(const std::filesystem::path& dockerfile,
+                             const workflow::OutputSink& sink, std::stop_token stop) override;
 
  private:
   oci::BlobStore& store_;

@@ -24,8 +24,13 @@ namespace {
 
 // In the order in which they are listed.
 std::vector<Verb> all_verbs() {
-  return {up_verb(),       down_verb(),     run_verb(),      plan_verb(),     lint_verb(),     expr_verb(),     runs_verb(),  events_verb(), approve_verb(), shell_verb(), logs_verb(), build_verb(), image_verb(), registry_verb(), prune_verb(),   status_verb(),   deploy_verb(),   diff_verb(),     verify_verb(),
-          history_verb(),  rollback_verb(), promote_verb(),  resume_verb(),  tail_verb(),     exec_verb(),    task_verb(),     audit_verb(),     cloud_verb(), bootstrap_verb(), init_verb(), doctor_verb(), version_verb()};
+  return {up_verb(),       down_verb(),    run_verb(),    plan_verb(),      lint_verb(),
+          expr_verb(),     runs_verb(),    events_verb(), approve_verb(),   shell_verb(),
+          logs_verb(),     build_verb(),   image_verb(),  registry_verb(),  prune_verb(),
+          status_verb(),   deploy_verb(),  diff_verb(),   verify_verb(),    history_verb(),
+          rollback_verb(), promote_verb(), resume_verb(), tail_verb(),      exec_verb(),
+          task_verb(),     audit_verb(),   cloud_verb(),  bootstrap_verb(), init_verb(),
+          doctor_verb(),   version_verb()};
 }
 
 int exit_code_of(Fault fault) {
@@ -45,7 +50,8 @@ int exit_code_of(Fault fault) {
 }
 
 std::string variable(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets it while we run
+  const char* value =
+      std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets it while we run
   return value ? value : "";
 }
 
@@ -68,14 +74,20 @@ std::filesystem::path state_dir(const Globals& globals) {
 }
 
 Level level_of(const std::string& name) {
-  return name == "error" ? Level::error : name == "info" ? Level::info : name == "debug" ? Level::debug : Level::warn;
+  return name == "error"   ? Level::error
+         : name == "info"  ? Level::info
+         : name == "debug" ? Level::debug
+                           : Level::warn;
 }
 
 std::string overview(const std::vector<Verb>& verbs) {
-  std::string text = "slipway: push to deploy, from a GitHub Actions workflow to ECS Fargate\n\nusage: slipway VERB [options]\n\n";
+  std::string text =
+      "slipway: push to deploy, from a GitHub Actions workflow to ECS Fargate\n\nusage: slipway "
+      "VERB [options]\n\n";
   for (const auto& verb : verbs) text += fmt::format("  {:<10} {}\n", verb.name, verb.summary);
-  return text + "\nslipway VERB --help explains a verb.\n"
-                "Everywhere: --state DIR, --json, -q/--quiet, --no-color, --log-level LEVEL\n";
+  return text +
+         "\nslipway VERB --help explains a verb.\n"
+         "Everywhere: --state DIR, --json, -q/--quiet, --no-color, --log-level LEVEL\n";
 }
 
 int show_help(const ShowHelp& help, const std::vector<Verb>& verbs) {
@@ -132,7 +144,8 @@ class Interrupts final {
       if (::poll(fds.data(), fds.size(), -1) < 0) continue;
       if (fds[1].revents != 0) return;
       signalfd_siginfo info{};
-      if (::read(fd_.get(), &info, sizeof info) > 0 && !source_.request_stop()) second_.request_stop();
+      if (::read(fd_.get(), &info, sizeof info) > 0 && !source_.request_stop())
+        second_.request_stop();
     }
   }
 
@@ -151,15 +164,16 @@ int run(int argc, char** argv) {
   Interrupts interrupts;
   FdLog log(STDERR_FILENO, level_of(command.globals.log_level));
   bool terminal = ::isatty(STDERR_FILENO) != 0;
-  Surroundings around{.state = state_dir(command.globals),
-                      .cwd = std::filesystem::current_path(),
-                      .json = command.globals.json,
-                      .quiet = command.globals.quiet,
-                      .color = terminal && !command.globals.no_color && variable("NO_COLOR").empty(),
-                      .terminal = terminal,
-                      .log = log,
-                      .stop = interrupts.token(),
-                      .hurry = interrupts.second()};
+  Surroundings around{
+      .state = state_dir(command.globals),
+      .cwd = std::filesystem::current_path(),
+      .json = command.globals.json,
+      .quiet = command.globals.quiet,
+      .color = terminal && !command.globals.no_color && variable("NO_COLOR").empty(),
+      .terminal = terminal,
+      .log = log,
+      .stop = interrupts.token(),
+      .hurry = interrupts.second()};
   try {
     return command.verb->run(command.invocation, around);
   } catch (const Cancelled&) {
@@ -182,7 +196,8 @@ int main(int argc, char** argv) {
   if (role == "container-shim") return container::run_shim(argc, argv);
   if (role == "container-init") return container::run_init(argc, argv);
   try {
-    if (role == "job-tool" && argc > 2) return workflow::call_job_tool(argc - 2, argv + 2);  // a program of a job's machine
+    if (role == "job-tool" && argc > 2)
+      return workflow::call_job_tool(argc - 2, argv + 2);  // a program of a job's machine
     return cli::run(argc, argv);
   } catch (const Error& error) {
     std::cerr << "slipway: " << error.what() << '\n';

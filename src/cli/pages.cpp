@@ -2,9 +2,9 @@
 #include "cli/pages.hpp"
 
 // PAGE(name) puts docs/name.md into the program; the list is written by CMake from the files in docs/.
-#define PAGE(name)                                                                                     \
-  asm(".section .rodata\n.global slipway_page_" #name "\nslipway_page_" #name ":\n.incbin \"" SLIPWAY_DOCS \
-      "/" #name ".md\"\n.byte 0\n.previous\n");                                                        \
+#define PAGE(name)                                                            \
+  asm(".section .rodata\n.global slipway_page_" #name "\nslipway_page_" #name \
+      ":\n.incbin \"" SLIPWAY_DOCS "/" #name ".md\"\n.byte 0\n.previous\n");  \
   extern "C" const char slipway_page_##name[];
 #include "pages.inc"
 #undef PAGE

@@ -28,6 +28,7 @@ struct ShowHelp {
 
 /// Reads the command line.
 ///   throws  Error{bad_input} with what is wrong and how it is used
-std::variant<Parsed, ShowHelp> parse(int argc, const char* const* argv, std::span<const Verb> verbs);
+std::variant<Parsed, ShowHelp> parse(int argc, const char* const* argv,
+                                     std::span<const Verb> verbs);
 
 }  // namespace slipway::cli

@@ -24,18 +24,25 @@ std::set<oci::Digest> named_layers(const oci::BlobStore& store) {
 }
 
 int run(const Invocation& call, Surroundings& around) {
-  if (call.has("--keep-storage")) fail(Fault::unsupported, "'prune --keep-storage' is not supported yet: prune removes all that is unused");
+  if (call.has("--keep-storage"))
+    fail(Fault::unsupported,
+         "'prune --keep-storage' is not supported yet: prune removes all that is unused");
   std::filesystem::path images = around.state / "images";
   oci::BlobStore store(images);
   oci::LayerCache layers(images / "layers");
   auto collected = store.collect_garbage();
-  if (collected.in_use) fail(Fault::conflict, "a build or a pull is using the image store: try again when it has ended");
+  if (collected.in_use)
+    fail(Fault::conflict,
+         "a build or a pull is using the image store: try again when it has ended");
   auto pruned = layers.prune(named_layers(store));
   if (around.json) {
-    print(formats::Json::object({{"blobs", collected.blobs}, {"bytes", collected.bytes}, {"layers", pruned.layers}}).dump() + "\n");
+    print(formats::Json::object(
+              {{"blobs", collected.blobs}, {"bytes", collected.bytes}, {"layers", pruned.layers}})
+              .dump() +
+          "\n");
   } else {
-    print(fmt::format("removed {} blobs ({:.1f} MB) and {} unpacked layers\n", collected.blobs, static_cast<double>(collected.bytes) / 1e6,
-                      pruned.layers));
+    print(fmt::format("removed {} blobs ({:.1f} MB) and {} unpacked layers\n", collected.blobs,
+                      static_cast<double>(collected.bytes) / 1e6, pruned.layers));
   }
   return 0;
 }

@@ -9,13 +9,17 @@
 
 namespace slipway::cli {
 
-std::filesystem::path repository_top(const std::filesystem::path& cwd, const std::stop_token& stop) {
-  auto answer = os::capture({.argv = {"git", "rev-parse", "--show-toplevel"}, .cwd = cwd.string()}, stop, Deadline::in(std::chrono::seconds(10)));
-  if (!answer.exit.ok()) fail(Fault::bad_input, "'{}' is not in a git repository: {}", cwd.string(), trim(answer.err));
+std::filesystem::path repository_top(const std::filesystem::path& cwd,
+                                     const std::stop_token& stop) {
+  auto answer = os::capture({.argv = {"git", "rev-parse", "--show-toplevel"}, .cwd = cwd.string()},
+                            stop, Deadline::in(std::chrono::seconds(10)));
+  if (!answer.exit.ok())
+    fail(Fault::bad_input, "'{}' is not in a git repository: {}", cwd.string(), trim(answer.err));
   return std::filesystem::path(trim(answer.out));
 }
 
-Project read_project(const Surroundings& around, const std::vector<std::string>& files, const std::string& ref) {
+Project read_project(const Surroundings& around, const std::vector<std::string>& files,
+                     const std::string& ref) {
   Project project;
   project.top = repository_top(around.cwd, around.stop);
   project.workflows = workflow::load_workflows(project.top, files);

@@ -26,6 +26,7 @@ struct Project {
 /// Reads it all; nothing is started.
 ///   files, ref  --workflow and --ref; empty: all workflows, HEAD
 ///   throws      Error{bad_input} with every diagnostic
-Project read_project(const Surroundings& around, const std::vector<std::string>& files, const std::string& ref);
+Project read_project(const Surroundings& around, const std::vector<std::string>& files,
+                     const std::string& ref);
 
 }  // namespace slipway::cli

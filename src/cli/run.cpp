@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "workflow/run.hpp"
+
 #include "actions/catalog.hpp"
 #include "actions/docker_tool.hpp"
 #include "base/error.hpp"
@@ -16,7 +18,6 @@
 #include "os/file.hpp"
 #include "os/process.hpp"
 #include "workflow/plan.hpp"
-#include "workflow/run.hpp"
 #include "workflow/run_store.hpp"
 #include "workflow/scratch.hpp"
 #include "workflow/view_machine.hpp"
@@ -36,7 +37,8 @@ struct CloudChoice {
 CloudChoice choose_cloud(const Invocation& given, const Surroundings& around) {
   auto wanted = given.value_or("--cloud", "");
   if (wanted == "aws" || wanted == "none") return {};
-  if (!wanted.empty() && wanted != "local") fail(Fault::bad_input, "--cloud is local, aws or none, not '{}'", wanted);
+  if (!wanted.empty() && wanted != "local")
+    fail(Fault::bad_input, "--cloud is local, aws or none, not '{}'", wanted);
   CloudChoice choice{.local = local_cloud(around.state)};
   if (wanted == "local" && !choice.local) {
     fail(Fault::unavailable, "the local AWS does not run; start it: slipway cloud start");
@@ -112,11 +114,21 @@ Invocation again(const Invocation& given, const workflow::RunRecord& before) {
 class RunRoom final {
  public:
   /// `before`  whose failed jobs are run again; nothing: all are run
-  RunRoom(const Invocation& given, Surroundings& around, const workflow::RunPlan& plan, std::optional<workflow::RunRecord> before)
-      : given_(given), around_(around), plan_(plan), before_(std::move(before)), top_(repository_top(around.cwd, around.stop)), cloud_(choose_cloud(given, around)),
-        settings_(read_run_settings(given, around.state)), store_(around.state / "images"),
-        layers_(around.state / "images/layers"), ledger_(around.state / "ledger.db"), issuer_(around.state / "oidc"),
-        runs_(around.state / "runs"), view_(make_run_view(around)) {
+  RunRoom(const Invocation& given, Surroundings& around, const workflow::RunPlan& plan,
+          std::optional<workflow::RunRecord> before)
+      : given_(given),
+        around_(around),
+        plan_(plan),
+        before_(std::move(before)),
+        top_(repository_top(around.cwd, around.stop)),
+        cloud_(choose_cloud(given, around)),
+        settings_(read_run_settings(given, around.state)),
+        store_(around.state / "images"),
+        layers_(around.state / "images/layers"),
+        ledger_(around.state / "ledger.db"),
+        issuer_(around.state / "oidc"),
+        runs_(around.state / "runs"),
+        view_(make_run_view(around)) {
     container::RuntimeOptions options{.state = around.state};
     container::sweep(options);
     runs_.sweep();
@@ -128,7 +140,8 @@ class RunRoom final {
     for (const auto& planned : plan_.workflows) {
       if (!planned.starts) continue;
       auto conclusion = run_one(planned);
-      if (conclusion == workflow::Conclusion::failure || worst == workflow::Conclusion::success) worst = conclusion;
+      if (conclusion == workflow::Conclusion::failure || worst == workflow::Conclusion::success)
+        worst = conclusion;
       if (around_.stop.stop_requested()) break;
     }
     view_->finish();
@@ -139,29 +152,57 @@ class RunRoom final {
  private:
   workflow::Conclusion run_one(const workflow::PlannedWorkflow& planned) {
     const auto& event = plan_.event;
-    auto writer = runs_.create({.workflow = planned.workflow->title(), .file = planned.workflow->file, .title = planned.run_name,
-                                .event = event.name, .ref = event.ref, .sha = event.sha, .repository = event.repository,
-                                .attempt = before_ ? before_->attempt + 1 : 1, .rerun_of = before_ ? before_->id : "", .request = request_of(given_)});
+    auto writer = runs_.create({.workflow = planned.workflow->title(),
+                                .file = planned.workflow->file,
+                                .title = planned.run_name,
+                                .event = event.name,
+                                .ref = event.ref,
+                                .sha = event.sha,
+                                .repository = event.repository,
+                                .attempt = before_ ? before_->attempt + 1 : 1,
+                                .rerun_of = before_ ? before_->id : "",
+                                .request = request_of(given_)});
     const auto& id = writer->record().id;
-    workflow::ScratchSpace scratch(writer->directory() / "jobs", given_.has("--keep") ? workflow::ScratchKind::disk : workflow::parse_scratch(given_.value_or("--scratch", "")));
+    workflow::ScratchSpace scratch(writer->directory() / "jobs",
+                                   given_.has("--keep")
+                                       ? workflow::ScratchKind::disk
+                                       : workflow::parse_scratch(given_.value_or("--scratch", "")));
     Verdicts sink({writer.get(), view_.get()});
     StoreImages images(store_, layers_, *runtime_, around_.state / "images", around_.log);
     auto machines = make_machines(id, images);
-    workflow::ToolkitServer toolkit(machines->host_address() + ":0", issuer_,
-                                    {.caches = around_.state / "cache", .runs = around_.state / "runs"}, around_.log);
+    workflow::ToolkitServer toolkit(
+        machines->host_address() + ":0", issuer_,
+        {.caches = around_.state / "cache", .runs = around_.state / "runs"}, around_.log);
     TaskGroup servers(std::stop_token{});
     servers.start([&](std::stop_token stop) { toolkit.run(stop); });
     auto dependencies = action_dependencies(sink);
     auto builtins = make_builtins(dependencies);
     auto docker = actions::make_docker_tool(dependencies);
     workflow::ActionLock lock(top_ / "slipway.lock", given_.has("--update-lock"));
-    workflow::DiskActionSource actions(action_directories(), around_.state / "actions", event.server_url, lock, around_.log);
-    workflow::RunServices services{.machines = *machines, .builtins = *builtins, .actions = actions, .toolkit = &toolkit, .source = top_,
-                                   .directory = writer->directory(), .groups = around_.state / "groups", .route = routes(),
-                                   .ca_bundle = cloud_.local ? cloud_.local->get_string("ca_file") : "", .job_env = job_env(),
-                                   .hurry = around_.hurry, .keep_failed = given_.has("--keep"), .tool = docker.get(), .log = around_.log};
-    workflow::RunOrder order{.workflow = planned, .event = event, .facts = facts_of(id, planned), .settings = settings_,
-                             .selectors = {.matrix = read_pairs(given_.values("--matrix"), "--matrix")}, .dirty = given_.has("--dirty")};
+    workflow::DiskActionSource actions(action_directories(), around_.state / "actions",
+                                       event.server_url, lock, around_.log);
+    workflow::RunServices services{
+        .machines = *machines,
+        .builtins = *builtins,
+        .actions = actions,
+        .toolkit = &toolkit,
+        .source = top_,
+        .directory = writer->directory(),
+        .groups = around_.state / "groups",
+        .route = routes(),
+        .ca_bundle = cloud_.local ? cloud_.local->get_string("ca_file") : "",
+        .job_env = job_env(),
+        .hurry = around_.hurry,
+        .keep_failed = given_.has("--keep"),
+        .tool = docker.get(),
+        .log = around_.log};
+    workflow::RunOrder order{
+        .workflow = planned,
+        .event = event,
+        .facts = facts_of(id, planned),
+        .settings = settings_,
+        .selectors = {.matrix = read_pairs(given_.values("--matrix"), "--matrix")},
+        .dirty = given_.has("--dirty")};
     if (before_) take_over(*before_, order, writer->directory());
     auto result = workflow::run(order, services, sink, around_.stop);
     servers.stop();
@@ -170,26 +211,32 @@ class RunRoom final {
   }
 
   // What the run before has done, and the artifacts that its jobs left to others.
-  void take_over(const workflow::RunRecord& before, workflow::RunOrder& order, const fs::path& directory) {
+  void take_over(const workflow::RunRecord& before, workflow::RunOrder& order,
+                 const fs::path& directory) {
     order.kept = runs_.done_by(before.id);
     order.facts.run_attempt = std::to_string(before.attempt + 1);
     auto artifacts = runs_.directory_of(before.id) / "artifacts";
-    if (fs::exists(artifacts)) fs::copy(artifacts, directory / "artifacts", fs::copy_options::recursive);
+    if (fs::exists(artifacts))
+      fs::copy(artifacts, directory / "artifacts", fs::copy_options::recursive);
   }
 
-  std::unique_ptr<workflow::ContainerMachines> make_machines(const std::string& id, workflow::ImageSource& images) {
-    workflow::MachineOptions options{.runtime = {.state = around_.state},
-                                     .network = {.state = around_.state, .name = "run-" + id, .names = {}, .upstream = {}},
-                                     .on_host = given_.has("--host"),
-                                     .label_images = {},
-                                     .tool_cache = around_.state / "toolcache",
-                                     .trusted_certificates = {}};
-    for (const auto& [label, image] : read_pairs(given_.values("--image"), "--image")) options.label_images[label] = image;
+  std::unique_ptr<workflow::ContainerMachines> make_machines(const std::string& id,
+                                                             workflow::ImageSource& images) {
+    workflow::MachineOptions options{
+        .runtime = {.state = around_.state},
+        .network = {.state = around_.state, .name = "run-" + id, .names = {}, .upstream = {}},
+        .on_host = given_.has("--host"),
+        .label_images = {},
+        .tool_cache = around_.state / "toolcache",
+        .trusted_certificates = {}};
+    for (const auto& [label, image] : read_pairs(given_.values("--image"), "--image"))
+      options.label_images[label] = image;
     if (cloud_.local) {
       options.trusted_certificates = os::read_file(cloud_.local->get_string("ca_file"));
       if (auto gateway = cloud_.gateway(); !gateway.empty()) options.network.upstream = {gateway};
     }
-    return std::make_unique<workflow::ContainerMachines>(std::move(options), *runtime_, images, around_.log);
+    return std::make_unique<workflow::ContainerMachines>(std::move(options), *runtime_, images,
+                                                         around_.log);
   }
 
   actions::Dependencies action_dependencies(const Verdicts& verdicts) {
@@ -203,7 +250,8 @@ class RunRoom final {
             .log = around_.log};
   }
 
-  std::unique_ptr<workflow::ActionCatalog> make_builtins(const actions::Dependencies& dependencies) {
+  std::unique_ptr<workflow::ActionCatalog> make_builtins(
+      const actions::Dependencies& dependencies) {
     if (given_.has("--upstream-actions")) return std::make_unique<NoBuiltins>();
     return actions::make_catalog(dependencies);
   }
@@ -218,7 +266,8 @@ class RunRoom final {
   [[nodiscard]] std::function<std::optional<std::string>(std::string_view)> routes() const {
     if (!cloud_.local) return {};
     auto gateway = cloud_.gateway();
-    auto target = gateway.empty() ? fmt::format("127.0.0.1:{}", cloud_.local->get_int("tls_port")) : gateway;
+    auto target =
+        gateway.empty() ? fmt::format("127.0.0.1:{}", cloud_.local->get_int("tls_port")) : gateway;
     return [target](std::string_view host) -> std::optional<std::string> {
       if (!is_cloud_name(host)) return std::nullopt;
       return target;
@@ -229,15 +278,18 @@ class RunRoom final {
     if (!cloud_.local) return {};
     auto gateway = cloud_.gateway();
     std::map<std::string, std::string> env;
-    env["AWS_ENDPOINT_URL"] = gateway.empty() ? cloud_.local->get_string("url") : "http://" + gateway;
+    env["AWS_ENDPOINT_URL"] =
+        gateway.empty() ? cloud_.local->get_string("url") : "http://" + gateway;
     // A view of the machine has the local CA in its bundle; the machine itself does not.
     if (given_.has("--host")) {
-      for (const char* name : {"NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE"}) env[name] = cloud_.local->get_string("ca_file");
+      for (const char* name : {"NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE"})
+        env[name] = cloud_.local->get_string("ca_file");
     }
     return env;
   }
 
-  [[nodiscard]] workflow::RunFacts facts_of(const std::string& id, const workflow::PlannedWorkflow& planned) const {
+  [[nodiscard]] workflow::RunFacts facts_of(const std::string& id,
+                                            const workflow::PlannedWorkflow& planned) const {
     workflow::RunFacts facts;
     facts.run_id = facts.run_number = id;
     auto token = settings_.secrets.find("GITHUB_TOKEN");
@@ -266,13 +318,21 @@ class RunRoom final {
 workflow::RunPlan plan_of(const Invocation& given, const Surroundings& around) {
   auto top = repository_top(around.cwd, around.stop);
   auto workflows = workflow::load_workflows(top, given.arguments);
-  workflow::EventRequest request{.name = given.value_or("--event", "push"), .ref = given.value_or("--ref", ""),
-                                 .sha = given.value_or("--sha", ""), .payload = {}, .inputs = {}, .dirty = given.has("--dirty")};
-  if (auto file = given.value("--payload")) request.payload = formats::parse_json(os::read_file(around.cwd / *file), *file);
-  for (const auto& [name, value] : read_pairs(given.values("--input"), "--input")) request.inputs[name] = value;
+  workflow::EventRequest request{.name = given.value_or("--event", "push"),
+                                 .ref = given.value_or("--ref", ""),
+                                 .sha = given.value_or("--sha", ""),
+                                 .payload = {},
+                                 .inputs = {},
+                                 .dirty = given.has("--dirty")};
+  if (auto file = given.value("--payload"))
+    request.payload = formats::parse_json(os::read_file(around.cwd / *file), *file);
+  for (const auto& [name, value] : read_pairs(given.values("--input"), "--input"))
+    request.inputs[name] = value;
   auto event = workflow::make_event(top, request, around.stop);
-  workflow::Selectors selectors{.jobs = given.values("--job"), .matrix = read_pairs(given.values("--matrix"), "--matrix"),
-                                .ignore_triggers = !given.arguments.empty(), .vars = {}};
+  workflow::Selectors selectors{.jobs = given.values("--job"),
+                                .matrix = read_pairs(given.values("--matrix"), "--matrix"),
+                                .ignore_triggers = !given.arguments.empty(),
+                                .vars = {}};
   auto settings = read_run_settings(given, around.state);
   selectors.vars = {settings.vars.begin(), settings.vars.end()};
   return workflow::plan(workflows, event, selectors);
@@ -290,7 +350,8 @@ int run(const Invocation& asked, Surroundings& around) {
   auto plan = plan_of(given, around);
   if (!plan.starts_anything()) {
     std::string reasons;
-    for (const auto& planned : plan.workflows) reasons += fmt::format("\n  {}: {}", planned.workflow->file, planned.reason);
+    for (const auto& planned : plan.workflows)
+      reasons += fmt::format("\n  {}: {}", planned.workflow->file, planned.reason);
     fail(Fault::bad_input, "no workflow starts for this event{}", reasons);
   }
   return RunRoom(given, around, plan, before).run_all();
@@ -302,27 +363,33 @@ Verb run_verb() {
   return {.name = "run",
           .usage = "[WORKFLOW…] [options]",
           .summary = "runs the workflows that an event starts",
-          .options = {{"--event", Option::Kind::value, "NAME", "the event; default: push"},
-                      {"--payload", Option::Kind::value, "FILE", "the event's payload, JSON"},
-                      {"--ref", Option::Kind::value, "REF", "branch or tag; default: the current one"},
-                      {"--sha", Option::Kind::value, "SHA", "the commit; default: what the ref names"},
-                      {"--job", Option::Kind::list, "ID", "only this job and what it needs"},
-                      {"--input", Option::Kind::list, "K=V", "an input of workflow_dispatch"},
-                      {"--secret", Option::Kind::list, "K=V", "a secret; K alone takes it from the environment"},
-                      {"--secret-file", Option::Kind::list, "FILE", "secrets, K=V lines"},
-                      {"--var", Option::Kind::list, "K=V", "a configuration variable"},
-                      {"--env", Option::Kind::list, "K=V", "an environment variable of every step"},
-                      {"--matrix", Option::Kind::list, "K=V", "only the legs with this value"},
-                      {"--dirty", Option::Kind::flag, "", "the working tree as it is, not the commit"},
-                      {"--host", Option::Kind::flag, "", "run steps on this machine itself"},
-                      {"--image", Option::Kind::list, "LABEL=REF", "the image for a runs-on label"},
-                      {"--upstream-actions", Option::Kind::flag, "", "run the official actions' own code"},
-                      {"--actions", Option::Kind::list, "DIR", "where owner/repo@ref is looked up first"},
-                      {"--failed", Option::Kind::value, "RUN", "run again what failed in that run; the rest is kept"},
-                      {"--keep", Option::Kind::flag, "", "keep what failed jobs leave, for slipway shell"},
-                      {"--update-lock", Option::Kind::flag, "", "take tags of actions that moved, and record where they are"},
-                      {"--scratch", Option::Kind::value, "auto|memory|disk", "where jobs' files are while they run"},
-                      {"--cloud", Option::Kind::value, "local|aws|none", "where AWS names lead; default: local if it runs"}},
+          .options =
+              {{"--event", Option::Kind::value, "NAME", "the event; default: push"},
+               {"--payload", Option::Kind::value, "FILE", "the event's payload, JSON"},
+               {"--ref", Option::Kind::value, "REF", "branch or tag; default: the current one"},
+               {"--sha", Option::Kind::value, "SHA", "the commit; default: what the ref names"},
+               {"--job", Option::Kind::list, "ID", "only this job and what it needs"},
+               {"--input", Option::Kind::list, "K=V", "an input of workflow_dispatch"},
+               {"--secret", Option::Kind::list, "K=V",
+                "a secret; K alone takes it from the environment"},
+               {"--secret-file", Option::Kind::list, "FILE", "secrets, K=V lines"},
+               {"--var", Option::Kind::list, "K=V", "a configuration variable"},
+               {"--env", Option::Kind::list, "K=V", "an environment variable of every step"},
+               {"--matrix", Option::Kind::list, "K=V", "only the legs with this value"},
+               {"--dirty", Option::Kind::flag, "", "the working tree as it is, not the commit"},
+               {"--host", Option::Kind::flag, "", "run steps on this machine itself"},
+               {"--image", Option::Kind::list, "LABEL=REF", "the image for a runs-on label"},
+               {"--upstream-actions", Option::Kind::flag, "", "run the official actions' own code"},
+               {"--actions", Option::Kind::list, "DIR", "where owner/repo@ref is looked up first"},
+               {"--failed", Option::Kind::value, "RUN",
+                "run again what failed in that run; the rest is kept"},
+               {"--keep", Option::Kind::flag, "", "keep what failed jobs leave, for slipway shell"},
+               {"--update-lock", Option::Kind::flag, "",
+                "take tags of actions that moved, and record where they are"},
+               {"--scratch", Option::Kind::value, "auto|memory|disk",
+                "where jobs' files are while they run"},
+               {"--cloud", Option::Kind::value, "local|aws|none",
+                "where AWS names lead; default: local if it runs"}},
           .run = run};
 }
 

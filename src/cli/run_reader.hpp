@@ -18,14 +18,17 @@ class RunReader final {
   /// `run`  a run's number, or "latest". throws Error{not_found}
   RunReader(const std::filesystem::path& runs, const std::string& run);
   /// Each line of events.jsonl, without its end. `follow`: until the run has ended.
-  void events(const std::function<void(std::string_view)>& sink, bool follow, const std::stop_token& stop);
+  void events(const std::function<void(std::string_view)>& sink, bool follow,
+              const std::stop_token& stop);
   /// The logs of the steps that `wanted` names ("", "JOB", "JOB/STEP": a step's id, number or name), a heading before each.
   ///   throws  Error{not_found} when nothing of that name ran
-  void logs(const std::string& wanted, const std::function<void(std::string_view)>& sink, bool follow, const std::stop_token& stop);
+  void logs(const std::string& wanted, const std::function<void(std::string_view)>& sink,
+            bool follow, const std::stop_token& stop);
 
  private:
   [[nodiscard]] bool has_ended() const;
-  void follow_logs(const std::string& wanted, const std::function<void(std::string_view)>& sink, const std::stop_token& stop);
+  void follow_logs(const std::string& wanted, const std::function<void(std::string_view)>& sink,
+                   const std::stop_token& stop);
 
   workflow::RunStore store_;
   std::string run_;

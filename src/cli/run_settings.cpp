@@ -33,7 +33,8 @@ void take_protection(const formats::Json& json, workflow::Protection& protection
   protection.wait_minutes = json.get_int("wait_timer");
   protection.prevent_self_review = json.get_bool("prevent_self_review");
   constexpr std::int64_t kLongestWait = 43'200;  // minutes: 30 days, as GitHub has it
-  if (protection.wait_minutes < 0 || protection.wait_minutes > kLongestWait) fail(Fault::bad_input, "wait_timer is a number of minutes up to {}", kLongestWait);
+  if (protection.wait_minutes < 0 || protection.wait_minutes > kLongestWait)
+    fail(Fault::bad_input, "wait_timer is a number of minutes up to {}", kLongestWait);
 }
 
 void take_file(const std::filesystem::path& path, RunSettings& settings) {
@@ -63,18 +64,21 @@ void take_secret_file(const std::string& path, RunSettings& settings) {
   auto file = workflow::parse_env_file(kept);
   if (file.problem) fail(Fault::bad_input, "{}: {}", path, *file.problem);
   for (const auto& [name, value] : file.entries) {
-    bool quoted = value.size() > 1 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front();
+    bool quoted = value.size() > 1 && (value.front() == '"' || value.front() == '\'') &&
+                  value.back() == value.front();
     settings.secrets[std::string(trim(name))] = quoted ? value.substr(1, value.size() - 2) : value;
   }
 }
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> read_pairs(const std::vector<std::string>& values, const std::string& option) {
+std::vector<std::pair<std::string, std::string>> read_pairs(const std::vector<std::string>& values,
+                                                            const std::string& option) {
   std::vector<std::pair<std::string, std::string>> pairs;
   for (const auto& value : values) {
     auto equals = value.find('=');
-    if (equals == std::string::npos || equals == 0) fail(Fault::bad_input, "{} takes K=V, not '{}'", option, value);
+    if (equals == std::string::npos || equals == 0)
+      fail(Fault::bad_input, "{} takes K=V, not '{}'", option, value);
     pairs.emplace_back(value.substr(0, equals), value.substr(equals + 1));
   }
   return pairs;
@@ -88,15 +92,20 @@ RunSettings read_run_settings(const Invocation& given, const std::filesystem::pa
   for (const auto& value : given.values("--secret")) {
     if (value.find('=') != std::string::npos) continue;
     auto found = environment.find(value);
-    if (found == environment.end()) fail(Fault::bad_input, "--secret {}: the environment has no such variable; give it as K=V", value);
+    if (found == environment.end())
+      fail(Fault::bad_input, "--secret {}: the environment has no such variable; give it as K=V",
+           value);
     settings.secrets[value] = found->second;
   }
   for (const auto& value : given.values("--secret")) {
     auto equals = value.find('=');
-    if (equals != std::string::npos) settings.secrets[value.substr(0, equals)] = value.substr(equals + 1);
+    if (equals != std::string::npos)
+      settings.secrets[value.substr(0, equals)] = value.substr(equals + 1);
   }
-  for (const auto& [name, value] : read_pairs(given.values("--var"), "--var")) settings.vars[name] = value;
-  for (const auto& [name, value] : read_pairs(given.values("--env"), "--env")) settings.env[name] = value;
+  for (const auto& [name, value] : read_pairs(given.values("--var"), "--var"))
+    settings.vars[name] = value;
+  for (const auto& [name, value] : read_pairs(given.values("--env"), "--env"))
+    settings.env[name] = value;
   return settings;
 }
 

@@ -11,10 +11,12 @@
 namespace slipway::cli {
 
 /// "K=V" arguments. throws Error{bad_input} naming the option for one without '='
-std::vector<std::pair<std::string, std::string>> read_pairs(const std::vector<std::string>& values, const std::string& option);
+std::vector<std::pair<std::string, std::string>> read_pairs(const std::vector<std::string>& values,
+                                                            const std::string& option);
 
 /// Secrets, variables and environments: STATE/settings.json, then --secret-file, then --secret, --var and --env.
 ///   throws  Error{bad_input}
-workflow::RunSettings read_run_settings(const Invocation& given, const std::filesystem::path& state);
+workflow::RunSettings read_run_settings(const Invocation& given,
+                                        const std::filesystem::path& state);
 
 }  // namespace slipway::cli

@@ -33,7 +33,10 @@ class Paint final {
     return (*this)("90", "–");
   }
   [[nodiscard]] std::string severity(Severity severity) const {
-    return (*this)(severity == Severity::error ? "31" : severity == Severity::warning ? "33" : "36", workflow::name_of(severity));
+    return (*this)(severity == Severity::error     ? "31"
+                   : severity == Severity::warning ? "33"
+                                                   : "36",
+                   workflow::name_of(severity));
   }
 
  private:
@@ -60,11 +63,15 @@ class Findings final {
     for (const auto& event : annotations_) {
       if (event.severity == Severity::notice && event.text.empty()) continue;
       auto title = event.place.title.empty() ? "" : event.place.title + ": ";
-      text += fmt::format("{} {}{}{}{}\n", paint.severity(event.severity), place_text(event.place), title, event.text,
-                          paint("90", "  [" + event.job + (event.step_name.empty() ? "" : " / " + event.step_name) + "]"));
+      text += fmt::format(
+          "{} {}{}{}{}\n", paint.severity(event.severity), place_text(event.place), title,
+          event.text,
+          paint("90", "  [" + event.job + (event.step_name.empty() ? "" : " / " + event.step_name) +
+                          "]"));
     }
     for (const auto& event : summaries_) {
-      text += fmt::format("{}\n{}{}", paint("1", "Summary of " + event.job), event.text, event.text.ends_with('\n') ? "" : "\n");
+      text += fmt::format("{}\n{}{}", paint("1", "Summary of " + event.job), event.text,
+                          event.text.ends_with('\n') ? "" : "\n");
     }
     return text;
   }
@@ -98,25 +105,38 @@ class PlainView final : public RunView {
     auto head = paint_("36", job) + " | ";
     if (quiet_ && event.kind != EventKind::run_finished) return "";
     switch (event.kind) {
-      case EventKind::run_started: return fmt::format("{}{}\n", head, paint_("1", event.text));
-      case EventKind::job_waiting: return fmt::format("{}{}\n", head, event.text);
-      case EventKind::job_started: return "";
-      case EventKind::step_started: return fmt::format("{}{} {}\n", head, paint_("34", "▶"), paint_("1", event.step_name));
-      case EventKind::output: return with_head(event.text, head + "  ");
-      case EventKind::group_started: return fmt::format("{}  {}\n", head, paint_("90", "▾ " + event.text));
-      case EventKind::group_ended: return "";
+      case EventKind::run_started:
+        return fmt::format("{}{}\n", head, paint_("1", event.text));
+      case EventKind::job_waiting:
+        return fmt::format("{}{}\n", head, event.text);
+      case EventKind::job_started:
+        return "";
+      case EventKind::step_started:
+        return fmt::format("{}{} {}\n", head, paint_("34", "▶"), paint_("1", event.step_name));
+      case EventKind::output:
+        return with_head(event.text, head + "  ");
+      case EventKind::group_started:
+        return fmt::format("{}  {}\n", head, paint_("90", "▾ " + event.text));
+      case EventKind::group_ended:
+        return "";
       case EventKind::annotation:
         if (event.is_shown) return "";
-        return fmt::format("{}  {}: {}{}\n", head, paint_.severity(event.severity), place_text(event.place), event.text);
-      case EventKind::summary: return "";
+        return fmt::format("{}  {}: {}{}\n", head, paint_.severity(event.severity),
+                           place_text(event.place), event.text);
+      case EventKind::summary:
+        return "";
       case EventKind::step_finished:
-        if (event.conclusion == "skipped") return fmt::format("{}{} {}\n", head, paint_.mark("skipped"), event.step_name);
-        return fmt::format("{}{} {} ({})\n", head, paint_.mark(event.conclusion), event.step_name, short_duration(event.took_ms));
+        if (event.conclusion == "skipped")
+          return fmt::format("{}{} {}\n", head, paint_.mark("skipped"), event.step_name);
+        return fmt::format("{}{} {} ({})\n", head, paint_.mark(event.conclusion), event.step_name,
+                           short_duration(event.took_ms));
       case EventKind::job_finished:
-        return fmt::format("{}{} {}{}\n", head, paint_.mark(event.conclusion), paint_("1", event.conclusion),
-                           event.text.empty() ? " (" + short_duration(event.took_ms) + ")" : ": " + event.text);
+        return fmt::format(
+            "{}{} {}{}\n", head, paint_.mark(event.conclusion), paint_("1", event.conclusion),
+            event.text.empty() ? " (" + short_duration(event.took_ms) + ")" : ": " + event.text);
       case EventKind::run_finished:
-        return fmt::format("{}{} {} ({})\n", head, paint_.mark(event.conclusion), event.conclusion, short_duration(event.took_ms));
+        return fmt::format("{}{} {} ({})\n", head, paint_.mark(event.conclusion), event.conclusion,
+                           short_duration(event.took_ms));
     }
     return "";
   }
@@ -142,7 +162,9 @@ class LiveView final : public RunView {
     timer_.start([this](const std::stop_token& stop) {
       Guarded<bool> never;
       while (!stop.stop_requested()) {
-        never.wait(stop, Deadline::in(std::chrono::milliseconds(120)), [](bool) { return false; }, [](bool) {});
+        never.wait(
+            stop, Deadline::in(std::chrono::milliseconds(120)), [](bool) { return false; },
+            [](bool) {});
         std::lock_guard lock(mutex_);
         draw("");
       }
@@ -178,25 +200,34 @@ class LiveView final : public RunView {
   std::string take(const RunEvent& event) {
     auto key = event.run + "/" + event.job;
     switch (event.kind) {
-      case EventKind::run_started: return paint_("1", fmt::format("run {}: {}", event.run, event.text)) + "\n";
+      case EventKind::run_started:
+        return paint_("1", fmt::format("run {}: {}", event.run, event.text)) + "\n";
       case EventKind::job_waiting:
         running_[key] = {.step = event.text, .since_ms = event.at_ms, .last = {}, .kept = {}};
         return "";
-      case EventKind::job_started: running_[key] = {.step = "", .since_ms = event.at_ms, .last = {}, .kept = {}}; return "";
-      case EventKind::step_started: running_[key] = {.step = event.step_name, .since_ms = event.at_ms, .last = {}, .kept = {}}; return "";
+      case EventKind::job_started:
+        running_[key] = {.step = "", .since_ms = event.at_ms, .last = {}, .kept = {}};
+        return "";
+      case EventKind::step_started:
+        running_[key] = {.step = event.step_name, .since_ms = event.at_ms, .last = {}, .kept = {}};
+        return "";
       case EventKind::output:
         keep_last_lines(running_[key], event.text);
         return "";
-      case EventKind::step_finished: return step_line(event, running_[key]);
+      case EventKind::step_finished:
+        return step_line(event, running_[key]);
       case EventKind::job_finished: {
         running_.erase(key);
         auto detail = event.text.empty() ? short_duration(event.took_ms) : event.text;
-        return fmt::format("{} {} {}\n", paint_.mark(event.conclusion), paint_("1", event.job), paint_("90", detail));
+        return fmt::format("{} {} {}\n", paint_.mark(event.conclusion), paint_("1", event.job),
+                           paint_("90", detail));
       }
       case EventKind::run_finished:
         return fmt::format("{} {}\n", paint_.mark(event.conclusion),
-                           paint_("1", fmt::format("run {}: {} in {}", event.run, event.conclusion, short_duration(event.took_ms))));
-      default: return "";
+                           paint_("1", fmt::format("run {}: {} in {}", event.run, event.conclusion,
+                                                   short_duration(event.took_ms))));
+      default:
+        return "";
     }
   }
   // Only what may be shown is looked at: a step may print a hundred megabytes a second.
@@ -214,8 +245,9 @@ class LiveView final : public RunView {
   }
   std::string step_line(const RunEvent& event, Running& job) {
     if (event.conclusion == "skipped") return "";
-    std::string text = fmt::format("  {} {} {} {}\n", paint_.mark(event.conclusion), paint_("36", event.job), event.step_name,
-                                   paint_("90", short_duration(event.took_ms)));
+    std::string text =
+        fmt::format("  {} {} {} {}\n", paint_.mark(event.conclusion), paint_("36", event.job),
+                    event.step_name, paint_("90", short_duration(event.took_ms)));
     if (event.conclusion == "failure") {
       for (const auto& line : job.kept) text += "      " + line + "\n";
     }
@@ -251,10 +283,12 @@ class LiveView final : public RunView {
     drawn_ = 0;
     for (const auto& [key, job] : running_) {
       if (job.since_ms == 0) continue;
-      auto head = fmt::format("{} {} {}  ", key.substr(key.find('/') + 1), job.step, short_duration(now - job.since_ms));
+      auto head = fmt::format("{} {} {}  ", key.substr(key.find('/') + 1), job.step,
+                              short_duration(now - job.since_ms));
       auto room = width > head.size() + 4 ? width - head.size() - 4 : 0;
-      text += fmt::format("{} {}{}\n", paint_("34", kSpinner[static_cast<std::size_t>(now / 120) % 10]), clipped(head, width - 3),
-                          paint_("90", clipped(job.last, room)));
+      text +=
+          fmt::format("{} {}{}\n", paint_("34", kSpinner[static_cast<std::size_t>(now / 120) % 10]),
+                      clipped(head, width - 3), paint_("90", clipped(job.last, room)));
       ++drawn_;
     }
     if (!text.empty()) print_error(text);
@@ -273,13 +307,15 @@ class LiveView final : public RunView {
 std::string short_duration(std::int64_t milliseconds) {
   if (milliseconds < 0) milliseconds = 0;
   if (milliseconds < 1000) return fmt::format("{} ms", milliseconds);
-  if (milliseconds < 60000) return fmt::format("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100);
+  if (milliseconds < 60000)
+    return fmt::format("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100);
   return fmt::format("{} min {} s", milliseconds / 60000, milliseconds % 60000 / 1000);
 }
 
 std::unique_ptr<RunView> make_run_view(const Surroundings& around) {
   if (around.json) return std::make_unique<JsonView>();
-  if (around.terminal && around.color && !around.quiet) return std::make_unique<LiveView>(around.color);
+  if (around.terminal && around.color && !around.quiet)
+    return std::make_unique<LiveView>(around.color);
   return std::make_unique<PlainView>(around.color, around.quiet);
 }
 

@@ -12,9 +12,13 @@ namespace {
 std::string line_of(const workflow::RunRecord& run) {
   auto state = run.conclusion.empty() ? "running" : run.conclusion;
   auto took = run.ended_ms > 0 ? short_duration(run.ended_ms - run.started_ms) : "";
-  auto ref = run.ref.starts_with("refs/heads/") ? run.ref.substr(11) : run.ref.starts_with("refs/tags/") ? run.ref.substr(10) : run.ref;
-  return fmt::format("{:>5}  {:<10} {:<9} {:<8} {:<16} {:<20} {}\n", run.id, state, took, run.sha.substr(0, 8), ref,
-                     formats::iso8601(formats::Time(std::chrono::milliseconds(run.started_ms))), run.title.empty() ? run.workflow : run.title);
+  auto ref = run.ref.starts_with("refs/heads/")  ? run.ref.substr(11)
+             : run.ref.starts_with("refs/tags/") ? run.ref.substr(10)
+                                                 : run.ref;
+  return fmt::format("{:>5}  {:<10} {:<9} {:<8} {:<16} {:<20} {}\n", run.id, state, took,
+                     run.sha.substr(0, 8), ref,
+                     formats::iso8601(formats::Time(std::chrono::milliseconds(run.started_ms))),
+                     run.title.empty() ? run.workflow : run.title);
 }
 
 int runs(const Invocation&, Surroundings& around) {
@@ -36,7 +40,12 @@ int runs(const Invocation&, Surroundings& around) {
 }  // namespace
 
 Verb runs_verb() {
-  return {.name = "runs", .usage = "", .summary = "lists past and live runs, newest first", .options = {}, .max_arguments = 0, .run = runs};
+  return {.name = "runs",
+          .usage = "",
+          .summary = "lists past and live runs, newest first",
+          .options = {},
+          .max_arguments = 0,
+          .run = runs};
 }
 
 }  // namespace slipway::cli

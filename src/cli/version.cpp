@@ -9,7 +9,8 @@ Verb version_verb() {
           .summary = "prints the version",
           .max_arguments = 0,
           .run = [](const Invocation&, Surroundings& around) {
-            print(around.json ? "{\"version\":\"" SLIPWAY_VERSION "\"}\n" : "slipway " SLIPWAY_VERSION "\n");
+            print(around.json ? "{\"version\":\"" SLIPWAY_VERSION "\"}\n"
+                              : "slipway " SLIPWAY_VERSION "\n");
             return 0;
           }};
 }

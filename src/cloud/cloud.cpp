@@ -31,11 +31,17 @@ namespace slipway::cloud {
 namespace {
 
 constexpr std::string_view kAuthority = "Slipway local AWS";
-const std::vector<std::string> kNames = {"*.amazonaws.com", "*.on.aws", "token.actions.githubusercontent.com", "localhost", "127.0.0.1"};
+const std::vector<std::string> kNames = {
+    "*.amazonaws.com", "*.on.aws", "token.actions.githubusercontent.com", "localhost", "127.0.0.1"};
 
 Json to_json(const Endpoint& endpoint) {
-  return Json::object({{"url", endpoint.url}, {"account", endpoint.account}, {"region", endpoint.region}, {"access_key_id", endpoint.access_key_id},
-                       {"secret_access_key", endpoint.secret_access_key}, {"ca_file", endpoint.ca_file}, {"gateway", endpoint.gateway},
+  return Json::object({{"url", endpoint.url},
+                       {"account", endpoint.account},
+                       {"region", endpoint.region},
+                       {"access_key_id", endpoint.access_key_id},
+                       {"secret_access_key", endpoint.secret_access_key},
+                       {"ca_file", endpoint.ca_file},
+                       {"gateway", endpoint.gateway},
                        {"tls_port", endpoint.tls_port}});
 }
 
@@ -55,10 +61,14 @@ struct Cloud::Parts {
         issuer(options.state),
         authority(net::CertificateAuthority::load_or_create(directory / "ca", kAuthority)),
         tls(authority, kNames),
-        surroundings{options, state, authoriser, sessions, log_store, registries, tokens, names, log},
-        door({options.account, options.region, directory / "faults.json"}, sessions, authoriser, log),
-        registry(registries, state, tokens, authoriser, Scope{options.account, options.region}, log) {
-    own(sts::make_sts(state, sessions, [this](const std::string& name) { return issuer.key_set(name); }, log));
+        surroundings{options,    state,  authoriser, sessions, log_store,
+                     registries, tokens, names,      log},
+        door({options.account, options.region, directory / "faults.json"}, sessions, authoriser,
+             log),
+        registry(registries, state, tokens, authoriser, Scope{options.account, options.region},
+                 log) {
+    own(sts::make_sts(
+        state, sessions, [this](const std::string& name) { return issuer.key_set(name); }, log));
     own(iam::make_iam(state, sessions));
     own(ecr::make_ecr(state, registries, tokens, authoriser));
     own(secrets::make_secrets(state));
@@ -83,16 +93,28 @@ struct Cloud::Parts {
   }
 
   Endpoint open(std::vector<net::Listener>& listeners) {
-    Endpoint endpoint{.url = "", .account = options.account, .region = options.region, .access_key_id = "", .secret_access_key = "",
-                      .ca_file = directory / "ca" / "ca.crt", .gateway = "", .tls_port = 0};
-    listeners.push_back({.socket = options.may_move ? net::listen_tcp_or_near(options.listen) : net::listen_tcp(options.listen), .name = "plain", .tls = nullptr});
+    Endpoint endpoint{.url = "",
+                      .account = options.account,
+                      .region = options.region,
+                      .access_key_id = "",
+                      .secret_access_key = "",
+                      .ca_file = directory / "ca" / "ca.crt",
+                      .gateway = "",
+                      .tls_port = 0};
+    listeners.push_back({.socket = options.may_move ? net::listen_tcp_or_near(options.listen)
+                                                    : net::listen_tcp(options.listen),
+                         .name = "plain",
+                         .tls = nullptr});
     auto host = options.listen.substr(0, options.listen.rfind(':'));
-    endpoint.url = fmt::format("http://{}:{}", host == "0.0.0.0" ? "127.0.0.1" : host, net::local_port(listeners.back().socket));
+    endpoint.url = fmt::format("http://{}:{}", host == "0.0.0.0" ? "127.0.0.1" : host,
+                               net::local_port(listeners.back().socket));
     listeners.push_back({.socket = net::listen_tcp("127.0.0.1:0"), .name = "tls", .tls = &tls});
     endpoint.tls_port = net::local_port(listeners.back().socket);
     if (!options.gateway.empty()) {
-      listeners.push_back({.socket = net::listen_tcp(options.gateway + ":443"), .name = "gateway", .tls = &tls});
-      listeners.push_back({.socket = net::listen_tcp(options.gateway + ":80"), .name = "gateway", .tls = nullptr});
+      listeners.push_back(
+          {.socket = net::listen_tcp(options.gateway + ":443"), .name = "gateway", .tls = &tls});
+      listeners.push_back(
+          {.socket = net::listen_tcp(options.gateway + ":80"), .name = "gateway", .tls = nullptr});
       endpoint.gateway = options.gateway;
     }
     auto keys = sessions.root_keys(options.account, formats::now());
@@ -102,9 +124,12 @@ struct Cloud::Parts {
   }
 
   void handle(net::ServerRequest& request, net::ResponseWriter& response) {
-    if (oci::RegistryServer::is_registry_path(request.path)) return registry.handle(request, response);
-    if (Issuer::serves(request.host, request.path)) return response.send(issuer.handle(request.path));
-    if (request.path == "/_slipway/health") return response.send(net::text_response(200, "{\"status\":\"ok\"}\n", "application/json"));
+    if (oci::RegistryServer::is_registry_path(request.path))
+      return registry.handle(request, response);
+    if (Issuer::serves(request.host, request.path))
+      return response.send(issuer.handle(request.path));
+    if (request.path == "/_slipway/health")
+      return response.send(net::text_response(200, "{\"status\":\"ok\"}\n", "application/json"));
     door.handle(request, response);
   }
 
@@ -127,7 +152,8 @@ struct Cloud::Parts {
   std::vector<std::unique_ptr<Service>> services;
 };
 
-Cloud::Cloud(CloudOptions options, Log& log) : parts_(std::make_unique<Parts>(std::move(options), log)) {}
+Cloud::Cloud(CloudOptions options, Log& log)
+    : parts_(std::make_unique<Parts>(std::move(options), log)) {}
 Cloud::~Cloud() = default;
 
 void Cloud::add(const MakeService& make) { parts_->own(make(parts_->surroundings)); }
@@ -137,10 +163,16 @@ void Cloud::run(std::stop_token stop, const std::function<void(const Endpoint&)>
   parts.sessions.purge(formats::now());
   std::vector<net::Listener> listeners;
   auto endpoint = parts.open(listeners);
-  net::HttpServer server(std::move(listeners), [&](net::ServerRequest& request, net::ResponseWriter& response) { parts.handle(request, response); }, parts.log);
+  net::HttpServer server(
+      std::move(listeners),
+      [&](net::ServerRequest& request, net::ResponseWriter& response) {
+        parts.handle(request, response);
+      },
+      parts.log);
   std::optional<container::DnsServer> dns;
   if (!endpoint.gateway.empty()) {
-    dns.emplace(endpoint.gateway, 53, container::NameTable{}, std::vector<std::string>{}, parts.log);
+    dns.emplace(endpoint.gateway, 53, container::NameTable{}, std::vector<std::string>{},
+                parts.log);
     parts.names.on_change([&](const Names::Table& own) {
       container::NameTable table(own.begin(), own.end());
       table.emplace("*.amazonaws.com", endpoint.gateway);

@@ -32,17 +32,20 @@ class LogStore;
 namespace ecr {
 class Registries;
 class Tokens;
-}
+}  // namespace ecr
 
 struct CloudOptions {
-  std::filesystem::path state;               ///< the state directory (--state); the cloud keeps to STATE/cloud, reads STATE/oidc
-  std::string listen = "127.0.0.1:4566";     ///< plain HTTP; port 0: the kernel chooses
-  bool may_move = false;                     ///< another port when somebody else listens there
-  std::string account = "123456789012";      ///< of the root test keys
-  std::string region = "us-east-1";          ///< when a call names none
-  container::Runtime* runtime = nullptr;     ///< borrowed; nullptr: services that run containers say so when asked to
-  container::Network* network = nullptr;     ///< borrowed; its gateway address also answers on :443 and :80
-  std::string gateway;                       ///< the network's gateway address; empty: loopback only
+  std::filesystem::path
+      state;  ///< the state directory (--state); the cloud keeps to STATE/cloud, reads STATE/oidc
+  std::string listen = "127.0.0.1:4566";  ///< plain HTTP; port 0: the kernel chooses
+  bool may_move = false;                  ///< another port when somebody else listens there
+  std::string account = "123456789012";   ///< of the root test keys
+  std::string region = "us-east-1";       ///< when a call names none
+  container::Runtime* runtime =
+      nullptr;  ///< borrowed; nullptr: services that run containers say so when asked to
+  container::Network* network =
+      nullptr;          ///< borrowed; its gateway address also answers on :443 and :80
+  std::string gateway;  ///< the network's gateway address; empty: loopback only
 };
 
 /// What every service is given. All references outlive the services.
@@ -52,9 +55,11 @@ struct Surroundings {
   iam::Authoriser& authoriser;
   sts::Sessions& sessions;
   logs::LogStore& logs;
-  ecr::Registries& registries;     ///< the stores behind ECR (ecr/ecr.hpp): what a pull inside this process reads
-  ecr::Tokens& registry_tokens;  ///< passwords for pulling from the registry as a role (ecr/ecr.hpp)
-  Names& names;  ///< what the network's DNS answers (names.hpp)
+  ecr::Registries&
+      registries;  ///< the stores behind ECR (ecr/ecr.hpp): what a pull inside this process reads
+  ecr::Tokens&
+      registry_tokens;  ///< passwords for pulling from the registry as a role (ecr/ecr.hpp)
+  Names& names;         ///< what the network's DNS answers (names.hpp)
   Log& log;
 };
 
@@ -63,14 +68,14 @@ using MakeService = std::function<std::unique_ptr<Service>(const Surroundings&)>
 
 /// Where a running cloud answers; also written to STATE/cloud/env.json.
 struct Endpoint {
-  std::string url;         ///< http://127.0.0.1:4566
+  std::string url;  ///< http://127.0.0.1:4566
   std::string account;
   std::string region;
-  std::string access_key_id;      ///< root test keys of the account
+  std::string access_key_id;  ///< root test keys of the account
   std::string secret_access_key;
-  std::string ca_file;     ///< PEM of the local CA
-  std::string gateway;     ///< address on which the AWS names answer over TLS :443; empty: none
-  int tls_port = 0;        ///< TLS on loopback for the same names
+  std::string ca_file;  ///< PEM of the local CA
+  std::string gateway;  ///< address on which the AWS names answer over TLS :443; empty: none
+  int tls_port = 0;     ///< TLS on loopback for the same names
 };
 
 /// The local AWS: state, services and front door in one process.

@@ -21,7 +21,9 @@ std::vector<FaultRule> read_faults(const std::filesystem::path& file) {
   if (!text) return rules;
   Json json = formats::parse_json(*text, file.string());
   for (const auto& item : json.get_array("faults")) {
-    rules.push_back({item.get_string("target"), item.get_string("code"), static_cast<int>(item.get_int("times")), std::chrono::milliseconds(item.get_int("delay_ms"))});
+    rules.push_back({item.get_string("target"), item.get_string("code"),
+                     static_cast<int>(item.get_int("times")),
+                     std::chrono::milliseconds(item.get_int("delay_ms"))});
   }
   return rules;
 }
@@ -29,7 +31,10 @@ std::vector<FaultRule> read_faults(const std::filesystem::path& file) {
 void write_faults(const std::filesystem::path& file, const std::vector<FaultRule>& rules) {
   Json list = Json::array();
   for (const auto& rule : rules) {
-    list.push_back(Json::object({{"target", rule.target}, {"code", rule.code}, {"times", rule.times}, {"delay_ms", static_cast<std::int64_t>(rule.delay.count())}}));
+    list.push_back(Json::object({{"target", rule.target},
+                                 {"code", rule.code},
+                                 {"times", rule.times},
+                                 {"delay_ms", static_cast<std::int64_t>(rule.delay.count())}}));
   }
   os::replace_file(file, Json::object({{"faults", list}}).pretty() + "\n");
 }
@@ -58,7 +63,8 @@ std::optional<FaultRule> Faults::next(const std::string& service, const std::str
 
 int fault_status(const std::string& code) {
   if (code.starts_with("ServiceUnavailable")) return 503;
-  bool is_ours = code == "InternalFailure" || code.starts_with("InternalServ") || code == "ServerException" || code == "ServiceFailure" || code == "InternalError";
+  bool is_ours = code == "InternalFailure" || code.starts_with("InternalServ") ||
+                 code == "ServerException" || code == "ServiceFailure" || code == "InternalError";
   return is_ours ? 500 : 400;
 }
 

@@ -12,7 +12,8 @@ TEST_CASE("a fault is met as often as it was asked for, and a changed file is re
   auto file = directory.path() / "faults.json";
   Faults faults(file);
   CHECK_FALSE(faults.next("ecs", "RunTask"));
-  write_faults(file, {{"ecs:RunTask", "ThrottlingException", 2, std::chrono::milliseconds(0)}, {"sts:*", "", 0, std::chrono::milliseconds(5)}});
+  write_faults(file, {{"ecs:RunTask", "ThrottlingException", 2, std::chrono::milliseconds(0)},
+                      {"sts:*", "", 0, std::chrono::milliseconds(5)}});
   CHECK(faults.next("ecs", "RunTask")->code == "ThrottlingException");
   CHECK_FALSE(faults.next("ecs", "StopTask"));
   CHECK(faults.next("ecs", "RunTask"));

@@ -23,7 +23,9 @@ namespace {
 
 constexpr std::uint64_t kMostBody = 16U << 20;
 
-bool is_json(Protocol protocol) { return protocol == Protocol::json_1_0 || protocol == Protocol::json_1_1; }
+bool is_json(Protocol protocol) {
+  return protocol == Protocol::json_1_0 || protocol == Protocol::json_1_1;
+}
 
 // What a request says of its signature without our believing it: service and region of the scope.
 std::optional<SignatureClaim> claim_of(const net::ServerRequest& request, std::string_view body) {
@@ -33,12 +35,16 @@ std::optional<SignatureClaim> claim_of(const net::ServerRequest& request, std::s
 }
 
 // The form of a query request: its body, or for GET its query string.
-std::string_view form_of(const net::ServerRequest& request, std::string_view body) { return body.empty() ? std::string_view(request.query) : body; }
+std::string_view form_of(const net::ServerRequest& request, std::string_view body) {
+  return body.empty() ? std::string_view(request.query) : body;
+}
 
 bool serves_host(const ServiceDescription& about, std::string_view host) {
-  return std::any_of(about.host_prefixes.begin(), about.host_prefixes.end(), [&](const std::string& prefix) {
-    return host.size() > prefix.size() && host.starts_with(prefix) && host[prefix.size()] == '.';
-  });
+  return std::any_of(about.host_prefixes.begin(), about.host_prefixes.end(),
+                     [&](const std::string& prefix) {
+                       return host.size() > prefix.size() && host.starts_with(prefix) &&
+                              host[prefix.size()] == '.';
+                     });
 }
 
 Refusal refusal_of(const Error& error) {
@@ -60,7 +66,8 @@ Refusal refusal_of(const Error& error) {
   return {"InternalFailure", error.what(), 500};
 }
 
-net::HttpResponse error_response(Protocol protocol, const std::string& xml_namespace, const Refusal& refusal, const std::string& request_id) {
+net::HttpResponse error_response(Protocol protocol, const std::string& xml_namespace,
+                                 const Refusal& refusal, const std::string& request_id) {
   net::HttpResponse response;
   response.status = refusal.status();
   response.headers.set("Content-Type", content_type(protocol));
@@ -74,19 +81,28 @@ std::string without_port(const std::string& peer) { return peer.substr(0, peer.r
 
 }  // namespace
 
-FrontDoor::FrontDoor(Options options, sts::Sessions& sessions, iam::Authoriser& authoriser, Log& log)
-    : options_(std::move(options)), sessions_(sessions), authoriser_(authoriser), log_(log), faults_(options_.faults) {}
+FrontDoor::FrontDoor(Options options, sts::Sessions& sessions, iam::Authoriser& authoriser,
+                     Log& log)
+    : options_(std::move(options)),
+      sessions_(sessions),
+      authoriser_(authoriser),
+      log_(log),
+      faults_(options_.faults) {}
 
-std::optional<FrontDoor::Routed> FrontDoor::route(const net::ServerRequest& request, std::string_view body) const {
+std::optional<FrontDoor::Routed> FrontDoor::route(const net::ServerRequest& request,
+                                                  std::string_view body) const {
   auto find = [&](auto&& fits) -> Service* {
-    auto found = std::find_if(services_.begin(), services_.end(), [&](Service* each) { return fits(each->description()); });
+    auto found = std::find_if(services_.begin(), services_.end(),
+                              [&](Service* each) { return fits(each->description()); });
     return found == services_.end() ? nullptr : *found;
   };
   // JSON services: the target header names both.
   if (auto target = request.headers.find("x-amz-target")) {
     auto dot = target->rfind('.');
     auto prefix = target->substr(0, dot);
-    auto* service = find([&](const ServiceDescription& about) { return !about.target_prefix.empty() && about.target_prefix == prefix; });
+    auto* service = find([&](const ServiceDescription& about) {
+      return !about.target_prefix.empty() && about.target_prefix == prefix;
+    });
     if (service == nullptr) return std::nullopt;
     return Routed{service, dot == std::string::npos ? "" : target->substr(dot + 1)};
   }
@@ -98,32 +114,53 @@ std::optional<FrontDoor::Routed> FrontDoor::route(const net::ServerRequest& requ
   auto claim = claim_of(request, body);
   auto is_query = [](const ServiceDescription& about) { return !is_json(about.protocol); };
   Service* service = nullptr;
-  if (claim) service = find([&](const ServiceDescription& about) { return is_query(about) && about.signing_name == claim->service; });
-  if (service == nullptr) service = find([&](const ServiceDescription& about) { return is_query(about) && serves_host(about, request.host); });
-  if (service == nullptr && !version.empty()) service = find([&](const ServiceDescription& about) { return is_query(about) && about.api_version == version; });
+  if (claim)
+    service = find([&](const ServiceDescription& about) {
+      return is_query(about) && about.signing_name == claim->service;
+    });
+  if (service == nullptr)
+    service = find([&](const ServiceDescription& about) {
+      return is_query(about) && serves_host(about, request.host);
+    });
+  if (service == nullptr && !version.empty())
+    service = find([&](const ServiceDescription& about) {
+      return is_query(about) && about.api_version == version;
+    });
   if (service == nullptr) return std::nullopt;
   return Routed{service, *action};
 }
 
-Principal FrontDoor::authenticate(const net::ServerRequest& request, std::string_view body, const Routed& routed, Call& call) const {
+Principal FrontDoor::authenticate(const net::ServerRequest& request, std::string_view body,
+                                  const Routed& routed, Call& call) const {
   const auto& about = routed.service->description();
-  auto refuse = [&](SignatureTrouble::Kind kind, std::string message) { return cloud::refusal_of(SignatureTrouble{kind, std::move(message)}, about.protocol); };
+  auto refuse = [&](SignatureTrouble::Kind kind, std::string message) {
+    return cloud::refusal_of(SignatureTrouble{kind, std::move(message)}, about.protocol);
+  };
   SignedRequest signed_request{request.method, request.path, request.query, request.headers, body};
   auto read = read_signature(signed_request);
   if (auto* trouble = std::get_if<SignatureTrouble>(&read)) {
-    bool needs_none = about.signing_name == "sts" && (routed.operation == "AssumeRoleWithWebIdentity" || routed.operation == "AssumeRoleWithSAML");
+    bool needs_none =
+        about.signing_name == "sts" && (routed.operation == "AssumeRoleWithWebIdentity" ||
+                                        routed.operation == "AssumeRoleWithSAML");
     if (trouble->kind == SignatureTrouble::Kind::missing && needs_none) return Principal{};
     throw cloud::refusal_of(*trouble, about.protocol);
   }
   const auto& claim = std::get<SignatureClaim>(read);
   constexpr std::string_view kInvalid = "The security token included in the request is invalid.";
   auto key = sessions_.find(claim.access_key_id);
-  if (!key || !key->is_active) throw refuse(SignatureTrouble::Kind::unknown_key, std::string(kInvalid));
-  if (key->session_token != claim.session_token) throw refuse(SignatureTrouble::Kind::wrong_token, std::string(kInvalid));
-  if (key->expires && call.now >= *key->expires) throw refuse(SignatureTrouble::Kind::expired_token, "The security token included in the request is expired");
-  if (auto trouble = check_signature(claim, signed_request, key->secret_access_key, call.now)) throw cloud::refusal_of(*trouble, about.protocol);
+  if (!key || !key->is_active)
+    throw refuse(SignatureTrouble::Kind::unknown_key, std::string(kInvalid));
+  if (key->session_token != claim.session_token)
+    throw refuse(SignatureTrouble::Kind::wrong_token, std::string(kInvalid));
+  if (key->expires && call.now >= *key->expires)
+    throw refuse(SignatureTrouble::Kind::expired_token,
+                 "The security token included in the request is expired");
+  if (auto trouble = check_signature(claim, signed_request, key->secret_access_key, call.now))
+    throw cloud::refusal_of(*trouble, about.protocol);
   if (claim.service != about.signing_name) {
-    throw refuse(SignatureTrouble::Kind::mismatch, fmt::format("Credential should be scoped to correct service: '{}'. ", about.signing_name));
+    throw refuse(
+        SignatureTrouble::Kind::mismatch,
+        fmt::format("Credential should be scoped to correct service: '{}'. ", about.signing_name));
   }
   call.region = claim.region;
   return key->principal;
@@ -135,19 +172,30 @@ void FrontDoor::meet_fault(const Call& call) {
   if (!rule) return;
   if (rule->delay.count() > 0) {
     Guarded<int> nothing;
-    nothing.wait(call.stop, Deadline::in(rule->delay), [](int) { return false; }, [](int) {});
+    nothing.wait(
+        call.stop, Deadline::in(rule->delay), [](int) { return false; }, [](int) {});
   }
-  if (!rule->code.empty()) throw Refusal(rule->code, "slipway: this fault was asked for (slipway cloud fault)", fault_status(rule->code));
+  if (!rule->code.empty())
+    throw Refusal(rule->code, "slipway: this fault was asked for (slipway cloud fault)",
+                  fault_status(rule->code));
 }
 
-net::HttpResponse FrontDoor::answer(const net::ServerRequest& request, std::string_view body, const Routed& routed, Call& call) {
+net::HttpResponse FrontDoor::answer(const net::ServerRequest& request, std::string_view body,
+                                    const Routed& routed, Call& call) {
   const auto& about = routed.service->description();
   call.caller = authenticate(request, body, routed, call);
   call.account = call.caller.account.empty() ? options_.account : call.caller.account;
   meet_fault(call);
   if (!routed.service->has(routed.operation)) {
-    if (is_json(about.protocol)) throw Refusal("UnknownOperationException", fmt::format("slipway: '{}:{}' is not supported yet", about.signing_name, routed.operation), 400);
-    throw Refusal("InvalidAction", fmt::format("Could not find operation {} for version {}", routed.operation, about.api_version), 400);
+    if (is_json(about.protocol))
+      throw Refusal("UnknownOperationException",
+                    fmt::format("slipway: '{}:{}' is not supported yet", about.signing_name,
+                                routed.operation),
+                    400);
+    throw Refusal("InvalidAction",
+                  fmt::format("Could not find operation {} for version {}", routed.operation,
+                              about.api_version),
+                  400);
   }
   if (is_json(about.protocol)) {
     try {
@@ -155,12 +203,14 @@ net::HttpResponse FrontDoor::answer(const net::ServerRequest& request, std::stri
     } catch (const Error& error) {
       throw Refusal("SerializationException", error.what(), 400);
     }
-    if (!call.input.is_object()) throw Refusal("SerializationException", "the request body must be a JSON object", 400);
+    if (!call.input.is_object())
+      throw Refusal("SerializationException", "the request body must be a JSON object", 400);
   } else {
     call.input = decode_query(form_of(request, body));
   }
   shapes_.check(call, !is_json(about.protocol));
-  for (const auto& permission : routed.service->permissions(call)) authoriser_.require(permission, call, about.protocol);
+  for (const auto& permission : routed.service->permissions(call))
+    authoriser_.require(permission, call, about.protocol);
   auto output = routed.service->call(call);
   net::HttpResponse response;
   response.headers.set("Content-Type", content_type(about.protocol));
@@ -180,7 +230,8 @@ void FrontDoor::handle(net::ServerRequest& request, net::ResponseWriter& respons
   call.is_secure = request.is_tls;
   call.host = request.host;
   call.stop = request.stop;
-  Protocol protocol = request.headers.contains("x-amz-target") ? Protocol::json_1_1 : Protocol::query;
+  Protocol protocol =
+      request.headers.contains("x-amz-target") ? Protocol::json_1_1 : Protocol::query;
   std::string xml_namespace;
   net::HttpResponse answered;
   try {
@@ -189,7 +240,9 @@ void FrontDoor::handle(net::ServerRequest& request, net::ResponseWriter& respons
     if (!routed) {
       auto claim = claim_of(request, body);
       throw Refusal(protocol == Protocol::query ? "InvalidAction" : "UnknownOperationException",
-                    fmt::format("slipway: no service here answers this request{}", claim ? " for '" + claim->service + "'" : ""), claim ? 400 : 403);
+                    fmt::format("slipway: no service here answers this request{}",
+                                claim ? " for '" + claim->service + "'" : ""),
+                    claim ? 400 : 403);
     }
     const auto& about = routed->service->description();
     protocol = about.protocol;
@@ -206,8 +259,10 @@ void FrontDoor::handle(net::ServerRequest& request, net::ResponseWriter& respons
     answered = error_response(protocol, xml_namespace, refusal_of(error), call.request_id);
     log_.warn("{}:{} failed: {}", call.service, call.operation, error.what());
   }
-  log_.debug("{}:{} {} {} {:.1f} ms", call.service, call.operation, answered.status, call.caller.arn,
-             std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count());
+  log_.debug("{}:{} {} {} {:.1f} ms", call.service, call.operation, answered.status,
+             call.caller.arn,
+             std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started)
+                 .count());
   response.send(answered);
 }
 

@@ -41,10 +41,13 @@ class FrontDoor final {
 
  private:
   struct Routed;
-  [[nodiscard]] std::optional<Routed> route(const net::ServerRequest& request, std::string_view body) const;
-  [[nodiscard]] Principal authenticate(const net::ServerRequest& request, std::string_view body, const Routed& routed, Call& call) const;
+  [[nodiscard]] std::optional<Routed> route(const net::ServerRequest& request,
+                                            std::string_view body) const;
+  [[nodiscard]] Principal authenticate(const net::ServerRequest& request, std::string_view body,
+                                       const Routed& routed, Call& call) const;
   void meet_fault(const Call& call);
-  [[nodiscard]] net::HttpResponse answer(const net::ServerRequest& request, std::string_view body, const Routed& routed, Call& call);
+  [[nodiscard]] net::HttpResponse answer(const net::ServerRequest& request, std::string_view body,
+                                         const Routed& routed, Call& call);
 
   Options options_;
   sts::Sessions& sessions_;

@@ -16,7 +16,8 @@ std::optional<std::string> scalar(const Json& value) {
 
 std::string random_from(std::string_view alphabet, std::size_t length) {
   std::string id;
-  for (char byte : random_bytes(length)) id += alphabet[static_cast<unsigned char>(byte) % alphabet.size()];
+  for (char byte : random_bytes(length))
+    id += alphabet[static_cast<unsigned char>(byte) % alphabet.size()];
   return id;
 }
 
@@ -39,8 +40,11 @@ std::optional<std::string> Input::optional_text(std::string_view key) const {
 
 std::string Input::text(std::string_view key) const {
   auto value = optional_text(key);
-  if (!value) refuse("1 validation error detected: Value null at '" + std::string(key) + "' failed to satisfy constraint: Member must not be null");
-  if (value->empty()) refuse(validation_message("", key, "Member must have length greater than or equal to 1"));
+  if (!value)
+    refuse("1 validation error detected: Value null at '" + std::string(key) +
+           "' failed to satisfy constraint: Member must not be null");
+  if (value->empty())
+    refuse(validation_message("", key, "Member must have length greater than or equal to 1"));
   return *value;
 }
 
@@ -85,7 +89,8 @@ std::vector<Json> Input::items(std::string_view key) const {
   const auto* value = members_.find(key);
   if (value == nullptr || value->is_null()) return {};
   if (!value->is_array()) {
-    if (value->is_string() && value->as_string().empty()) return {};  // a query client's empty list: "Key="
+    if (value->is_string() && value->as_string().empty())
+      return {};  // a query client's empty list: "Key="
     refuse(fmt::format("'{}' must be a list", key));
   }
   return value->as_array();
@@ -94,18 +99,27 @@ std::vector<Json> Input::items(std::string_view key) const {
 std::size_t Input::page_size(std::string_view key, std::size_t otherwise, std::size_t most) const {
   auto size = optional_integer(key);
   if (!size) return otherwise;
-  if (*size < 1) refuse(validation_message(std::to_string(*size), key, "Member must have value greater than or equal to 1"));
+  if (*size < 1)
+    refuse(validation_message(std::to_string(*size), key,
+                              "Member must have value greater than or equal to 1"));
   if (static_cast<std::size_t>(*size) > most) {
-    refuse(validation_message(std::to_string(*size), key, fmt::format("Member must have value less than or equal to {}", most)));
+    refuse(
+        validation_message(std::to_string(*size), key,
+                           fmt::format("Member must have value less than or equal to {}", most)));
   }
   return static_cast<std::size_t>(*size);
 }
 
-std::string validation_message(std::string_view value, std::string_view member, std::string_view constraint) {
-  return fmt::format("1 validation error detected: Value '{}' at '{}' failed to satisfy constraint: {}", value, member, constraint);
+std::string validation_message(std::string_view value, std::string_view member,
+                               std::string_view constraint) {
+  return fmt::format(
+      "1 validation error detected: Value '{}' at '{}' failed to satisfy constraint: {}", value,
+      member, constraint);
 }
 
-std::string page_token(std::string_view after) { return base64url(fmt::format("slipway:{}", after)); }
+std::string page_token(std::string_view after) {
+  return base64url(fmt::format("slipway:{}", after));
+}
 
 std::optional<std::string> read_page_token(std::string_view token) {
   auto text = unbase64url(token);
@@ -113,7 +127,9 @@ std::optional<std::string> read_page_token(std::string_view token) {
   return text->substr(8);
 }
 
-std::string random_id(std::size_t length) { return random_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", length); }
+std::string random_id(std::size_t length) {
+  return random_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", length);
+}
 
 std::string random_letters(std::size_t length) {
   return random_from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", length);
@@ -127,15 +143,21 @@ std::string partition_of(std::string_view region) {
   return "aws";
 }
 
-std::string arn(std::string_view service, std::string_view region, std::string_view account, std::string_view resource) {
-  return fmt::format("arn:{}:{}:{}:{}:{}", partition_of(region), service, region, account, resource);
+std::string arn(std::string_view service, std::string_view region, std::string_view account,
+                std::string_view resource) {
+  return fmt::format("arn:{}:{}:{}:{}:{}", partition_of(region), service, region, account,
+                     resource);
 }
 
 std::optional<Arn> parse_arn(std::string_view text) {
   if (!text.starts_with("arn:")) return std::nullopt;
   auto parts = split(text, ':');
   if (parts.size() < 6) return std::nullopt;
-  Arn arn{.partition = parts[1], .service = parts[2], .region = parts[3], .account = parts[4], .resource = parts[5]};
+  Arn arn{.partition = parts[1],
+          .service = parts[2],
+          .region = parts[3],
+          .account = parts[4],
+          .resource = parts[5]};
   for (std::size_t i = 6; i < parts.size(); ++i) arn.resource += ":" + parts[i];
   if (arn.partition.empty() || arn.service.empty() || arn.resource.empty()) return std::nullopt;
   return arn;

@@ -29,7 +29,8 @@ class Input final {
   /// A list of anything; empty when absent.
   [[nodiscard]] std::vector<Json> items(std::string_view key) const;
   /// How many to return on a page: `key` within 1..most.
-  [[nodiscard]] std::size_t page_size(std::string_view key, std::size_t otherwise, std::size_t most) const;
+  [[nodiscard]] std::size_t page_size(std::string_view key, std::size_t otherwise,
+                                      std::size_t most) const;
   [[noreturn]] void refuse(const std::string& message) const;
 
  private:
@@ -38,7 +39,8 @@ class Input final {
 };
 
 /// "1 validation error detected: Value '…' at '…' failed to satisfy constraint: …".
-std::string validation_message(std::string_view value, std::string_view member, std::string_view constraint);
+std::string validation_message(std::string_view value, std::string_view member,
+                               std::string_view constraint);
 /// An opaque token for the position `after`, and back; nothing when it is not one of ours.
 std::string page_token(std::string_view after);
 std::optional<std::string> read_page_token(std::string_view token);
@@ -47,7 +49,8 @@ std::string random_id(std::size_t length);
 /// Letters and digits of both cases.
 std::string random_letters(std::size_t length);
 /// "arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE" in the region's partition.
-std::string arn(std::string_view service, std::string_view region, std::string_view account, std::string_view resource);
+std::string arn(std::string_view service, std::string_view region, std::string_view account,
+                std::string_view resource);
 /// "aws", "aws-cn", "aws-us-gov" …
 std::string partition_of(std::string_view region);
 

@@ -28,7 +28,8 @@ std::optional<Json> Issuer::local_keys() const {
 
 std::optional<Json> Issuer::key_set(const std::string& issuer) const {
   auto name = std::string_view(issuer).substr(issuer.find("://") + 3);
-  if (name == kGitHub || (name.starts_with(kGitHub) && name[kGitHub.size()] == '/')) return local_keys();
+  if (name == kGitHub || (name.starts_with(kGitHub) && name[kGitHub.size()] == '/'))
+    return local_keys();
   try {
     net::HttpClient client;
     auto deadline = Deadline::in(std::chrono::seconds(5));
@@ -43,7 +44,8 @@ std::optional<Json> Issuer::key_set(const std::string& issuer) const {
 }
 
 bool Issuer::serves(std::string_view host, std::string_view path) {
-  return host.substr(0, host.find(':')) == kGitHub && path.find("/.well-known/") != std::string_view::npos;
+  return host.substr(0, host.find(':')) == kGitHub &&
+         path.find("/.well-known/") != std::string_view::npos;
 }
 
 net::HttpResponse Issuer::handle(std::string_view path) const {
@@ -51,11 +53,13 @@ net::HttpResponse Issuer::handle(std::string_view path) const {
   auto issuer = "https://" + std::string(kGitHub) + std::string(path.substr(0, well_known));
   auto document = path.substr(well_known);
   if (document == "/.well-known/openid-configuration") {
-    Json discovery = Json::object({{"issuer", issuer}, {"jwks_uri", issuer + "/.well-known/jwks"},
-                                   {"subject_types_supported", Json::array({"public", "pairwise"})},
-                                   {"response_types_supported", Json::array({"id_token"})},
-                                   {"id_token_signing_alg_values_supported", Json::array({"RS256"})},
-                                   {"scopes_supported", Json::array({"openid"})}});
+    Json discovery =
+        Json::object({{"issuer", issuer},
+                      {"jwks_uri", issuer + "/.well-known/jwks"},
+                      {"subject_types_supported", Json::array({"public", "pairwise"})},
+                      {"response_types_supported", Json::array({"id_token"})},
+                      {"id_token_signing_alg_values_supported", Json::array({"RS256"})},
+                      {"scopes_supported", Json::array({"openid"})}});
     return net::text_response(200, discovery.dump(), "application/json");
   }
   if (document == "/.well-known/jwks") {

@@ -23,7 +23,7 @@ class Names final {
  private:
   void tell();
   mutable std::mutex mutex_;
-  Table table_;                               // guarded by mutex_
+  Table table_;                                // guarded by mutex_
   std::function<void(const Table&)> changed_;  // set before the services run
 };
 

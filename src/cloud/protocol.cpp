@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <map>
 
-
 #include "base/text.hpp"
 #include "formats/xml.hpp"
 
@@ -44,7 +43,8 @@ std::optional<std::size_t> index_of(const std::string& key) {
 
 bool is_list(const Node& node) {
   if (node.children.empty()) return false;
-  return std::all_of(node.children.begin(), node.children.end(), [](const auto& child) { return index_of(child.first).has_value(); });
+  return std::all_of(node.children.begin(), node.children.end(),
+                     [](const auto& child) { return index_of(child.first).has_value(); });
 }
 
 Json to_json(const Node& node);
@@ -63,7 +63,8 @@ Json map_of(const Node& entries) {
     const Node* key = nullptr;
     const Node* value = nullptr;
     for (const auto& [name, part] : entry.children) (name == "key" ? key : value) = &part;
-    if (key == nullptr || !key->value) throw Refusal("MalformedQueryString", "a map entry without a key");
+    if (key == nullptr || !key->value)
+      throw Refusal("MalformedQueryString", "a map entry without a key");
     map[*key->value] = value != nullptr ? to_json(*value) : Json("");
   }
   return map;
@@ -94,19 +95,24 @@ void each_field(std::string_view body, Use&& use) {
     if (++count > kMaxFields) throw Refusal("MalformedQueryString", "too many parameters");
     auto equals = field.find('=');
     auto name = percent_decode(field.substr(0, equals), true);
-    auto value = percent_decode(equals == std::string_view::npos ? std::string_view{} : field.substr(equals + 1), true);
-    if (!name || !value) throw Refusal("MalformedQueryString", "the request body is not form-encoded");
+    auto value = percent_decode(
+        equals == std::string_view::npos ? std::string_view{} : field.substr(equals + 1), true);
+    if (!name || !value)
+      throw Refusal("MalformedQueryString", "the request body is not form-encoded");
     use(*name, *value);
   }
 }
 
-std::string scalar_text(const Json& value) { return value.is_string() ? value.as_string() : value.dump(); }
+std::string scalar_text(const Json& value) {
+  return value.is_string() ? value.as_string() : value.dump();
+}
 
 void write_members(formats::XmlWriter& xml, const Json& object, std::string_view item);
 
 // A member "*Name" holds a list whose items stand side by side as <Name> (models with a locationName for list members: RDS).
 // A list's items are named `item` ("member", in ec2 "item").
-void write_value(formats::XmlWriter& xml, std::string_view name, const Json& value, std::string_view item) {
+void write_value(formats::XmlWriter& xml, std::string_view name, const Json& value,
+                 std::string_view item) {
   if (value.is_null()) return;
   if (value.is_array()) {
     xml.open(name);
@@ -124,7 +130,8 @@ void write_value(formats::XmlWriter& xml, std::string_view name, const Json& val
 void write_members(formats::XmlWriter& xml, const Json& object, std::string_view item) {
   for (const auto& [name, value] : object.as_object()) {
     if (name.starts_with('*')) {
-      for (const auto& each : value.as_array()) write_value(xml, std::string_view(name).substr(1), each, item);
+      for (const auto& each : value.as_array())
+        write_value(xml, std::string_view(name).substr(1), each, item);
     } else {
       write_value(xml, name, value, item);
     }
@@ -155,8 +162,8 @@ std::string percent_encode(std::string_view text, bool keep_slash) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string out;
   for (char c : text) {
-    bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-                 c == '.' || c == '~' || (keep_slash && c == '/');
+    bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                 c == '-' || c == '_' || c == '.' || c == '~' || (keep_slash && c == '/');
     if (plain) {
       out += c;
     } else {
@@ -182,10 +189,12 @@ Json decode_query(std::string_view body) {
   each_field(body, [&](const std::string& name, const std::string& value) {
     if (name == "Action" || name == "Version") return;
     auto path = split(name, '.');
-    if (path.size() > kMaxDepth) throw Refusal("MalformedQueryString", "a parameter's name is nested too deep");
+    if (path.size() > kMaxDepth)
+      throw Refusal("MalformedQueryString", "a parameter's name is nested too deep");
     Node* node = &root;
     for (const auto& step : path) {
-      if (step.empty()) throw Refusal("MalformedQueryString", "a parameter's name has an empty part");
+      if (step.empty())
+        throw Refusal("MalformedQueryString", "a parameter's name has an empty part");
       node = &node->child(step);
     }
     node->value = value;
@@ -216,10 +225,13 @@ std::string encode_answer(const ServiceDescription& service, const Call& call, c
   return xml.str();
 }
 
-std::string encode_error(Protocol protocol, const std::string& xml_namespace, const Refusal& refusal, const std::string& request_id) {
+std::string encode_error(Protocol protocol, const std::string& xml_namespace,
+                         const Refusal& refusal, const std::string& request_id) {
   if (protocol == Protocol::json_1_0 || protocol == Protocol::json_1_1) {
     // Models spell the member either way (facts/aws-endpoints.md 2.3): both suit every client.
-    Json body = Json::object({{"__type", refusal.code()}, {"message", refusal.message()}, {"Message", refusal.message()}});
+    Json body = Json::object({{"__type", refusal.code()},
+                              {"message", refusal.message()},
+                              {"Message", refusal.message()}});
     for (const auto& [name, value] : refusal.members().as_object()) body[name] = value;
     return body.dump();
   }

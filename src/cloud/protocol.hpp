@@ -23,7 +23,8 @@ std::optional<std::string> query_field(std::string_view body, std::string_view n
 /// written {"DBInstances": {"*DBInstance": […]}}.
 std::string encode_answer(const ServiceDescription& service, const Call& call, const Json& output);
 /// The body of an error.
-std::string encode_error(Protocol protocol, const std::string& xml_namespace, const Refusal& refusal, const std::string& request_id);
+std::string encode_error(Protocol protocol, const std::string& xml_namespace,
+                         const Refusal& refusal, const std::string& request_id);
 /// The Content-Type of answers and errors.
 std::string_view content_type(Protocol protocol);
 

@@ -8,7 +8,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     auto members = decode_query({reinterpret_cast<const char*>(data), size});
     Call call;
     call.operation = "Op";
-    ServiceDescription about{.signing_name = "s", .target_prefix = "", .api_version = "", .xml_namespace = "x", .protocol = Protocol::json_1_1, .host_prefixes = {}, .action_prefix = ""};
+    ServiceDescription about{.signing_name = "s",
+                             .target_prefix = "",
+                             .api_version = "",
+                             .xml_namespace = "x",
+                             .protocol = Protocol::json_1_1,
+                             .host_prefixes = {},
+                             .action_prefix = ""};
     (void)slipway::formats::parse_json(encode_answer(about, call, members));
   } catch (const Refusal&) {
     // malformed

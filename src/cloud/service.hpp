@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "formats/json.hpp"
 #include "cloud/state.hpp"
+#include "formats/json.hpp"
 #include "formats/time.hpp"
 
 namespace slipway::cloud {
@@ -20,12 +20,12 @@ using formats::Time;
 struct Principal {
   enum class Kind { anonymous, root, user, assumed_role };
   Kind kind = Kind::anonymous;
-  std::string account;        ///< twelve digits
-  std::string arn;            ///< arn:aws:sts::A:assumed-role/R/S, arn:aws:iam::A:user/N, arn:aws:iam::A:root
-  std::string id;             ///< AROA…:session, AIDA…, or the account
-  std::string access_key_id;  ///< empty for anonymous
-  std::string entity;         ///< the role's or user's name (without path); empty otherwise
-  std::string session_policy; ///< JSON text that further limits the session; empty: none
+  std::string account;  ///< twelve digits
+  std::string arn;  ///< arn:aws:sts::A:assumed-role/R/S, arn:aws:iam::A:user/N, arn:aws:iam::A:root
+  std::string id;   ///< AROA…:session, AIDA…, or the account
+  std::string access_key_id;   ///< empty for anonymous
+  std::string entity;          ///< the role's or user's name (without path); empty otherwise
+  std::string session_policy;  ///< JSON text that further limits the session; empty: none
   std::vector<std::string> session_policy_arns;
   bool operator==(const Principal&) const = default;
 };
@@ -77,14 +77,16 @@ Scope scope_of(const Call& call);
 struct Permission {
   std::string action;          ///< "ecs:UpdateService"
   std::string resource = "*";  ///< an ARN
-  std::map<std::string, std::vector<std::string>> context = {};  ///< further condition keys: {"iam:PassedToService", {…}}
+  std::map<std::string, std::vector<std::string>> context =
+      {};  ///< further condition keys: {"iam:PassedToService", {…}}
 };
 
 enum class Protocol { json_1_0, json_1_1, query, ec2 };
 
 /// How a service is recognised and spoken to.
 struct ServiceDescription {
-  std::string signing_name;   ///< "ecs"; also the prefix of its IAM actions unless `action_prefix` is set
+  std::string
+      signing_name;  ///< "ecs"; also the prefix of its IAM actions unless `action_prefix` is set
   std::string target_prefix;  ///< X-Amz-Target before the dot; JSON protocols
   std::string api_version;    ///< "2015-12-01"; query protocols
   std::string xml_namespace;  ///< query protocols
@@ -123,7 +125,8 @@ using Operations = std::map<std::string_view, Json (S::*)(const Call&)>;
 template <typename S>
 Json dispatch(S& service, const Operations<S>& operations, const Call& call) {
   auto found = operations.find(call.operation);
-  if (found == operations.end()) throw Refusal("UnknownOperationException", "The operation is not known.");
+  if (found == operations.end())
+    throw Refusal("UnknownOperationException", "The operation is not known.");
   return (service.*found->second)(call);
 }
 

@@ -23,7 +23,8 @@ class Shapes final {
 
   /// A member that does not fit: "Member must not be null" at 'secretId'.
   struct Violation {
-    std::string path;        ///< "tags.1.member.key", members beginning with a small letter as AWS's messages do
+    std::string
+        path;  ///< "tags.1.member.key", members beginning with a small letter as AWS's messages do
     std::string value;       ///< as a message shows it; "null" when absent
     std::string constraint;  ///< "Member must have length less than or equal to 64"
     bool is_type = false;    ///< of the wrong type: `constraint` is the whole message
@@ -32,7 +33,8 @@ class Shapes final {
   };
   /// What does not fit the operation's input; nothing for operations without one.
   ///   is_query  scalars are strings, whatever their type
-  [[nodiscard]] std::vector<Violation> check(const std::string& operation, const Json& input, bool is_query) const;
+  [[nodiscard]] std::vector<Violation> check(const std::string& operation, const Json& input,
+                                             bool is_query) const;
 
  private:
   struct Inside;
@@ -51,7 +53,8 @@ class ShapeTables final {
   const Shapes* of(const std::string& signing_name);
 
   std::mutex mutex_;
-  std::map<std::string, std::unique_ptr<Shapes>> known_;  // guarded by mutex_; nullptr: there is no table
+  std::map<std::string, std::unique_ptr<Shapes>>
+      known_;  // guarded by mutex_; nullptr: there is no table
 };
 
 }  // namespace slipway::cloud

@@ -17,7 +17,8 @@ using Kind = SignatureTrouble::Kind;
 constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
 constexpr auto kSkew = std::chrono::minutes(5);
 constexpr std::string_view kMismatch =
-    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and "
+    "The request signature we calculated does not match the signature you provided. Check your AWS "
+    "Secret Access Key and "
     "signing method. Consult the service documentation for details.";
 
 std::vector<std::pair<std::string, std::string>> query_fields(std::string_view query) {
@@ -26,7 +27,10 @@ std::vector<std::pair<std::string, std::string>> query_fields(std::string_view q
     if (field.empty()) continue;
     auto equals = field.find('=');
     auto name = percent_decode(std::string_view(field).substr(0, equals), false);
-    auto value = percent_decode(equals == std::string::npos ? std::string_view{} : std::string_view(field).substr(equals + 1), false);
+    auto value =
+        percent_decode(equals == std::string::npos ? std::string_view{}
+                                                   : std::string_view(field).substr(equals + 1),
+                       false);
     fields.emplace_back(name.value_or(field), value.value_or(""));
   }
   return fields;
@@ -36,25 +40,36 @@ std::vector<std::pair<std::string, std::string>> query_fields(std::string_view q
 std::optional<SignatureTrouble> read_scope(const std::string& credential, SignatureClaim& claim) {
   auto parts = split(credential, '/');
   if (parts.size() < 5) {
-    return SignatureTrouble{Kind::incomplete, fmt::format("Credential must have exactly 5 slash-delimited elements, e.g. "
-                                                          "keyid/date/region/service/term, got '{}'", credential)};
+    return SignatureTrouble{
+        Kind::incomplete,
+        fmt::format("Credential must have exactly 5 slash-delimited elements, e.g. "
+                    "keyid/date/region/service/term, got '{}'",
+                    credential)};
   }
-  auto tail = parts.size() - 4;  // an access key id never holds a slash, but say so by the signature, not by a crash
+  auto tail =
+      parts.size() -
+      4;  // an access key id never holds a slash, but say so by the signature, not by a crash
   claim.access_key_id = parts[0];
   claim.date = parts[tail];
   claim.region = parts[tail + 1];
   claim.service = parts[tail + 2];
   if (parts.size() != 5 || parts[tail + 3] != "aws4_request") {
-    return SignatureTrouble{Kind::mismatch, fmt::format("Credential should be scoped with a valid terminator: 'aws4_request', not '{}'.", parts.back())};
+    return SignatureTrouble{
+        Kind::mismatch,
+        fmt::format(
+            "Credential should be scoped with a valid terminator: 'aws4_request', not '{}'.",
+            parts.back())};
   }
   return std::nullopt;
 }
 
-std::variant<SignatureClaim, SignatureTrouble> read_header(const std::string& header, const net::Headers& headers) {
+std::variant<SignatureClaim, SignatureTrouble> read_header(const std::string& header,
+                                                           const net::Headers& headers) {
   auto space = header.find(' ');
   auto algorithm = std::string_view(header).substr(0, space);
   if (algorithm != kAlgorithm) {
-    return SignatureTrouble{Kind::incomplete, fmt::format("Unsupported AWS 'algorithm': '{}'.", algorithm)};
+    return SignatureTrouble{Kind::incomplete,
+                            fmt::format("Unsupported AWS 'algorithm': '{}'.", algorithm)};
   }
   std::map<std::string, std::string, std::less<>> fields;
   if (space != std::string::npos) {
@@ -67,16 +82,20 @@ std::variant<SignatureClaim, SignatureTrouble> read_header(const std::string& he
   }
   std::string missing;
   for (const auto* name : {"Credential", "Signature", "SignedHeaders"}) {
-    if (fields[name].empty()) missing += fmt::format("Authorization header requires '{}' parameter. ", name);
+    if (fields[name].empty())
+      missing += fmt::format("Authorization header requires '{}' parameter. ", name);
   }
   SignatureClaim claim;
   claim.amz_date = headers.get("x-amz-date");
   if (claim.amz_date.empty()) {
-    missing += "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ";
+    missing +=
+        "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ";
   }
   if (!missing.empty()) {
-    return SignatureTrouble{Kind::incomplete, missing + fmt::format("(Hashed with SHA-256 and encoded with Base64) Authorization={}",
-                                                                    base64(formats::sha256(header)))};
+    return SignatureTrouble{
+        Kind::incomplete,
+        missing + fmt::format("(Hashed with SHA-256 and encoded with Base64) Authorization={}",
+                              base64(formats::sha256(header)))};
   }
   if (auto trouble = read_scope(fields["Credential"], claim)) return *trouble;
   claim.signed_headers = split(fields["SignedHeaders"], ';');
@@ -92,12 +111,16 @@ std::variant<SignatureClaim, SignatureTrouble> read_query(std::string_view query
     return SignatureTrouble{Kind::missing, "Request is missing Authentication Token"};
   }
   std::string missing;
-  for (const auto* name : {"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date"}) {
-    if (fields[name].empty()) missing += fmt::format("AWS query-string parameters must include '{}'. ", name);
+  for (const auto* name : {"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature",
+                           "X-Amz-SignedHeaders", "X-Amz-Date"}) {
+    if (fields[name].empty())
+      missing += fmt::format("AWS query-string parameters must include '{}'. ", name);
   }
-  if (!missing.empty()) return SignatureTrouble{Kind::incomplete, missing + "Re-examine the query-string parameters."};
+  if (!missing.empty())
+    return SignatureTrouble{Kind::incomplete, missing + "Re-examine the query-string parameters."};
   if (fields["X-Amz-Algorithm"] != kAlgorithm) {
-    return SignatureTrouble{Kind::incomplete, fmt::format("Unsupported AWS 'algorithm': '{}'.", fields["X-Amz-Algorithm"])};
+    return SignatureTrouble{Kind::incomplete, fmt::format("Unsupported AWS 'algorithm': '{}'.",
+                                                          fields["X-Amz-Algorithm"])};
   }
   SignatureClaim claim;
   if (auto trouble = read_scope(fields["X-Amz-Credential"], claim)) return *trouble;
@@ -139,7 +162,8 @@ std::string canonical_headers(const SignatureClaim& claim, const net::Headers& h
   std::string text;
   for (const auto& name : claim.signed_headers) {
     std::string joined;
-    for (const auto& value : headers.all(name)) joined += (joined.empty() ? "" : ",") + canonical_value(value);
+    for (const auto& value : headers.all(name))
+      joined += (joined.empty() ? "" : ",") + canonical_value(value);
     text += name + ":" + joined + "\n";
   }
   return text;
@@ -147,33 +171,45 @@ std::string canonical_headers(const SignatureClaim& claim, const net::Headers& h
 
 std::string canonical_request(const SignatureClaim& claim, const SignedRequest& request) {
   bool is_s3 = claim.service == "s3";
-  auto path = request.path.empty() ? std::string("/") : is_s3 ? std::string(request.path) : percent_encode(request.path, true);
+  auto path = request.path.empty() ? std::string("/")
+              : is_s3              ? std::string(request.path)
+                                   : percent_encode(request.path, true);
   auto payload = formats::sha256_hex(request.body);
-  if (is_s3) payload = claim.is_presigned ? "UNSIGNED-PAYLOAD" : request.headers.get("x-amz-content-sha256", payload);
-  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method, path, canonical_query(request, claim.is_presigned),
-                     canonical_headers(claim, request.headers), join(claim.signed_headers, ";"), payload);
+  if (is_s3)
+    payload = claim.is_presigned ? "UNSIGNED-PAYLOAD"
+                                 : request.headers.get("x-amz-content-sha256", payload);
+  return fmt::format(
+      "{}\n{}\n{}\n{}\n{}\n{}", request.method, path, canonical_query(request, claim.is_presigned),
+      canonical_headers(claim, request.headers), join(claim.signed_headers, ";"), payload);
 }
 
-std::string signature_of(const SignatureClaim& claim, const SignedRequest& request, std::string_view secret) {
+std::string signature_of(const SignatureClaim& claim, const SignedRequest& request,
+                         std::string_view secret) {
   auto scope = fmt::format("{}/{}/{}/aws4_request", claim.date, claim.region, claim.service);
   auto to_sign = fmt::format("{}\n{}\n{}\n{}", kAlgorithm, claim.amz_date, scope,
                              formats::sha256_hex(canonical_request(claim, request)));
   auto key = formats::hmac_sha256("AWS4" + std::string(secret), claim.date);
-  for (std::string_view part : {std::string_view(claim.region), std::string_view(claim.service), std::string_view("aws4_request")}) {
+  for (std::string_view part : {std::string_view(claim.region), std::string_view(claim.service),
+                                std::string_view("aws4_request")}) {
     key = formats::hmac_sha256(key, part);
   }
   return hex(formats::hmac_sha256(key, to_sign));
 }
 
 std::optional<SignatureTrouble> check_time(const SignatureClaim& claim, Time signed_at, Time now) {
-  auto life = claim.is_presigned ? std::chrono::seconds(claim.expires_seconds) : std::chrono::seconds(kSkew);
+  auto life = claim.is_presigned ? std::chrono::seconds(claim.expires_seconds)
+                                 : std::chrono::seconds(kSkew);
   if (now > signed_at + life) {
-    return SignatureTrouble{Kind::mismatch, fmt::format("Signature expired: {} is now earlier than {} ({} - {} min.)", claim.amz_date,
-                                                        formats::aws_date(now - life), formats::aws_date(now), life.count() / 60)};
+    return SignatureTrouble{
+        Kind::mismatch,
+        fmt::format("Signature expired: {} is now earlier than {} ({} - {} min.)", claim.amz_date,
+                    formats::aws_date(now - life), formats::aws_date(now), life.count() / 60)};
   }
   if (signed_at > now + kSkew) {
-    return SignatureTrouble{Kind::mismatch, fmt::format("Signature not yet current: {} is still later than {} ({} + 5 min.)", claim.amz_date,
-                                                        formats::aws_date(now + kSkew), formats::aws_date(now))};
+    return SignatureTrouble{
+        Kind::mismatch,
+        fmt::format("Signature not yet current: {} is still later than {} ({} + 5 min.)",
+                    claim.amz_date, formats::aws_date(now + kSkew), formats::aws_date(now))};
   }
   return std::nullopt;
 }
@@ -181,30 +217,44 @@ std::optional<SignatureTrouble> check_time(const SignatureClaim& claim, Time sig
 }  // namespace
 
 std::variant<SignatureClaim, SignatureTrouble> read_signature(const SignedRequest& request) {
-  if (auto header = request.headers.find("authorization")) return read_header(*header, request.headers);
+  if (auto header = request.headers.find("authorization"))
+    return read_header(*header, request.headers);
   return read_query(request.query);
 }
 
-std::optional<SignatureTrouble> check_signature(const SignatureClaim& claim, const SignedRequest& request,
+std::optional<SignatureTrouble> check_signature(const SignatureClaim& claim,
+                                                const SignedRequest& request,
                                                 std::string_view secret_access_key, Time now) {
   auto signed_at = formats::parse_aws_date(claim.amz_date);
   if (!signed_at) {
-    return SignatureTrouble{Kind::incomplete, fmt::format("Date must be in ISO-8601 'basic format'. Got '{}'. See http://en.wikipedia.org/wiki/ISO_8601", claim.amz_date)};
+    return SignatureTrouble{Kind::incomplete,
+                            fmt::format("Date must be in ISO-8601 'basic format'. Got '{}'. See "
+                                        "http://en.wikipedia.org/wiki/ISO_8601",
+                                        claim.amz_date)};
   }
   if (claim.amz_date.substr(0, 8) != claim.date) {
     return SignatureTrouble{Kind::mismatch,
-                            fmt::format("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
-                                        "'{}' != '{}', from '{}'.", claim.date, claim.amz_date.substr(0, 8), claim.amz_date)};
+                            fmt::format("Date in Credential scope does not match YYYYMMDD from "
+                                        "ISO-8601 version of date from HTTP: "
+                                        "'{}' != '{}', from '{}'.",
+                                        claim.date, claim.amz_date.substr(0, 8), claim.amz_date)};
   }
-  if (std::find(claim.signed_headers.begin(), claim.signed_headers.end(), "host") == claim.signed_headers.end()) {
-    return SignatureTrouble{Kind::mismatch, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."};
+  if (std::find(claim.signed_headers.begin(), claim.signed_headers.end(), "host") ==
+      claim.signed_headers.end()) {
+    return SignatureTrouble{
+        Kind::mismatch,
+        "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."};
   }
   if (auto trouble = check_time(claim, *signed_at, now)) return trouble;
   auto hash = request.headers.find("x-amz-content-sha256");
-  if (hash && claim.service != "s3" && *hash != "UNSIGNED-PAYLOAD" && *hash != formats::sha256_hex(request.body)) {
-    return SignatureTrouble{Kind::mismatch, "The provided 'x-amz-content-sha256' header does not match what was computed."};
+  if (hash && claim.service != "s3" && *hash != "UNSIGNED-PAYLOAD" &&
+      *hash != formats::sha256_hex(request.body)) {
+    return SignatureTrouble{
+        Kind::mismatch,
+        "The provided 'x-amz-content-sha256' header does not match what was computed."};
   }
-  if (!formats::equals_in_constant_time(signature_of(claim, request, secret_access_key), claim.signature)) {
+  if (!formats::equals_in_constant_time(signature_of(claim, request, secret_access_key),
+                                        claim.signature)) {
     return SignatureTrouble{Kind::mismatch, std::string(kMismatch)};
   }
   return std::nullopt;
@@ -215,16 +265,19 @@ Refusal refusal_of(const SignatureTrouble& trouble, Protocol protocol) {
   int status = json ? 400 : 403;
   switch (trouble.kind) {
     case Kind::missing:
-      return json ? Refusal("MissingAuthenticationTokenException", "Missing Authentication Token", 400)
+      return json ? Refusal("MissingAuthenticationTokenException", "Missing Authentication Token",
+                            400)
                   : Refusal("MissingAuthenticationToken", trouble.message, 403);
     case Kind::incomplete:
-      return {json ? "IncompleteSignatureException" : "IncompleteSignature", trouble.message, json ? 403 : 400};
+      return {json ? "IncompleteSignatureException" : "IncompleteSignature", trouble.message,
+              json ? 403 : 400};
     case Kind::unknown_key:
     case Kind::wrong_token:
       if (protocol == Protocol::ec2) {
         return {"AuthFailure", "AWS was not able to validate the provided access credentials", 401};
       }
-      return {json ? "UnrecognizedClientException" : "InvalidClientTokenId", trouble.message, status};
+      return {json ? "UnrecognizedClientException" : "InvalidClientTokenId", trouble.message,
+              status};
     case Kind::expired_token:
       if (protocol == Protocol::ec2) return {"RequestExpired", "Request has expired.", 400};
       return {json ? "ExpiredTokenException" : "ExpiredToken", trouble.message, status};

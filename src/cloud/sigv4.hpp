@@ -24,8 +24,8 @@ struct SignatureClaim {
   std::string signature;                    ///< 64 hexadecimal digits
   std::string amz_date;                     ///< "20261124T170005Z"; empty when the request has none
   std::string session_token;
-  bool is_presigned = false;                ///< from the query string
-  long long expires_seconds = 0;            ///< presigned only
+  bool is_presigned = false;      ///< from the query string
+  long long expires_seconds = 0;  ///< presigned only
 };
 
 /// The request as far as signatures go.
@@ -47,7 +47,8 @@ struct SignatureTrouble {
 /// Reads the Authorization header, else the X-Amz-* query parameters.
 std::variant<SignatureClaim, SignatureTrouble> read_signature(const SignedRequest& request);
 /// True when the claim's date, scope and signature hold for the secret at `now` (±5 minutes, or within a presigned URL's life).
-std::optional<SignatureTrouble> check_signature(const SignatureClaim& claim, const SignedRequest& request,
+std::optional<SignatureTrouble> check_signature(const SignatureClaim& claim,
+                                                const SignedRequest& request,
                                                 std::string_view secret_access_key, Time now);
 /// The error that a service of this protocol gives, with AWS's code and status.
 Refusal refusal_of(const SignatureTrouble& trouble, Protocol protocol);

@@ -35,15 +35,24 @@ void forget_running(const fs::path& state_file) {
 
 }  // namespace
 
-void save_snapshot(const fs::path& directory, const fs::path& file, bool is_running, const std::stop_token& stop) {
+void save_snapshot(const fs::path& directory, const fs::path& file, bool is_running,
+                   const std::stop_token& stop) {
   auto state = directory / "state.db";
-  if (!fs::exists(state)) fail(Fault::not_found, "there is nothing to save in {}: slipway cloud start makes a cloud", directory.string());
-  if (is_running && has_databases(state)) fail(Fault::conflict, "there are databases, whose files are only whole when nobody serves them: slipway cloud stop, then save");
+  if (!fs::exists(state))
+    fail(Fault::not_found, "there is nothing to save in {}: slipway cloud start makes a cloud",
+         directory.string());
+  if (is_running && has_databases(state))
+    fail(Fault::conflict,
+         "there are databases, whose files are only whole when nobody serves them: slipway cloud "
+         "stop, then save");
   os::TempDir aside(directory);
-  formats::Database::open_read_only(state).exec(fmt::format("VACUUM INTO '{}'", replace_all((aside.path() / "state.db").string(), "'", "''")));
+  formats::Database::open_read_only(state).exec(fmt::format(
+      "VACUUM INTO '{}'", replace_all((aside.path() / "state.db").string(), "'", "''")));
   forget_running(aside.path() / "state.db");
   auto next = fs::absolute(file).string() + ".part";
-  std::vector<std::string> argv = {"tar", "--zstd", "--numeric-owner", "-cf", next, "-C", aside.path().string(), "state.db", "-C", directory.string()};
+  std::vector<std::string> argv = {
+      "tar",      "--zstd", "--numeric-owner", "-cf", next, "-C", aside.path().string(),
+      "state.db", "-C",     directory.string()};
   for (const auto* part : kParts) {
     if (fs::exists(directory / part)) argv.emplace_back(part);
   }
@@ -55,11 +64,15 @@ void load_snapshot(const fs::path& file, const fs::path& directory, const std::s
   if (!fs::exists(file)) fail(Fault::not_found, "there is no file {}", file.string());
   os::make_dirs(directory);
   os::TempDir aside(directory);
-  run_tar({"tar", "--zstd", "--numeric-owner", "--same-owner", "-xf", fs::absolute(file).string(), "-C", aside.path().string()}, stop, Fault::bad_input);
-  if (!fs::exists(aside.path() / "state.db")) fail(Fault::bad_input, "{} is no snapshot of a cloud", file.string());
+  run_tar({"tar", "--zstd", "--numeric-owner", "--same-owner", "-xf", fs::absolute(file).string(),
+           "-C", aside.path().string()},
+          stop, Fault::bad_input);
+  if (!fs::exists(aside.path() / "state.db"))
+    fail(Fault::bad_input, "{} is no snapshot of a cloud", file.string());
   for (const auto* old : {"state.db", "state.db-wal", "state.db-shm"}) fs::remove(directory / old);
   for (const auto* part : kParts) os::remove_tree(directory / part);
-  for (const auto& entry : fs::directory_iterator(aside.path())) fs::rename(entry.path(), directory / entry.path().filename());
+  for (const auto& entry : fs::directory_iterator(aside.path()))
+    fs::rename(entry.path(), directory / entry.path().filename());
 }
 
 }  // namespace slipway::cloud

@@ -10,10 +10,12 @@ namespace slipway::cloud {
 ///   directory   STATE/cloud
 ///   is_running  whether somebody serves it now
 ///   throws      Error{conflict} when there are databases and it runs
-void save_snapshot(const std::filesystem::path& directory, const std::filesystem::path& file, bool is_running, const std::stop_token& stop);
+void save_snapshot(const std::filesystem::path& directory, const std::filesystem::path& file,
+                   bool is_running, const std::stop_token& stop);
 
 /// Puts what a file holds in place of what a cloud had. Nobody may serve it. Half read files leave it as it was.
 ///   throws  Error{bad_input} when the file is no snapshot
-void load_snapshot(const std::filesystem::path& file, const std::filesystem::path& directory, const std::stop_token& stop);
+void load_snapshot(const std::filesystem::path& file, const std::filesystem::path& directory,
+                   const std::stop_token& stop);
 
 }  // namespace slipway::cloud

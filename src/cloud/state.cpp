@@ -34,34 +34,40 @@ std::string end_of(std::string_view prefix) { return std::string(prefix) + "\xff
 }  // namespace
 
 std::optional<Json> Tables::get(std::string_view kind, const Scope& scope, std::string_view id) {
-  auto row = database_.prepare("SELECT body FROM document WHERE kind=? AND account=? AND region=? AND id=?");
+  auto row = database_.prepare(
+      "SELECT body FROM document WHERE kind=? AND account=? AND region=? AND id=?");
   row.bind(kind, scope.account, scope.region, id);
   if (!row.step()) return std::nullopt;
   return formats::parse_json(row.get_text(0), kind);
 }
 
 void Tables::put(std::string_view kind, const Scope& scope, std::string_view id, const Json& body) {
-  database_.run("INSERT INTO document VALUES(?,?,?,?,?) ON CONFLICT DO UPDATE SET body=excluded.body", kind, scope.account,
-                scope.region, id, body.dump());
+  database_.run(
+      "INSERT INTO document VALUES(?,?,?,?,?) ON CONFLICT DO UPDATE SET body=excluded.body", kind,
+      scope.account, scope.region, id, body.dump());
 }
 
 bool Tables::erase(std::string_view kind, const Scope& scope, std::string_view id) {
-  database_.run("DELETE FROM document WHERE kind=? AND account=? AND region=? AND id=?", kind, scope.account, scope.region, id);
+  database_.run("DELETE FROM document WHERE kind=? AND account=? AND region=? AND id=?", kind,
+                scope.account, scope.region, id);
   return database_.changes() > 0;
 }
 
-std::vector<Stored> Tables::list(std::string_view kind, const Scope& scope, std::string_view prefix, std::string_view after,
-                                 std::size_t limit) {
+std::vector<Stored> Tables::list(std::string_view kind, const Scope& scope, std::string_view prefix,
+                                 std::string_view after, std::size_t limit) {
   auto rows = database_.prepare(
-      "SELECT id, body FROM document WHERE kind=? AND account=? AND region=? AND id>=? AND id<? AND id>? ORDER BY id LIMIT ?");
+      "SELECT id, body FROM document WHERE kind=? AND account=? AND region=? AND id>=? AND id<? "
+      "AND id>? ORDER BY id LIMIT ?");
   rows.bind(kind, scope.account, scope.region, prefix, end_of(prefix), after, limit);
   std::vector<Stored> found;
-  while (rows.step()) found.push_back({rows.get_text(0), formats::parse_json(rows.get_text(1), kind)});
+  while (rows.step())
+    found.push_back({rows.get_text(0), formats::parse_json(rows.get_text(1), kind)});
   return found;
 }
 
 std::vector<std::pair<Scope, Stored>> Tables::list_everywhere(std::string_view kind) {
-  auto rows = database_.prepare("SELECT account, region, id, body FROM document WHERE kind=? ORDER BY account, region, id");
+  auto rows = database_.prepare(
+      "SELECT account, region, id, body FROM document WHERE kind=? ORDER BY account, region, id");
   rows.bind(kind);
   std::vector<std::pair<Scope, Stored>> found;
   while (rows.step()) {
@@ -73,7 +79,8 @@ std::vector<std::pair<Scope, Stored>> Tables::list_everywhere(std::string_view k
 
 std::int64_t Tables::next_number(std::string_view kind, const Scope& scope, std::string_view id) {
   auto row = database_.prepare(
-      "INSERT INTO counter VALUES(?,?,?,?,1) ON CONFLICT DO UPDATE SET value=value+1 RETURNING value");
+      "INSERT INTO counter VALUES(?,?,?,?,1) ON CONFLICT DO UPDATE SET value=value+1 RETURNING "
+      "value");
   row.bind(kind, scope.account, scope.region, id);
   row.step();
   auto number = row.get_int(0);

@@ -41,8 +41,8 @@ class Tables final {
   /// Returns whether there was one.
   bool erase(std::string_view kind, const Scope& scope, std::string_view id);
   /// Documents whose id starts with `prefix` and is greater than `after`, in the order of their ids (bytes), at most `limit`.
-  std::vector<Stored> list(std::string_view kind, const Scope& scope, std::string_view prefix = {}, std::string_view after = {},
-                           std::size_t limit = 1'000'000);
+  std::vector<Stored> list(std::string_view kind, const Scope& scope, std::string_view prefix = {},
+                           std::string_view after = {}, std::size_t limit = 1'000'000);
   /// The same over every account and region; for schedulers at start.
   std::vector<std::pair<Scope, Stored>> list_everywhere(std::string_view kind);
   /// Counts up from 1, kept for ever: revisions of a family and the like.

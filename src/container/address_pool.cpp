@@ -18,7 +18,8 @@ std::uint32_t swapped(std::uint32_t value) {
 
 // As /proc/net/route prints it: eight hexadecimal digits in the machine's byte order of a network value.
 std::optional<std::uint32_t> parse_route_word(const std::string& text) {
-  if (text.size() != 8 || text.find_first_not_of("0123456789ABCDEFabcdef") != std::string::npos) return std::nullopt;
+  if (text.size() != 8 || text.find_first_not_of("0123456789ABCDEFabcdef") != std::string::npos)
+    return std::nullopt;
   auto value = static_cast<std::uint32_t>(std::stoul(text, nullptr, 16));
   return std::endian::native == std::endian::little ? swapped(value) : value;
 }
@@ -43,18 +44,22 @@ std::optional<std::uint32_t> parse_address(std::string_view text) {
 }
 
 std::string address_text(std::uint32_t address) {
-  return fmt::format("{}.{}.{}.{}", address >> 24U, address >> 16U & 255U, address >> 8U & 255U, address & 255U);
+  return fmt::format("{}.{}.{}.{}", address >> 24U, address >> 16U & 255U, address >> 8U & 255U,
+                     address & 255U);
 }
 
 Range parse_range(std::string_view text) {
   auto slash = text.find('/');
   auto address = parse_address(text.substr(0, slash));
   auto bits = slash == std::string_view::npos ? std::nullopt : to_integer(text.substr(slash + 1));
-  if (!address || !bits || *bits < 0 || *bits > 32) fail(Fault::bad_input, "'{}' is no address range such as 10.213.0.0/16", text);
+  if (!address || !bits || *bits < 0 || *bits > 32)
+    fail(Fault::bad_input, "'{}' is no address range such as 10.213.0.0/16", text);
   return {*address & mask(static_cast<int>(*bits)), static_cast<int>(*bits)};
 }
 
-std::string to_string(const Range& range) { return fmt::format("{}/{}", address_text(range.first), range.bits); }
+std::string to_string(const Range& range) {
+  return fmt::format("{}/{}", address_text(range.first), range.bits);
+}
 
 std::vector<Range> routed_ranges(std::string_view routes) {
   std::vector<Range> out;
@@ -68,12 +73,15 @@ std::vector<Range> routed_ranges(std::string_view routes) {
   return out;
 }
 
-std::optional<Range> free_subnet(const Range& pool, const std::vector<Range>& taken, std::uint32_t seed) {
+std::optional<Range> free_subnet(const Range& pool, const std::vector<Range>& taken,
+                                 std::uint32_t seed) {
   if (pool.bits > 24) return std::nullopt;
   std::uint32_t count = std::uint32_t{1} << static_cast<unsigned>(24 - pool.bits);
   for (std::uint32_t i = 0; i < count; ++i) {
     Range candidate{pool.first + ((seed + i) % count) * 256, 24};
-    if (std::none_of(taken.begin(), taken.end(), [&](const Range& range) { return candidate.overlaps(range); })) return candidate;
+    if (std::none_of(taken.begin(), taken.end(),
+                     [&](const Range& range) { return candidate.overlaps(range); }))
+      return candidate;
   }
   return std::nullopt;
 }

@@ -27,6 +27,7 @@ std::string address_text(std::uint32_t address);
 std::vector<Range> routed_ranges(std::string_view routes);
 
 /// A /24 of `pool` that overlaps none of `taken`; the search starts at a place given by `seed`, so that several searchers differ.
-std::optional<Range> free_subnet(const Range& pool, const std::vector<Range>& taken, std::uint32_t seed);
+std::optional<Range> free_subnet(const Range& pool, const std::vector<Range>& taken,
+                                 std::uint32_t seed);
 
 }  // namespace slipway::container

@@ -55,12 +55,14 @@ int StopLadder::due(bool stopped) {
     }
   }
   rung_ = 3;
-  next_ = Deadline::in(std::chrono::milliseconds(200));  // once more: it may have been on its way into the container
+  next_ = Deadline::in(
+      std::chrono::milliseconds(200));  // once more: it may have been on its way into the container
   return SIGKILL;
 }
 
-os::Exit attend(os::Process& process, const OutputSink& sink, bool whole_output, const StopSteps& steps,
-                const std::stop_token& stop, Deadline deadline, const std::function<void(int)>& send) {
+os::Exit attend(os::Process& process, const OutputSink& sink, bool whole_output,
+                const StopSteps& steps, const std::stop_token& stop, Deadline deadline,
+                const std::function<void(int)>& send) {
   StopSignal wake(stop);
   StopLadder ladder(steps, deadline);
   int output = process.output().get();
@@ -70,7 +72,8 @@ os::Exit attend(os::Process& process, const OutputSink& sink, bool whole_output,
                                   {ladder.has_begun() ? -1 : wake.get(), POLLIN, 0},
                                   {output, POLLIN, 0}}};
     auto timeout = ladder.next().left(std::chrono::hours(1));
-    if (::poll(fds.data(), fds.size(), static_cast<int>(timeout.count())) < 0 && errno != EINTR) os::throw_errno("poll");
+    if (::poll(fds.data(), fds.size(), static_cast<int>(timeout.count())) < 0 && errno != EINTR)
+      os::throw_errno("poll");
     if (fds[2].revents != 0) {
       if (!pass_on(output, sink)) output = -1;
       continue;  // all output first, then the end

@@ -39,8 +39,9 @@ class StopLadder final {
 /// Feeds `sink` with a process's output until it ends. When stopped or past the deadline, `send` gets the signals of `steps`.
 ///   whole_output  true: reads on until the output's end, false: takes only what is there (others may hold it open)
 ///   returns       its exit, stopped or not
-os::Exit attend(os::Process& process, const OutputSink& sink, bool whole_output, const StopSteps& steps,
-                const std::stop_token& stop, Deadline deadline, const std::function<void(int)>& send);
+os::Exit attend(os::Process& process, const OutputSink& sink, bool whole_output,
+                const StopSteps& steps, const std::stop_token& stop, Deadline deadline,
+                const std::function<void(int)>& send);
 
 /// Hands one read's worth of output to `sink`; false at its end.
 bool pass_on(int fd, const OutputSink& sink);

@@ -2,10 +2,9 @@
 #include "container/cgroup.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -42,7 +41,8 @@ std::optional<std::uint64_t> keyed_number(const fs::path& file, std::string_view
   for (auto line : lines_of(*text)) {
     auto space = line.find(' ');
     if (space == std::string_view::npos || line.substr(0, space) != key) continue;
-    if (auto number = to_integer(trim(line.substr(space)))) return static_cast<std::uint64_t>(*number);
+    if (auto number = to_integer(trim(line.substr(space))))
+      return static_cast<std::uint64_t>(*number);
   }
   return std::nullopt;
 }
@@ -71,7 +71,8 @@ void remove_below(const fs::path& directory) {
 CgroupLayout cgroup_layout(const fs::path& root) {
   std::error_code error;
   if (fs::exists(root / "cgroup.controllers", error)) return CgroupLayout::v2;
-  bool has_v1 = fs::exists(root / "memory", error) || fs::exists(root / "devices", error) || fs::exists(root / "cpu", error);
+  bool has_v1 = fs::exists(root / "memory", error) || fs::exists(root / "devices", error) ||
+                fs::exists(root / "cpu", error);
   if (!has_v1) return CgroupLayout::none;
   auto controllers = text_of(root / "unified" / "cgroup.controllers");
   if (!controllers) return CgroupLayout::v1;
@@ -84,16 +85,19 @@ Usage usage(const std::string& path, const fs::path& root) {
   if (fs::exists(root / "cgroup.controllers")) {
     fs::path own = root / relative;
     out.memory_bytes = number_of(own / "memory.current");
-    if (auto used = keyed_number(own / "cpu.stat", "usage_usec")) out.cpu_nanoseconds = *used * 1000;
+    if (auto used = keyed_number(own / "cpu.stat", "usage_usec"))
+      out.cpu_nanoseconds = *used * 1000;
     out.pids = number_of(own / "pids.current");
     out.out_of_memory_kills = keyed_number(own / "memory.events", "oom_kill").value_or(0);
     return out;
   }
   out.memory_bytes = number_of(root / "memory" / relative / "memory.usage_in_bytes");
   out.cpu_nanoseconds = number_of(root / "cpuacct" / relative / "cpuacct.usage");
-  if (!out.cpu_nanoseconds) out.cpu_nanoseconds = number_of(root / "cpu,cpuacct" / relative / "cpuacct.usage");
+  if (!out.cpu_nanoseconds)
+    out.cpu_nanoseconds = number_of(root / "cpu,cpuacct" / relative / "cpuacct.usage");
   out.pids = number_of(root / "pids" / relative / "pids.current");
-  out.out_of_memory_kills = keyed_number(root / "memory" / relative / "memory.oom_control", "oom_kill").value_or(0);
+  out.out_of_memory_kills =
+      keyed_number(root / "memory" / relative / "memory.oom_control", "oom_kill").value_or(0);
   return out;
 }
 
@@ -115,8 +119,9 @@ void confine_devices(const std::string& short_id, const fs::path& root) {
   };
   put("devices.deny", "a");
   // Nodes may be made; opened may be what Docker lets every container open.
-  for (const char* rule : {"c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm",
-                           "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm", "c 10:200 rwm"}) {
+  for (const char* rule :
+       {"c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm",
+        "c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm", "c 10:200 rwm"}) {
     put("devices.allow", rule);
   }
 }

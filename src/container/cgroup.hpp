@@ -9,7 +9,7 @@ namespace slipway::container {
 
 /// How this machine's cgroups are laid out.
 enum class CgroupLayout {
-  none,    ///< not mounted or not writable: limits cannot be kept
+  none,  ///< not mounted or not writable: limits cannot be kept
   v1,
   v2,
   hybrid,  ///< v1 controllers plus a cgroup2 mount that holds none
@@ -35,10 +35,12 @@ std::string cgroup_path(const std::string& short_id, const std::string& containe
 
 /// On cgroup v1: makes the cgroup of a state directory (if it is not there), in which only the harmless devices can be opened: null,
 /// zero, full, random, urandom, terminals. All its containers are in it, so that device nodes in an image's layers are of no use.
-void confine_devices(const std::string& short_id, const std::filesystem::path& root = "/sys/fs/cgroup");
+void confine_devices(const std::string& short_id,
+                     const std::filesystem::path& root = "/sys/fs/cgroup");
 
 /// On cgroup v1: moves the calling thread into that cgroup; what it spawns stays there.
-void join_confined(const std::string& short_id, const std::filesystem::path& root = "/sys/fs/cgroup");
+void join_confined(const std::string& short_id,
+                   const std::filesystem::path& root = "/sys/fs/cgroup");
 
 /// Removes a cgroup that no process is in, and what is below it, from every hierarchy.
 void remove_cgroup(const std::string& path, const std::filesystem::path& root = "/sys/fs/cgroup");

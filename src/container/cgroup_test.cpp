@@ -29,7 +29,8 @@ TEST_CASE("usage is read from cgroup v1 and v2 alike") {
   os::make_dirs(v1 / "memory/slipway/a/c");
   os::make_dirs(v1 / "cpuacct/slipway/a/c");
   os::write_file(v1 / "memory/slipway/a/c/memory.usage_in_bytes", "4096\n");
-  os::write_file(v1 / "memory/slipway/a/c/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
+  os::write_file(v1 / "memory/slipway/a/c/memory.oom_control",
+                 "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
   os::write_file(v1 / "cpuacct/slipway/a/c/cpuacct.usage", "77\n");
   auto used = usage(cgroup_path("a", "c"), v1);
   CHECK(used.memory_bytes == 4096);

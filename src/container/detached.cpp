@@ -12,7 +12,9 @@ using formats::Json;
 namespace {
 
 // A supervisor that is gone without an exit.json was killed; its container may still run.
-ContainerExit lost() { return {.exit = {255, 0}, .reason = "its supervisor was killed, the exit code is not known"}; }
+ContainerExit lost() {
+  return {.exit = {255, 0}, .reason = "its supervisor was killed, the exit code is not known"};
+}
 
 }  // namespace
 
@@ -40,10 +42,11 @@ Json to_json(const ContainerExit& exit) {
 }
 
 ContainerExit exit_from_json(const Json& json) {
-  return {.exit = {static_cast<int>(json.get_int("code")), static_cast<int>(json.get_int("signal"))},
-          .out_of_memory = json.get_bool("out_of_memory"),
-          .reason = json.get_string("reason"),
-          .ended_ms = json.get_int("ended_ms")};
+  return {
+      .exit = {static_cast<int>(json.get_int("code")), static_cast<int>(json.get_int("signal"))},
+      .out_of_memory = json.get_bool("out_of_memory"),
+      .reason = json.get_string("reason"),
+      .ended_ms = json.get_int("ended_ms")};
 }
 
 std::optional<ContainerState> read_state(const std::filesystem::path& directory) {
@@ -75,7 +78,9 @@ std::optional<ContainerState> read_state(const std::filesystem::path& directory)
 }
 
 std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace slipway::container

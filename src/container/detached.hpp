@@ -20,7 +20,7 @@ namespace slipway::container {
 struct Order {
   ContainerSpec spec;
   RuntimeOptions runtime;
-  std::string cgroup;  ///< its path
+  std::string cgroup;       ///< its path
   bool keep_output = true;  ///< into the log; else stdout and stderr are the supervisor's own
 };
 

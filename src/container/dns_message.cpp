@@ -15,7 +15,8 @@ constexpr std::uint16_t kClassIn = 1;
 constexpr std::uint32_t kTimeToLive = 5;
 
 std::uint16_t word_at(std::string_view bytes, std::size_t at) {
-  return static_cast<std::uint16_t>(static_cast<unsigned char>(bytes[at]) << 8U | static_cast<unsigned char>(bytes[at + 1]));
+  return static_cast<std::uint16_t>(static_cast<unsigned char>(bytes[at]) << 8U |
+                                    static_cast<unsigned char>(bytes[at + 1]));
 }
 
 void put16(std::string& out, unsigned value) {
@@ -42,7 +43,8 @@ std::optional<Question> parse_question(std::string_view query) {
     if (at >= query.size()) return std::nullopt;
     auto length = static_cast<unsigned char>(query[at++]);
     if (length == 0) break;
-    if (length > 63 || at + length > query.size() || question.name.size() + length > 254) return std::nullopt;
+    if (length > 63 || at + length > query.size() || question.name.size() + length > 254)
+      return std::nullopt;
     if (!question.name.empty()) question.name += '.';
     question.name.append(query.substr(at, length));
     at += length;
@@ -55,10 +57,12 @@ std::optional<Question> parse_question(std::string_view query) {
 }
 
 // Header bytes 2 and 3: an answer, recursion as asked for and available.
-std::string header(std::string_view query, int code, bool authoritative, std::uint16_t questions, std::uint16_t answers) {
+std::string header(std::string_view query, int code, bool authoritative, std::uint16_t questions,
+                   std::uint16_t answers) {
   std::string out(query.substr(0, 2));
   auto opcode_and_rd = static_cast<unsigned>(static_cast<unsigned char>(query[2]) & 0x79U);
-  put16(out, (0x80U | opcode_and_rd | (authoritative ? 4U : 0U)) << 8U | 0x80U | static_cast<unsigned>(code));
+  put16(out, (0x80U | opcode_and_rd | (authoritative ? 4U : 0U)) << 8U | 0x80U |
+                 static_cast<unsigned>(code));
   put16(out, questions);
   put16(out, answers);
   put32(out, 0);
@@ -78,8 +82,10 @@ std::optional<std::string> look_up(const NameTable& names, std::string_view name
 }
 
 std::optional<std::string> answer_dns(std::string_view query, const NameTable& names) {
-  if (query.size() < kHeader || (static_cast<unsigned char>(query[2]) & 0x80U) != 0) return std::string();  // no question: no answer
-  if ((static_cast<unsigned char>(query[2]) & 0x78U) != 0) return header(query, kNotImplemented, false, 0, 0);
+  if (query.size() < kHeader || (static_cast<unsigned char>(query[2]) & 0x80U) != 0)
+    return std::string();  // no question: no answer
+  if ((static_cast<unsigned char>(query[2]) & 0x78U) != 0)
+    return header(query, kNotImplemented, false, 0, 0);
   auto question = word_at(query, 4) == 1 ? parse_question(query) : std::nullopt;
   if (!question) return header(query, kFormatError, false, 0, 0);
   auto address = question->klass == kClassIn ? look_up(names, question->name) : std::nullopt;

@@ -30,11 +30,14 @@ sockaddr_in socket_address(const std::string& address, std::uint16_t port) {
   sockaddr_in out{};
   out.sin_family = AF_INET;
   out.sin_port = htons(port);
-  if (::inet_pton(AF_INET, address.c_str(), &out.sin_addr) != 1) fail(Fault::bad_input, "'{}' is no IPv4 address", address);
+  if (::inet_pton(AF_INET, address.c_str(), &out.sin_addr) != 1)
+    fail(Fault::bad_input, "'{}' is no IPv4 address", address);
   return out;
 }
 
-const sockaddr* generic(const sockaddr_in& address) { return reinterpret_cast<const sockaddr*>(&address); }
+const sockaddr* generic(const sockaddr_in& address) {
+  return reinterpret_cast<const sockaddr*>(&address);
+}
 
 os::Fd bound_socket(int type, const std::string& address, std::uint16_t port) {
   os::Fd socket(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
@@ -58,7 +61,8 @@ std::uint16_t port_of(const os::Fd& socket) {
 std::pair<std::string, std::uint16_t> split_upstream(const std::string& upstream) {
   auto colon = upstream.find(':');
   if (colon == std::string::npos) return {upstream, 53};
-  return {upstream.substr(0, colon), static_cast<std::uint16_t>(to_integer(upstream.substr(colon + 1)).value_or(53))};
+  return {upstream.substr(0, colon),
+          static_cast<std::uint16_t>(to_integer(upstream.substr(colon + 1)).value_or(53))};
 }
 
 // Read at each question: the host may have moved to another network meanwhile.
@@ -78,14 +82,16 @@ std::vector<std::string> host_resolvers() {
 bool readable(int fd, const StopSignal& wake, const std::stop_token& stop, Deadline deadline) {
   while (!stop.stop_requested() && !deadline.passed()) {
     std::array<pollfd, 2> fds = {{{fd, POLLIN, 0}, {wake.get(), POLLIN, 0}}};
-    int n = ::poll(fds.data(), fds.size(), static_cast<int>(deadline.left(std::chrono::hours(1)).count()));
+    int n = ::poll(fds.data(), fds.size(),
+                   static_cast<int>(deadline.left(std::chrono::hours(1)).count()));
     if (n < 0 && errno != EINTR) return false;
     if (fds[0].revents != 0) return true;
   }
   return false;
 }
 
-bool receive_exactly(int fd, char* into, std::size_t size, const StopSignal& wake, const std::stop_token& stop, Deadline deadline) {
+bool receive_exactly(int fd, char* into, std::size_t size, const StopSignal& wake,
+                     const std::stop_token& stop, Deadline deadline) {
   for (std::size_t done = 0; done < size;) {
     if (!readable(fd, wake, stop, deadline)) return false;
     ssize_t n = ::recv(fd, into + done, size - done, 0);
@@ -96,27 +102,34 @@ bool receive_exactly(int fd, char* into, std::size_t size, const StopSignal& wak
 }
 
 // A message with its length before it, as on TCP; nothing when the other side is gone or silent.
-std::optional<std::string> receive_framed(int fd, const StopSignal& wake, const std::stop_token& stop, Deadline deadline) {
+std::optional<std::string> receive_framed(int fd, const StopSignal& wake,
+                                          const std::stop_token& stop, Deadline deadline) {
   std::array<unsigned char, 2> size{};
-  if (!receive_exactly(fd, reinterpret_cast<char*>(size.data()), size.size(), wake, stop, deadline)) return std::nullopt;
+  if (!receive_exactly(fd, reinterpret_cast<char*>(size.data()), size.size(), wake, stop, deadline))
+    return std::nullopt;
   std::string message(static_cast<std::size_t>(size[0]) << 8U | size[1], '\0');
-  if (!receive_exactly(fd, message.data(), message.size(), wake, stop, deadline)) return std::nullopt;
+  if (!receive_exactly(fd, message.data(), message.size(), wake, stop, deadline))
+    return std::nullopt;
   return message;
 }
 
 bool send_framed(int fd, std::string_view message) {
-  std::string framed = {static_cast<char>(message.size() >> 8U & 255U), static_cast<char>(message.size() & 255U)};
+  std::string framed = {static_cast<char>(message.size() >> 8U & 255U),
+                        static_cast<char>(message.size() & 255U)};
   framed += message;
-  return ::send(fd, framed.data(), framed.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(framed.size());
+  return ::send(fd, framed.data(), framed.size(), MSG_NOSIGNAL) ==
+         static_cast<ssize_t>(framed.size());
 }
 
 // One question to one resolver, over the transport on which it came.
-std::optional<std::string> ask(const std::string& upstream, std::string_view query, bool tcp, const std::stop_token& stop) {
+std::optional<std::string> ask(const std::string& upstream, std::string_view query, bool tcp,
+                               const std::stop_token& stop) {
   auto [address, port] = split_upstream(upstream);
   auto where = socket_address(address, port);
   os::Fd socket(::socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
   timeval patience{3, 0};
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);  // bounds connect() too
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience,
+               sizeof patience);  // bounds connect() too
   if (::connect(socket.get(), generic(where), sizeof where) != 0) return std::nullopt;
   StopSignal wake(stop);
   auto deadline = Deadline::in(kPatience);
@@ -150,8 +163,8 @@ struct DnsServer::Sockets {
   os::Fd tcp;
 };
 
-DnsServer::DnsServer(const std::string& address, std::uint16_t port, NameTable names, std::vector<std::string> upstream,
-                     Log& log)
+DnsServer::DnsServer(const std::string& address, std::uint16_t port, NameTable names,
+                     std::vector<std::string> upstream, Log& log)
     : sockets_(std::make_unique<Sockets>()), upstream_(std::move(upstream)), log_(log) {
   sockets_->udp = bound_socket(SOCK_DGRAM, address, port);
   port_ = port_of(sockets_->udp);
@@ -191,7 +204,9 @@ void DnsServer::run(std::stop_token stop) {
   };
   StopSignal wake(stop);
   while (!stop.stop_requested()) {
-    std::array<pollfd, 3> fds = {{{sockets_->udp.get(), POLLIN, 0}, {sockets_->tcp.get(), POLLIN, 0}, {wake.get(), POLLIN, 0}}};
+    std::array<pollfd, 3> fds = {{{sockets_->udp.get(), POLLIN, 0},
+                                  {sockets_->tcp.get(), POLLIN, 0},
+                                  {wake.get(), POLLIN, 0}}};
     if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) os::throw_errno("poll");
     if (fds[0].revents != 0) serve_udp(in_a_thread);
     if (fds[1].revents != 0) serve_tcp(in_a_thread);
@@ -204,26 +219,32 @@ void DnsServer::serve_udp(const Starter& in_a_thread) {
   std::array<char, kLongestUdp> bytes{};
   sockaddr_in from{};
   socklen_t size = sizeof from;
-  ssize_t n = ::recvfrom(sockets_->udp.get(), bytes.data(), bytes.size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &size);
+  ssize_t n = ::recvfrom(sockets_->udp.get(), bytes.data(), bytes.size(), MSG_DONTWAIT,
+                         reinterpret_cast<sockaddr*>(&from), &size);
   if (n < 0) return;
   std::string query(bytes.data(), static_cast<std::size_t>(n));
   auto answer = [this, from](const std::string& text) {
-    if (!text.empty()) ::sendto(sockets_->udp.get(), text.data(), text.size(), MSG_NOSIGNAL, generic(from), sizeof from);
+    if (!text.empty())
+      ::sendto(sockets_->udp.get(), text.data(), text.size(), MSG_NOSIGNAL, generic(from),
+               sizeof from);
   };
   if (auto own = names_.read([&](const NameTable& names) { return answer_dns(query, names); })) {
     answer(*own);
     return;
   }
-  in_a_thread([this, query, answer](const std::stop_token& stop) { answer(resolve(query, false, stop)); });
+  in_a_thread(
+      [this, query, answer](const std::stop_token& stop) { answer(resolve(query, false, stop)); });
 }
 
 void DnsServer::serve_tcp(const Starter& in_a_thread) {
   int accepted = ::accept4(sockets_->tcp.get(), nullptr, nullptr, SOCK_CLOEXEC);
   if (accepted < 0) return;
-  auto connection = std::make_shared<os::Fd>(accepted);  // owned by the task alone; a std::function must be copyable
+  auto connection = std::make_shared<os::Fd>(
+      accepted);  // owned by the task alone; a std::function must be copyable
   in_a_thread([this, connection](const std::stop_token& stop) {
     StopSignal wake(stop);
-    while (auto query = receive_framed(connection->get(), wake, stop, Deadline::in(std::chrono::seconds(10)))) {
+    while (auto query = receive_framed(connection->get(), wake, stop,
+                                       Deadline::in(std::chrono::seconds(10)))) {
       auto answer = resolve(*query, true, stop);
       if (answer.empty() || !send_framed(connection->get(), answer)) return;
     }

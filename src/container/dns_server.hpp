@@ -31,7 +31,8 @@ class DnsServer final {
   /// Binds at once. throws Error{unavailable} when the address is taken
   ///   port  0: the kernel chooses; see port()
   ///   upstream  "address" or "address:port"; empty: what the host's /etc/resolv.conf names
-  DnsServer(const std::string& address, std::uint16_t port, NameTable names, std::vector<std::string> upstream, Log& log);
+  DnsServer(const std::string& address, std::uint16_t port, NameTable names,
+            std::vector<std::string> upstream, Log& log);
   DnsServer(const DnsServer&) = delete;
   DnsServer& operator=(const DnsServer&) = delete;
   ~DnsServer();

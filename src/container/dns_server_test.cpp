@@ -42,7 +42,8 @@ os::Fd connected(int type, std::uint16_t port) {
 std::string ask(std::uint16_t port, const std::string& query, bool tcp) {
   auto socket = connected(tcp ? SOCK_STREAM : SOCK_DGRAM, port);
   std::string bytes = tcp ? std::string({0, static_cast<char>(query.size())}) + query : query;
-  REQUIRE(::send(socket.get(), bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
+  REQUIRE(::send(socket.get(), bytes.data(), bytes.size(), 0) ==
+          static_cast<ssize_t>(bytes.size()));
   std::string answer(512, '\0');
   ssize_t n = ::recv(socket.get(), answer.data(), answer.size(), 0);
   REQUIRE(n > 0);
@@ -53,11 +54,15 @@ std::string ask(std::uint16_t port, const std::string& query, bool tcp) {
 std::string address_in(const std::string& answer) {
   if (answer.size() < 16) return "";
   auto at = answer.size() - 4;
-  auto byte = [&](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(answer[at + i])); };
+  auto byte = [&](std::size_t i) {
+    return static_cast<unsigned>(static_cast<unsigned char>(answer[at + i]));
+  };
   return fmt::format("{}.{}.{}.{}", byte(0), byte(1), byte(2), byte(3));
 }
 
-const NameTable kNames = {{"*.amazonaws.com", "10.1.0.1"}, {"special.amazonaws.com", "10.1.0.2"}, {"registry.test", "10.1.0.3"}};
+const NameTable kNames = {{"*.amazonaws.com", "10.1.0.1"},
+                          {"special.amazonaws.com", "10.1.0.2"},
+                          {"registry.test", "10.1.0.3"}};
 
 }  // namespace
 
@@ -96,7 +101,8 @@ TEST_CASE("what is no question gets an error or nothing") {
 TEST_CASE("a server answers on UDP and TCP, and asks its upstream for what it does not know") {
   NoLog log;
   DnsServer upstream("127.0.0.1", 0, {{"example.org", "10.9.9.9"}}, {"127.0.0.1:1"}, log);
-  DnsServer server("127.0.0.1", 0, kNames, {"127.0.0.1:1", fmt::format("127.0.0.1:{}", upstream.port())}, log);
+  DnsServer server("127.0.0.1", 0, kNames,
+                   {"127.0.0.1:1", fmt::format("127.0.0.1:{}", upstream.port())}, log);
   TaskGroup tasks({});
   tasks.start([&](const std::stop_token& stop) { upstream.run(stop); });
   tasks.start([&](const std::stop_token& stop) { server.run(stop); });

@@ -32,17 +32,20 @@ std::vector<ContainerSpec> FakeRuntime::started() const {
   return world_.read([](const World& world) { return world.started; });
 }
 
-ContainerExit FakeRuntime::run(const ContainerSpec& spec, const RunIo& io, const StopSteps&, std::stop_token stop,
-                               Deadline) {
+ContainerExit FakeRuntime::run(const ContainerSpec& spec, const RunIo& io, const StopSteps&,
+                               std::stop_token stop, Deadline) {
   if (stop.stop_requested()) throw Cancelled();
   world_.with([&](World& world) { world.started.push_back(spec); });
-  return {.exit = on_run(spec, io.sink ? io.sink : [](std::string_view) {}), .ended_ms = now_ms()};
+  return {.exit = on_run(
+              spec, io.sink ? io.sink : [](std::string_view) {}),
+          .ended_ms = now_ms()};
 }
 
 ContainerState FakeRuntime::start(const ContainerSpec& spec) {
   on_start(spec);
   return world_.with([&](World& world) {
-    if (world.containers.contains(spec.id)) fail(Fault::conflict, "there is a container '{}' already", spec.id);
+    if (world.containers.contains(spec.id))
+      fail(Fault::conflict, "there is a container '{}' already", spec.id);
     auto place = directory_ / spec.id;
     os::make_dirs(place);
     ContainerState state{.id = spec.id,
@@ -73,7 +76,8 @@ std::vector<ContainerState> FakeRuntime::list() {
   });
 }
 
-std::optional<ContainerExit> FakeRuntime::wait(const std::string& id, std::stop_token stop, Deadline deadline) {
+std::optional<ContainerExit> FakeRuntime::wait(const std::string& id, std::stop_token stop,
+                                               Deadline deadline) {
   if (!state(id)) fail(Fault::not_found, "no container '{}'", id);
   std::optional<ContainerExit> exit;
   auto is_over = [&](const World& world) {
@@ -81,7 +85,8 @@ std::optional<ContainerExit> FakeRuntime::wait(const std::string& id, std::stop_
     return found == world.containers.end() || found->second.exit;
   };
   bool met = world_.wait(stop, deadline, is_over, [&](const World& world) {
-    if (auto found = world.containers.find(id); found != world.containers.end()) exit = found->second.exit;
+    if (auto found = world.containers.find(id); found != world.containers.end())
+      exit = found->second.exit;
   });
   if (!met && stop.stop_requested()) throw Cancelled();
   return exit;
@@ -103,7 +108,8 @@ void FakeRuntime::remove(const std::string& id) {
   os::remove_tree(directory_ / id);
 }
 
-os::Exit FakeRuntime::exec(const std::string& id, const ExecSpec& exec, const RunIo& io, std::stop_token, Deadline) {
+os::Exit FakeRuntime::exec(const std::string& id, const ExecSpec& exec, const RunIo& io,
+                           std::stop_token, Deadline) {
   auto spec = world_.read([&](const World& world) {
     auto found = world.specs.find(id);
     return found == world.specs.end() ? std::nullopt : std::optional(found->second);
@@ -112,7 +118,8 @@ os::Exit FakeRuntime::exec(const std::string& id, const ExecSpec& exec, const Ru
   spec->argv = exec.argv;
   spec->env = exec.env;
   spec->cwd = exec.cwd;
-  return on_run(*spec, io.sink ? io.sink : [](std::string_view) {});
+  return on_run(
+      *spec, io.sink ? io.sink : [](std::string_view) {});
 }
 
 }  // namespace slipway::container

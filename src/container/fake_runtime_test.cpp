@@ -30,7 +30,8 @@ TEST_CASE("the fake runtime keeps containers as a test tells it") {
     return os::Exit{2, 0};
   };
   std::string output;
-  auto exit = runtime.run(spec, {.sink = [&](std::string_view bytes) { output += bytes; }}, {}, {}, Deadline::never());
+  auto exit = runtime.run(spec, {.sink = [&](std::string_view bytes) { output += bytes; }}, {}, {},
+                          Deadline::never());
   CHECK(exit.exit.code == 2);
   CHECK(output == "app");
   CHECK(runtime.started().size() == 2);

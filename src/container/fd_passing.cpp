@@ -24,13 +24,15 @@ union ControlSpace {  // aligned as a cmsghdr must be
 
 std::pair<os::Fd, os::Fd> socket_pair() {
   std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) os::throw_errno("socketpair");
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    os::throw_errno("socketpair");
   return {os::Fd(ends[0]), os::Fd(ends[1])};
 }
 
 bool send_message(const os::Fd& socket, std::string_view bytes, const std::vector<int>& fds) {
   assert(!bytes.empty() && fds.size() <= kMostFds && "an empty message looks like the end");
-  iovec part{const_cast<char*>(bytes.data()), bytes.size()};  // NOLINT: sendmsg does not write to it
+  iovec part{const_cast<char*>(bytes.data()),
+             bytes.size()};  // NOLINT: sendmsg does not write to it
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
@@ -65,7 +67,8 @@ std::optional<Message> receive_message(const os::Fd& socket) {
   }
   if (n < 0 && errno != ECONNRESET) os::throw_errno("recvmsg");
   Message out;
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); n >= 0 && header; header = CMSG_NXTHDR(&message, header)) {
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); n >= 0 && header;
+       header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     std::array<int, kMostFds> fds{};

@@ -30,7 +30,6 @@ namespace {
 namespace fs = std::filesystem;
 using formats::Json;
 
-
 // For hosts without sudo: jobs are root already, but their scripts say sudo.
 constexpr std::string_view kSudo = R"(#!/bin/sh
 # sudo of a slipway job, which is root already
@@ -69,10 +68,12 @@ std::string without_passwords(std::string_view shadow) {
   return out;
 }
 
-void hide_private_things(ViewRoot& root, const RuntimeOptions& runtime, const HostViewOptions& options) {
+void hide_private_things(ViewRoot& root, const RuntimeOptions& runtime,
+                         const HostViewOptions& options) {
   for (const auto& home : home_directories()) root.hide(home);
-  for (const char* place : {"/tmp", "/var/tmp", "/mnt", "/media", "/boot", "/var/lib/docker", "/var/lib/containerd",
-                            "/var/spool/cron", "/etc/docker", "/etc/ssl/private"}) {
+  for (const char* place :
+       {"/tmp", "/var/tmp", "/mnt", "/media", "/boot", "/var/lib/docker", "/var/lib/containerd",
+        "/var/spool/cron", "/etc/docker", "/etc/ssl/private"}) {
     root.hide(place);
   }
   std::error_code error;
@@ -88,7 +89,8 @@ void hide_private_things(ViewRoot& root, const RuntimeOptions& runtime, const Ho
 }
 
 std::string hosts_file(const HostViewOptions& options) {
-  return fmt::format("127.0.0.1\tlocalhost\n::1\tip6-localhost ip6-loopback\n127.0.1.1\t{}\n{}", options.hostname, options.hosts);
+  return fmt::format("127.0.0.1\tlocalhost\n::1\tip6-localhost ip6-loopback\n127.0.1.1\t{}\n{}",
+                     options.hostname, options.hosts);
 }
 
 std::string resolver_file(const HostViewOptions& options) {
@@ -108,28 +110,32 @@ fs::path init_program(const RuntimeOptions& runtime, const fs::path& changes) {
   return copy;
 }
 
-ContainerSpec view_spec(const RuntimeOptions& runtime, const HostViewOptions& options, const fs::path& changes) {
+ContainerSpec view_spec(const RuntimeOptions& runtime, const HostViewOptions& options,
+                        const fs::path& changes) {
   ViewRoot root(changes);
   hide_private_things(root, runtime, options);
   if (!os::find_program("sudo")) root.write("/usr/local/bin/sudo", kSudo, 0755);
   for (const auto& [path, text] : options.programs) root.write(path, text, 0755);
   if (!options.trusted_certificates.empty()) trust(root, options.trusted_certificates);
-  ContainerSpec spec{.id = options.id,
-                     .rootfs = root.rootfs(),
-                     .argv = {kSlipwayInside, "container-init"},
-                     .env = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}},
-                     .mounts = root.mounts(),
-                     .hostname = options.hostname,
-                     .resolv_conf = resolver_file(options),
-                     .hosts = hosts_file(options),
-                     .network = options.network,
-                     .limits = options.limits,
-                     // Debuggers and leak checkers; browsers' and build tools' own sandboxes, as on a runner of GitHub's.
-                     .security = {.add_capabilities = {"CAP_SYS_PTRACE"}, .seccomp = false},
-                     .shm_bytes = 2ULL * 1024 * 1024 * 1024};
+  ContainerSpec spec{
+      .id = options.id,
+      .rootfs = root.rootfs(),
+      .argv = {kSlipwayInside, "container-init"},
+      .env = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}},
+      .mounts = root.mounts(),
+      .hostname = options.hostname,
+      .resolv_conf = resolver_file(options),
+      .hosts = hosts_file(options),
+      .network = options.network,
+      .limits = options.limits,
+      // Debuggers and leak checkers; browsers' and build tools' own sandboxes, as on a runner of GitHub's.
+      .security = {.add_capabilities = {"CAP_SYS_PTRACE"}, .seccomp = false},
+      .shm_bytes = 2ULL * 1024 * 1024 * 1024};
   spec.mounts.push_back({.kind = MountPoint::Kind::tmpfs, .target = "/run", .mode = 0755});
-  spec.mounts.push_back({.kind = MountPoint::Kind::bind, 
-                         .source = init_program(runtime, changes), .target = kSlipwayInside, .read_only = true});
+  spec.mounts.push_back({.kind = MountPoint::Kind::bind,
+                         .source = init_program(runtime, changes),
+                         .target = kSlipwayInside,
+                         .read_only = true});
   spec.mounts.insert(spec.mounts.end(), options.mounts.begin(), options.mounts.end());
   return spec;
 }
@@ -153,8 +159,10 @@ std::string request_of(const ExecSpec& exec) {
 
 os::Exit exit_of(const std::string& bytes) {
   auto words = split(bytes, ' ');
-  if (words.size() != 3 || words[0] != "exit") fail(Fault::unavailable, "the job's machine answered '{}'", bytes);
-  return {static_cast<int>(to_integer(words[1]).value_or(255)), static_cast<int>(to_integer(words[2]).value_or(0))};
+  if (words.size() != 3 || words[0] != "exit")
+    fail(Fault::unavailable, "the job's machine answered '{}'", bytes);
+  return {static_cast<int>(to_integer(words[1]).value_or(255)),
+          static_cast<int>(to_integer(words[2]).value_or(0))};
 }
 
 [[noreturn]] void throw_gone() { fail(Fault::unavailable, "the job's machine has ended"); }
@@ -178,8 +186,9 @@ struct HostView::Inside {
       join_confined(places.short_id);
       make_bundle(spec, bundle, cgroup);
       auto argv = places.command(bundle / "runtime.log", !cgroup.empty());
-      for (const auto& word : {std::string("run"), std::string("--bundle"), bundle.string(), std::string("--pid-file"),
-                               (bundle / "pid").string(), std::string("--preserve-fds=1"), spec.id}) {
+      for (const auto& word :
+           {std::string("run"), std::string("--bundle"), bundle.string(), std::string("--pid-file"),
+            (bundle / "pid").string(), std::string("--preserve-fds=1"), spec.id}) {
         argv.push_back(word);
       }
       runtime = os::Process::spawn({.argv = argv,
@@ -193,7 +202,8 @@ struct HostView::Inside {
     auto ready = receive_message(control);
     if (!ready) {
       runtime->wait({}, Deadline::in(std::chrono::seconds(10)));
-      throw runtime_error(bundle / "runtime.log", os::read_file_if_exists(bundle / "view.log").value_or(""));
+      throw runtime_error(bundle / "runtime.log",
+                          os::read_file_if_exists(bundle / "view.log").value_or(""));
     }
     pid = read_pid(bundle / "pid").value_or(0);
   }
@@ -215,13 +225,17 @@ struct HostView::Inside {
   }
 };
 
-HostView::HostView(const RuntimeOptions& runtime, const HostViewOptions& options) : inside_(std::make_unique<Inside>()) {
-  if (::geteuid() != 0) fail(Fault::unavailable, "a job's machine needs root here; start slipway with sudo, or use --host");
+HostView::HostView(const RuntimeOptions& runtime, const HostViewOptions& options)
+    : inside_(std::make_unique<Inside>()) {
+  if (::geteuid() != 0)
+    fail(Fault::unavailable,
+         "a job's machine needs root here; start slipway with sudo, or use --host");
   Inside& in = *inside_;
   in.places = Places::of(runtime);
   in.options = options;
   in.changes = options.directory / "view";
-  in.cgroup = options.limits.any() ? cgroup_path(in.places.short_id, options.id) : in.places.attached_cgroup(options.id);
+  in.cgroup = options.limits.any() ? cgroup_path(in.places.short_id, options.id)
+                                   : in.places.attached_cgroup(options.id);
   in.places.prepare();
   if (!options.keeps_changes) os::remove_tree(in.changes);
   auto spec = view_spec(runtime, options, in.changes);
@@ -264,11 +278,14 @@ os::Exit HostView::exec(const ExecSpec& exec, const RunIo& io, std::stop_token s
   StopSignal wake(stop);
   StopLadder ladder(exec.stop_steps, Deadline::never());
   for (;;) {
-    if (int signal = ladder.due(stop.stop_requested())) send_message(ours, fmt::format("signal {}", signal));
-    std::array<pollfd, 3> fds = {
-        {{ours.get(), POLLIN, 0}, {ladder.has_begun() ? -1 : wake.get(), POLLIN, 0}, {output.read.get(), POLLIN, 0}}};
+    if (int signal = ladder.due(stop.stop_requested()))
+      send_message(ours, fmt::format("signal {}", signal));
+    std::array<pollfd, 3> fds = {{{ours.get(), POLLIN, 0},
+                                  {ladder.has_begun() ? -1 : wake.get(), POLLIN, 0},
+                                  {output.read.get(), POLLIN, 0}}};
     auto timeout = ladder.next().left(std::chrono::hours(1));
-    if (::poll(fds.data(), fds.size(), static_cast<int>(timeout.count())) < 0 && errno != EINTR) os::throw_errno("poll");
+    if (::poll(fds.data(), fds.size(), static_cast<int>(timeout.count())) < 0 && errno != EINTR)
+      os::throw_errno("poll");
     if (fds[2].revents != 0) {
       if (!pass_on(output.read.get(), io.sink)) output.read.reset();
       continue;  // all output first, then the end
@@ -294,16 +311,22 @@ fs::path HostView::outside(const std::string& inside) const {
   return fmt::format("/proc/{}/root{}", inside_->pid, inside);
 }
 
-std::optional<std::string> HostView::find_program(const std::string& name, const std::string& path) const {
-  os::Fd root(::open(fmt::format("/proc/{}/root", inside_->pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+std::optional<std::string> HostView::find_program(const std::string& name,
+                                                  const std::string& path) const {
+  os::Fd root(
+      ::open(fmt::format("/proc/{}/root", inside_->pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root.is_open()) throw_gone();
   auto is_program = [&](const std::string& candidate) {
-    open_how how{.flags = O_PATH | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    os::Fd file(static_cast<int>(::syscall(SYS_openat2, root.get(), candidate.c_str(), &how, sizeof how)));
+    open_how how{
+        .flags = O_PATH | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    os::Fd file(
+        static_cast<int>(::syscall(SYS_openat2, root.get(), candidate.c_str(), &how, sizeof how)));
     struct stat info {};
-    return file.is_open() && ::fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode) && (info.st_mode & 0111) != 0;
+    return file.is_open() && ::fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode) &&
+           (info.st_mode & 0111) != 0;
   };
-  if (name.find('/') != std::string::npos) return is_program(name) ? std::optional(name) : std::nullopt;
+  if (name.find('/') != std::string::npos)
+    return is_program(name) ? std::optional(name) : std::nullopt;
   for (const auto& place : split(path, ':')) {
     auto candidate = place + "/" + name;
     if (!place.empty() && is_program(candidate)) return candidate;

@@ -18,18 +18,21 @@ inline constexpr const char* kSlipwayInside = "/run/slipway/init";
 
 /// What a copy-on-write view of this machine is to look like.
 struct HostViewOptions {
-  std::string id;                   ///< as ContainerSpec::id
-  std::filesystem::path directory;  ///< exists; takes the changes and what the view needs; hidden inside the view
-  std::vector<MountPoint> mounts;   ///< workspace, temp directory and their like
+  std::string id;  ///< as ContainerSpec::id
+  std::filesystem::path
+      directory;  ///< exists; takes the changes and what the view needs; hidden inside the view
+  std::vector<MountPoint> mounts;  ///< workspace, temp directory and their like
   /// Paths that are empty (directories) or absent (files) inside, besides home directories, /tmp, /run, host keys and the state directory.
   std::vector<std::string> hidden;
   NetworkChoice network;
   std::string hostname = "runner";
-  std::string hosts;              ///< more lines for /etc/hosts
-  std::string nameserver;         ///< the only one in /etc/resolv.conf; empty: the host's resolv.conf
+  std::string hosts;       ///< more lines for /etc/hosts
+  std::string nameserver;  ///< the only one in /etc/resolv.conf; empty: the host's resolv.conf
   std::string trusted_certificates;  ///< PEM, added to the system's CA bundle inside; may be empty
-  std::map<std::string, std::string> programs;  ///< path inside -> text: scripts that the view has beside the machine's own
-  bool keeps_changes = false;  ///< what `directory` holds of an earlier view is there again, and stays at the end
+  std::map<std::string, std::string>
+      programs;  ///< path inside -> text: scripts that the view has beside the machine's own
+  bool keeps_changes =
+      false;  ///< what `directory` holds of an earlier view is there again, and stays at the end
   Limits limits;
 };
 
@@ -54,7 +57,8 @@ class HostView final {
   /// Where we find a path of the view: the source of a bind mount, else a path that leads into the running container.
   [[nodiscard]] std::filesystem::path outside(const std::string& inside) const;
   /// The path of a program inside, looked up in `path` (a PATH).
-  [[nodiscard]] std::optional<std::string> find_program(const std::string& name, const std::string& path) const;
+  [[nodiscard]] std::optional<std::string> find_program(const std::string& name,
+                                                        const std::string& path) const;
   /// The first process of the view, in our pid namespace.
   [[nodiscard]] pid_t pid() const;
 

@@ -42,7 +42,8 @@ Said shell(HostView& view, const std::string& script, std::map<std::string, std:
 
 }  // namespace
 
-TEST_CASE("a view is the host without its secrets, and what is done in it does not reach the host") {
+TEST_CASE(
+    "a view is the host without its secrets, and what is done in it does not reach the host") {
   NEEDS_CONTAINERS();
   Machine machine;
   os::write_file(machine.options.state / "secret", "x");
@@ -57,7 +58,10 @@ TEST_CASE("a view is the host without its secrets, and what is done in it does n
     CHECK(shell(view, "ls -A /root /tmp").output.find("slipway") == std::string::npos);
     CHECK(shell(view, "ls -A /root").output.empty());
     CHECK(shell(view, fmt::format("ls -A {}", machine.options.state.string())).exit.ok() == false);
-    CHECK(shell(view, "rm -rf /usr/share/doc /etc/passwd; echo new > /etc/slipway-new; test -e /etc/passwd").exit.code == 1);
+    CHECK(
+        shell(view,
+              "rm -rf /usr/share/doc /etc/passwd; echo new > /etc/slipway-new; test -e /etc/passwd")
+            .exit.code == 1);
     CHECK(shell(view, "echo kept > /home/runner/work/file; hostname").output == "runner\n");
     CHECK(shell(view, "sudo -E A=b sh -c 'echo $A; id -u'").output == "b\n0\n");
     CHECK(os::read_file(view.outside("/home/runner/work/file")) == "kept\n");
@@ -74,7 +78,8 @@ TEST_CASE("a view is the host without its secrets, and what is done in it does n
   std::filesystem::remove("/tmp/slipway-host-view-test");
 }
 
-TEST_CASE("commands in a view have exits, signals, users, environments and directories of their own") {
+TEST_CASE(
+    "commands in a view have exits, signals, users, environments and directories of their own") {
   NEEDS_CONTAINERS();
   Machine machine;
   HostView view(machine.options, options_of(machine, "view-2"));
@@ -84,7 +89,8 @@ TEST_CASE("commands in a view have exits, signals, users, environments and direc
   CHECK(shell(view, "echo out; echo err >&2").output == "out\nerr\n");
   std::string output;
   RunIo io{.sink = [&](std::string_view bytes) { output += bytes; }};
-  CHECK(view.exec({.argv = {"/usr/bin/id", "-u"}, .cwd = "/tmp", .user = {1000, 1000, {}}}, io, {}).ok());
+  CHECK(view.exec({.argv = {"/usr/bin/id", "-u"}, .cwd = "/tmp", .user = {1000, 1000, {}}}, io, {})
+            .ok());
   CHECK(output == "1000\n");
   CHECK_THROWS_AS(view.exec({.argv = {"no-such-program"}}, io, {}), Error);
   CHECK_THROWS_AS(view.exec({.argv = {"/bin/true"}, .cwd = "/no/such"}, io, {}), Error);
@@ -106,9 +112,12 @@ TEST_CASE("a stopped command gets its signals in order, with all of its process 
     output += bytes;
     stop.request_stop();
   }};
-  ExecSpec exec{.argv = {"/bin/sh", "-c", "trap 'echo int' INT; trap 'echo term' TERM; echo ready; while :; do sleep 0.02; done"},
-                .env = {{"PATH", kPath}},
-                .stop_steps = {.after_interrupt = 300ms, .after_terminate = 300ms}};
+  ExecSpec exec{
+      .argv =
+          {"/bin/sh", "-c",
+           "trap 'echo int' INT; trap 'echo term' TERM; echo ready; while :; do sleep 0.02; done"},
+      .env = {{"PATH", kPath}},
+      .stop_steps = {.after_interrupt = 300ms, .after_terminate = 300ms}};
   CHECK(view.exec(exec, io, stop.get_token()) == os::Exit{0, SIGKILL});
   CHECK(output.starts_with("ready\nint\n"));  // the shell may say that its sleep was terminated
   CHECK(output.ends_with("term\n"));
@@ -122,7 +131,8 @@ TEST_CASE("many commands at a time in one view") {
   std::atomic<int> good = 0;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&, i] {
-      for (int k = 0; k < 5; ++k) good += shell(view, fmt::format("echo {}", i)).output == fmt::format("{}\n", i);
+      for (int k = 0; k < 5; ++k)
+        good += shell(view, fmt::format("echo {}", i)).output == fmt::format("{}\n", i);
     });
   }
   threads.clear();
@@ -133,15 +143,17 @@ TEST_CASE("certificates given to a view are trusted by its bundle") {
   NEEDS_CONTAINERS();
   Machine machine;
   auto options = options_of(machine, "view-5");
-  auto made = os::capture({.argv = {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                                    "-keyout", "/dev/null", "-subj", "/CN=slipway test", "-days", "1"}},
+  auto made = os::capture({.argv = {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                                    "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
+                                    "/dev/null", "-subj", "/CN=slipway test", "-days", "1"}},
                           {}, Deadline::in(20s));
   REQUIRE(made.exit.ok());
   options.trusted_certificates = made.out;
   HostView view(machine.options, options);
   os::write_file(view.outside("/tmp/ca.pem"), made.out);
   CHECK(shell(view, "openssl verify /tmp/ca.pem").output == "/tmp/ca.pem: OK\n");
-  CHECK(shell(view, "openssl verify -CAfile /etc/ssl/certs/ca-certificates.crt /tmp/ca.pem").exit.ok());
+  CHECK(shell(view, "openssl verify -CAfile /etc/ssl/certs/ca-certificates.crt /tmp/ca.pem")
+            .exit.ok());
 }
 
 TEST_CASE("a view that cannot be made says why and leaves nothing") {

@@ -41,15 +41,18 @@ struct Running {
 // The raw calls act on the calling thread alone; the C library's would change the whole process.
 void become(const Json& user) {
   std::vector<gid_t> groups;
-  for (const auto& group : user.get_array("groups")) groups.push_back(static_cast<gid_t>(group.as_int()));
+  for (const auto& group : user.get_array("groups"))
+    groups.push_back(static_cast<gid_t>(group.as_int()));
   auto uid = static_cast<uid_t>(user.get_int("uid"));
   auto gid = static_cast<gid_t>(user.get_int("gid"));
-  bool ok = ::syscall(SYS_setgroups, groups.size(), groups.data()) == 0 && ::syscall(SYS_setresgid, gid, gid, gid) == 0 &&
+  bool ok = ::syscall(SYS_setgroups, groups.size(), groups.data()) == 0 &&
+            ::syscall(SYS_setresgid, gid, gid, gid) == 0 &&
             ::syscall(SYS_setresuid, uid, uid, uid) == 0;
   if (!ok) os::throw_errno(fmt::format("becoming user {}", uid));
 }
 
-std::string find_in_path(const std::string& name, const std::map<std::string, std::string>& env, const std::string& cwd) {
+std::string find_in_path(const std::string& name, const std::map<std::string, std::string>& env,
+                         const std::string& cwd) {
   auto is_program = [](const std::string& path) {
     std::error_code error;
     return ::access(path.c_str(), X_OK) == 0 && std::filesystem::is_regular_file(path, error);
@@ -59,7 +62,8 @@ std::string find_in_path(const std::string& name, const std::map<std::string, st
     fail(Fault::not_found, "no program '{}'", name);
   }
   auto path = env.find("PATH");
-  for (const auto& place : split(path == env.end() ? "/usr/local/bin:/usr/bin:/bin" : path->second, ':')) {
+  for (const auto& place :
+       split(path == env.end() ? "/usr/local/bin:/usr/bin:/bin" : path->second, ':')) {
     auto candidate = (place.empty() ? cwd : place) + "/" + name;
     if (is_program(candidate)) return candidate;
   }
@@ -80,7 +84,8 @@ os::Process start(const Json& request, const std::vector<os::Fd>& fds) {
     if (request.get_bool("no_new_privileges")) ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     become(request);
     std::error_code error;
-    if (!std::filesystem::is_directory(command.cwd, error)) fail(Fault::not_found, "no directory '{}'", command.cwd);
+    if (!std::filesystem::is_directory(command.cwd, error))
+      fail(Fault::not_found, "no directory '{}'", command.cwd);
     command.argv[0] = find_in_path(command.argv.at(0), env, command.cwd);
     command.env = std::move(env);
     process = os::Process::spawn(command);
@@ -112,7 +117,8 @@ class Init final {
       if (fds[1].revents != 0) reap_all();
       std::size_t at = 2;
       for (auto& running : running_) {
-        if (at < fds.size() && fds[at].fd == running.reply.get() && fds[at].revents != 0) hear(running);
+        if (at < fds.size() && fds[at].fd == running.reply.get() && fds[at].revents != 0)
+          hear(running);
         ++at;
       }
       if (fds[0].revents == 0) continue;
@@ -141,7 +147,8 @@ class Init final {
     auto message = receive_message(running.reply);
     int number = SIGKILL;  // its slipway has lost interest
     if (message && message->bytes.starts_with("signal ")) {
-      number = static_cast<int>(to_integer(std::string_view(message->bytes).substr(7)).value_or(SIGKILL));
+      number = static_cast<int>(
+          to_integer(std::string_view(message->bytes).substr(7)).value_or(SIGKILL));
     }
     running.process.signal(number);
     if (!message) running.reply.reset();
@@ -154,13 +161,15 @@ class Init final {
     }
     siginfo_t info{};
     while (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
-      auto found = std::find_if(running_.begin(), running_.end(),
-                                [&](const Running& running) { return running.process.pid() == info.si_pid; });
+      auto found = std::find_if(running_.begin(), running_.end(), [&](const Running& running) {
+        return running.process.pid() == info.si_pid;
+      });
       if (found == running_.end()) {
         ::waitid(P_PID, static_cast<id_t>(info.si_pid), &info, WEXITED | WNOHANG);
       } else {
         auto exit = found->process.wait({}, Deadline::never());
-        if (found->reply.is_open()) send_message(found->reply, fmt::format("exit {} {}", exit->code, exit->signal));
+        if (found->reply.is_open())
+          send_message(found->reply, fmt::format("exit {} {}", exit->code, exit->signal));
         running_.erase(found);
       }
       info = {};

@@ -30,7 +30,8 @@ constexpr const char* kNetnsDirectory = "/run/netns";
 std::vector<std::string> names_in(const fs::path& directory) {
   std::vector<std::string> names;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(directory, error)) names.push_back(entry.path().filename());
+  for (const auto& entry : fs::directory_iterator(directory, error))
+    names.push_back(entry.path().filename());
   return names;
 }
 
@@ -38,7 +39,8 @@ void add(std::vector<Leftover>& all, Kind kind, const std::set<std::string>& nam
   for (const auto& name : names) all.push_back({kind, name});
 }
 
-std::set<std::string> with_prefix(const std::vector<std::string>& names, const std::string& prefix) {
+std::set<std::string> with_prefix(const std::vector<std::string>& names,
+                                  const std::string& prefix) {
   std::set<std::string> out;
   for (const auto& name : names) {
     if (name.starts_with(prefix)) out.insert(name);
@@ -59,7 +61,9 @@ std::set<std::string> mounts(const Places& places, const RuntimeOptions& options
   for (const auto& directory : {options.state, places.root.parent_path()}) {
     if (!fs::exists(directory)) continue;
     for (const auto& mount : os::mounts_below(directory)) {
-      if (mount != directory) found.insert(mount.string());  // the user may have given the directory a file system of its own
+      if (mount != directory)
+        found.insert(
+            mount.string());  // the user may have given the directory a file system of its own
     }
   }
   return found;
@@ -70,7 +74,8 @@ std::vector<fs::path> cgroup_directories(const std::string& short_id) {
   std::vector<fs::path> found;
   std::error_code error;
   auto relative = fs::path("slipway") / short_id;
-  if (fs::exists(fs::path("/sys/fs/cgroup") / relative, error)) found.push_back(fs::path("/sys/fs/cgroup") / relative);
+  if (fs::exists(fs::path("/sys/fs/cgroup") / relative, error))
+    found.push_back(fs::path("/sys/fs/cgroup") / relative);
   for (const auto& name : names_in("/sys/fs/cgroup")) {
     auto directory = fs::path("/sys/fs/cgroup") / name / relative;
     if (fs::is_directory(directory, error)) found.push_back(directory);
@@ -91,7 +96,8 @@ std::set<std::string> cgroups(const std::string& short_id) {
 
 std::set<std::string> tables(const std::string& short_id) {
   if (!os::find_program("nft") || ::geteuid() != 0) return {};
-  auto said = os::capture({.argv = {"nft", "list", "tables"}}, {}, Deadline::in(std::chrono::seconds(10)));
+  auto said =
+      os::capture({.argv = {"nft", "list", "tables"}}, {}, Deadline::in(std::chrono::seconds(10)));
   std::set<std::string> found;
   for (auto line : lines_of(said.out)) {  // "table ip slipway_1a2b3c_0"
     auto words = split(line, ' ');
@@ -101,7 +107,8 @@ std::set<std::string> tables(const std::string& short_id) {
 }
 
 void run_quietly(std::vector<std::string> argv) {
-  if (os::find_program(argv[0])) os::capture({.argv = std::move(argv)}, {}, Deadline::in(std::chrono::seconds(20)));
+  if (os::find_program(argv[0]))
+    os::capture({.argv = std::move(argv)}, {}, Deadline::in(std::chrono::seconds(20)));
 }
 
 void remove_namespaces(const std::string& short_id) {
@@ -138,12 +145,24 @@ std::string short_id(const fs::path& state) {
 std::string to_string(const Leftover& leftover) {
   const char* kind = "";
   switch (leftover.kind) {
-    case Kind::container: kind = "container"; break;
-    case Kind::mount: kind = "mount"; break;
-    case Kind::netns: kind = "network namespace"; break;
-    case Kind::link: kind = "network interface"; break;
-    case Kind::nft_table: kind = "nftables table"; break;
-    case Kind::cgroup: kind = "cgroup"; break;
+    case Kind::container:
+      kind = "container";
+      break;
+    case Kind::mount:
+      kind = "mount";
+      break;
+    case Kind::netns:
+      kind = "network namespace";
+      break;
+    case Kind::link:
+      kind = "network interface";
+      break;
+    case Kind::nft_table:
+      kind = "nftables table";
+      break;
+    case Kind::cgroup:
+      kind = "cgroup";
+      break;
   }
   return fmt::format("{} {}", kind, leftover.name);
 }
@@ -180,7 +199,8 @@ std::vector<Leftover> remove_everything(const RuntimeOptions& options) {
     run_quietly({"ip", "link", "delete", link});
   }
   remove_namespaces(places.short_id);
-  for (const auto& table : tables(places.short_id)) run_quietly({"nft", "delete", "table", "ip", table});
+  for (const auto& table : tables(places.short_id))
+    run_quietly({"nft", "delete", "table", "ip", table});
   if (::geteuid() == 0) forbid_forwarding_again();
   for (const auto& mount : mounts(places, options)) os::unmount(mount);
   os::remove_tree(options.state / "network");

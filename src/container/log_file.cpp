@@ -2,10 +2,9 @@
 #include "container/log_file.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <ctime>
@@ -52,9 +51,10 @@ std::string to_string(const LogLine& line) {
   auto seconds = static_cast<std::time_t>(line.time_ms / 1000);
   std::tm parts{};
   ::gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z {} {} {}\n", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, line.time_ms % 1000,
-                     line.is_stderr ? "stderr" : "stdout", line.partial ? 'P' : 'F', line.text);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z {} {} {}\n", parts.tm_year + 1900,
+                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                     line.time_ms % 1000, line.is_stderr ? "stderr" : "stdout",
+                     line.partial ? 'P' : 'F', line.text);
 }
 
 std::optional<LogLine> parse_log_line(std::string_view line) {
@@ -80,7 +80,8 @@ std::vector<LogLine> LogReader::next(std::size_t limit) {
   while (lines.size() < limit) {
     auto line_end = bytes.find('\n', at);
     if (line_end == std::string::npos) break;  // it is being written
-    if (auto line = parse_log_line(std::string_view(bytes).substr(at, line_end - at))) lines.push_back(std::move(*line));
+    if (auto line = parse_log_line(std::string_view(bytes).substr(at, line_end - at)))
+      lines.push_back(std::move(*line));
     at = line_end + 1;
   }
   offset_ += at;
@@ -99,8 +100,10 @@ std::vector<LogLine> last_lines(const std::filesystem::path& path, std::size_t c
     for (auto text : lines_of(bytes)) {
       if (auto line = parse_log_line(text)) lines.push_back(std::move(*line));
     }
-    if (from == 0 || lines.size() > count) {  // the first one may be a line's tail that looks like a line
-      if (lines.size() > count) lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(count));
+    if (from == 0 ||
+        lines.size() > count) {  // the first one may be a line's tail that looks like a line
+      if (lines.size() > count)
+        lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(count));
       return lines;
     }
     span *= 8;

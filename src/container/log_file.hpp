@@ -13,8 +13,9 @@ namespace slipway::container {
 struct LogLine {
   std::int64_t time_ms = 0;  ///< when its first byte was read, since the epoch
   bool is_stderr = false;
-  bool partial = false;  ///< the line goes on in the next one of the same stream (it was longer than 16 KiB)
-  std::string text;      ///< without the line end
+  bool partial =
+      false;  ///< the line goes on in the next one of the same stream (it was longer than 16 KiB)
+  std::string text;  ///< without the line end
   bool operator==(const LogLine&) const = default;
 };
 
@@ -26,7 +27,8 @@ std::optional<LogLine> parse_log_line(std::string_view line);
 /// Reads a log from a place on; never blocks. The place survives a restart of the reader.
 class LogReader final {
  public:
-  explicit LogReader(std::filesystem::path path, std::uint64_t offset = 0) : path_(std::move(path)), offset_(offset) {}
+  explicit LogReader(std::filesystem::path path, std::uint64_t offset = 0)
+      : path_(std::move(path)), offset_(offset) {}
   /// The whole lines written since the last call, at most about `limit`; empty when there are none (yet).
   std::vector<LogLine> next(std::size_t limit = 1000);
   /// Where the next call goes on, in bytes.

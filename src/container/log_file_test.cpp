@@ -17,8 +17,9 @@ TEST_CASE("a log line survives being written and read") {
 }
 
 TEST_CASE("what is no log line is not taken for one") {
-  for (const char* text : {"", "x", "2026-11-24T17:00:00.123Z", "2026-11-24T17:00:00.123Z stdout X a", "2026-11-24T17:00:00Z stdout F a",
-                           "2026-11-24T17:00:00.123Z stdoutF a"}) {
+  for (const char* text :
+       {"", "x", "2026-11-24T17:00:00.123Z", "2026-11-24T17:00:00.123Z stdout X a",
+        "2026-11-24T17:00:00Z stdout F a", "2026-11-24T17:00:00.123Z stdoutF a"}) {
     CHECK_FALSE(parse_log_line(text).has_value());
   }
 }
@@ -33,7 +34,8 @@ TEST_CASE("a reader goes on where it was and leaves the line that is being writt
   CHECK(reader.next().size() == 1);
   CHECK(reader.offset() == first.size());
   CHECK(reader.next().empty());
-  os::write_file(path, first + to_string(LogLine{2000, false, false, "two"}) + to_string(LogLine{3000, true, false, "three"}));
+  os::write_file(path, first + to_string(LogLine{2000, false, false, "two"}) +
+                           to_string(LogLine{3000, true, false, "three"}));
   LogReader again(path, reader.offset());
   CHECK(again.next(1).at(0).text == "two");
   CHECK(again.next().at(0).text == "three");
@@ -43,7 +45,8 @@ TEST_CASE("the last lines are found without reading the whole log") {
   os::TempDir directory;
   auto path = directory.path() / "log";
   std::string all;
-  for (int i = 0; i < 5000; ++i) all += to_string(LogLine{i, false, false, fmt::format("line {} {}", i, std::string(50, 'x'))});
+  for (int i = 0; i < 5000; ++i)
+    all += to_string(LogLine{i, false, false, fmt::format("line {} {}", i, std::string(50, 'x'))});
   os::write_file(path, all);
   auto last = last_lines(path, 3);
   REQUIRE(last.size() == 3);

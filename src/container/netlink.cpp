@@ -34,7 +34,9 @@ class Netlink::Request final {
     add(value.data(), value.size());
     close(at, value.size());
   }
-  void text(std::uint16_t type, const std::string& value) { attribute(type, {value.c_str(), value.size() + 1}); }
+  void text(std::uint16_t type, const std::string& value) {
+    attribute(type, {value.c_str(), value.size() + 1});
+  }
   void number(std::uint16_t type, std::uint32_t value) {
     attribute(type, {reinterpret_cast<const char*>(&value), sizeof value});
   }
@@ -54,7 +56,8 @@ class Netlink::Request final {
 
  private:
   void close(std::size_t at, std::size_t size) {
-    reinterpret_cast<rtattr*>(buffer_.data() + at)->rta_len = static_cast<std::uint16_t>(size + sizeof(rtattr));
+    reinterpret_cast<rtattr*>(buffer_.data() + at)->rta_len =
+        static_cast<std::uint16_t>(size + sizeof(rtattr));
   }
   std::string buffer_;
 };
@@ -95,7 +98,8 @@ int Netlink::send(Request& request) {
     if (n < 0) return errno;
     const auto* header = reinterpret_cast<const nlmsghdr*>(answer.data());
     if (static_cast<std::size_t>(n) < sizeof(nlmsghdr) || header->nlmsg_seq != sequence_) continue;
-    if (header->nlmsg_type == RTM_NEWLINK) return -reinterpret_cast<const ifinfomsg*>(NLMSG_DATA(header))->ifi_index;
+    if (header->nlmsg_type == RTM_NEWLINK)
+      return -reinterpret_cast<const ifinfomsg*>(NLMSG_DATA(header))->ifi_index;
     return -reinterpret_cast<const nlmsgerr*>(NLMSG_DATA(header))->error;
   }
 }

@@ -18,7 +18,8 @@ class Netlink final {
   /// A bridge, up. False when there is a link of that name already.
   bool add_bridge(const std::string& name);
   /// A veth pair: `name` here, up and a port of the bridge `master`; `peer` in another namespace.
-  void add_veth(const std::string& name, const std::string& master, const std::string& peer, const os::Fd& peer_namespace);
+  void add_veth(const std::string& name, const std::string& master, const std::string& peer,
+                const os::Fd& peer_namespace);
   void set_up(const std::string& name);
   void set_hardware_address(const std::string& name, std::string_view six_bytes);
   /// `address` in network byte order; nothing happens when the link has it already.

@@ -28,10 +28,12 @@ struct PortForward {
 };
 
 struct NetworkOptions {
-  std::filesystem::path state;  ///< slipway's state directory; the network's file is state/network/NAME.json
-  std::string name;             ///< [a-z0-9-]+: "cloud", "run-12"
+  std::filesystem::path
+      state;         ///< slipway's state directory; the network's file is state/network/NAME.json
+  std::string name;  ///< [a-z0-9-]+: "cloud", "run-12"
   std::string range = "10.213.0.0/16";  ///< where a free /24 is taken from
-  bool transient = false;  ///< made for this process alone: sweep() removes it when we have died without remove()
+  bool transient =
+      false;  ///< made for this process alone: sweep() removes it when we have died without remove()
 };
 
 /// A bridge with its own /24, masquerading to the outside by an nftables table of its own. What it hands out is on disk:
@@ -58,7 +60,8 @@ class Network final {
   void release(const std::string& name);
   [[nodiscard]] std::vector<Endpoint> endpoints() const;
   /// Makes ports reachable under other addresses inside `netns` (empty: on the host). Replaces what publish() set before under `key`.
-  void publish(const std::string& key, const std::vector<PortForward>& forwards, const std::filesystem::path& netns = {});
+  void publish(const std::string& key, const std::vector<PortForward>& forwards,
+               const std::filesystem::path& netns = {});
   /// Takes a host's publish() back.
   void unpublish(const std::string& key);
   /// Releases all, removes bridge, rules and file.

@@ -39,14 +39,17 @@ TEST_CASE("a subnet is taken that no route of the host leads to") {
 }
 
 TEST_CASE("published ports become rules for local and for foreign connections") {
-  auto text = forward_table("slipway_x", {{"127.0.0.1", 5432, "10.0.0.5", 5432, false}, {"0.0.0.0", 53, "10.0.0.6", 5353, true}});
+  auto text = forward_table("slipway_x", {{"127.0.0.1", 5432, "10.0.0.5", 5432, false},
+                                          {"0.0.0.0", 53, "10.0.0.6", 5353, true}});
   CHECK(text.find("ip daddr 127.0.0.1 tcp dport 5432 dnat to 10.0.0.5:5432") != std::string::npos);
   CHECK(text.find("fib daddr type local udp dport 53 dnat to 10.0.0.6:5353") != std::string::npos);
   CHECK(forward_table("slipway_x", {}) == "table ip slipway_x\ndelete table ip slipway_x\n");
   CHECK_THROWS_AS(forward_table("t", {{"localhost; drop", 1, "10.0.0.5", 1, false}}), Error);
 }
 
-TEST_CASE("containers on a network reach each other and the host, and published ports work on both sides") {
+TEST_CASE(
+    "containers on a network reach each other and the host, and published ports work on both "
+    "sides") {
   NEEDS_CONTAINERS();
   Machine machine;
   auto runtime = make_crun_runtime(machine.options);
@@ -61,11 +64,15 @@ TEST_CASE("containers on a network reach each other and the host, and published 
   runtime->start(spec);
   auto fetch = [&](const std::string& address, int port) {
     static int number = 0;
-    auto asking = machine.shell(fmt::format("client-{}", number++),
-                                fmt::format("i=0; while [ $i -lt 100 ]; do nc -w 2 {} {} </dev/null && exit 0; i=$((i+1)); sleep 0.05; done; exit 1", address, port));
+    auto asking =
+        machine.shell(fmt::format("client-{}", number++),
+                      fmt::format("i=0; while [ $i -lt 100 ]; do nc -w 2 {} {} </dev/null && exit "
+                                  "0; i=$((i+1)); sleep 0.05; done; exit 1",
+                                  address, port));
     asking.network = {.kind = NetworkChoice::Kind::joined, .path = client.netns};
     std::string output;
-    auto exit = runtime->run(asking, {.sink = [&](std::string_view bytes) { output += bytes; }}, {}, {}, Deadline::in(60s));
+    auto exit = runtime->run(asking, {.sink = [&](std::string_view bytes) { output += bytes; }}, {},
+                             {}, Deadline::in(60s));
     return exit.exit.ok() ? std::string(trim(output)) : fmt::format("failed: {}", output);
   };
   CHECK(fetch(server.address, 80) == "hello");
@@ -75,7 +82,9 @@ TEST_CASE("containers on a network reach each other and the host, and published 
   network.publish("web", {{"0.0.0.0", 48080, server.address, 80, false}});
   CHECK(fetch(network.gateway(), 48080) == "hello");
   auto local = [&] {
-    return os::capture({.argv = {"busybox", "nc", "-w", "2", "127.0.0.1", "48080"}}, {}, Deadline::in(10s)).out;
+    return os::capture({.argv = {"busybox", "nc", "-w", "2", "127.0.0.1", "48080"}}, {},
+                       Deadline::in(10s))
+        .out;
   };
   std::string said;
   for (int i = 0; i < 100 && said.empty(); ++i) said = local();
@@ -143,7 +152,8 @@ TEST_CASE("everything of a state directory is removed at once") {
   runtime->start(spec);
   auto found = leftovers(machine.options);
   auto has = [&](Leftover::Kind kind) {
-    return std::any_of(found.begin(), found.end(), [&](const Leftover& item) { return item.kind == kind; });
+    return std::any_of(found.begin(), found.end(),
+                       [&](const Leftover& item) { return item.kind == kind; });
   };
   CHECK(has(Leftover::Kind::container));
   CHECK(has(Leftover::Kind::netns));

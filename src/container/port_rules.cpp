@@ -9,15 +9,19 @@ namespace {
 
 std::string rule(const PortForward& forward) {
   if (!parse_address(forward.target_address) || !parse_address(forward.listen_address)) {
-    fail(Fault::bad_input, "'{}' to '{}' is no way from an IPv4 address to another", forward.listen_address, forward.target_address);
+    fail(Fault::bad_input, "'{}' to '{}' is no way from an IPv4 address to another",
+         forward.listen_address, forward.target_address);
   }
-  std::string where = forward.listen_address == "0.0.0.0" ? "fib daddr type local" : "ip daddr " + forward.listen_address;
-  return fmt::format("    {} {} dport {} dnat to {}:{}\n", where, forward.udp ? "udp" : "tcp", forward.listen_port,
-                     forward.target_address, forward.target_port);
+  std::string where = forward.listen_address == "0.0.0.0" ? "fib daddr type local"
+                                                          : "ip daddr " + forward.listen_address;
+  return fmt::format("    {} {} dport {} dnat to {}:{}\n", where, forward.udp ? "udp" : "tcp",
+                     forward.listen_port, forward.target_address, forward.target_port);
 }
 
 // Made before it is deleted, so that the deletion never fails: the whole text is one transaction.
-std::string replaced(const std::string& table) { return fmt::format("table ip {0}\ndelete table ip {0}\n", table); }
+std::string replaced(const std::string& table) {
+  return fmt::format("table ip {0}\ndelete table ip {0}\n", table);
+}
 
 std::string rules_of(const std::vector<PortForward>& forwards) {
   std::string rules;
@@ -35,7 +39,8 @@ std::string port_chains(const std::string& rules) {
 
 }  // namespace
 
-std::string network_table(const std::string& table, const std::string& bridge, const std::string& subnet,
+std::string network_table(const std::string& table, const std::string& bridge,
+                          const std::string& subnet,
                           const std::map<std::string, std::vector<PortForward>>& published) {
   std::string rules;
   for (const auto& [key, forwards] : published) rules += rules_of(forwards);
@@ -53,10 +58,12 @@ std::string network_table(const std::string& table, const std::string& bridge, c
 
 std::string forward_table(const std::string& table, const std::vector<PortForward>& forwards) {
   if (forwards.empty()) return replaced(table);
-  return replaced(table) + fmt::format(
-                               "table ip {0} {{\n  chain postrouting {{\n    type nat hook postrouting priority 100;\n"
-                               "    ip saddr 127.0.0.0/8 oifname != \"lo\" masquerade\n  }}\n{1}}}\n",
-                               table, port_chains(rules_of(forwards)));
+  return replaced(table) +
+         fmt::format(
+             "table ip {0} {{\n  chain postrouting {{\n    type nat hook postrouting priority "
+             "100;\n"
+             "    ip saddr 127.0.0.0/8 oifname != \"lo\" masquerade\n  }}\n{1}}}\n",
+             table, port_chains(rules_of(forwards)));
 }
 
 }  // namespace slipway::container

@@ -26,7 +26,8 @@ namespace {
 constexpr const char* kUnified = "/sys/fs/cgroup/unified";
 
 os::Fd open_in(const os::Fd& root, const std::string& relative) {
-  open_how how{.flags = O_PATH | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+  open_how how{
+      .flags = O_PATH | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
   const char* path = relative.empty() ? "." : relative.c_str();
   return os::Fd(static_cast<int>(::syscall(SYS_openat2, root.get(), path, &how, sizeof how)));
 }
@@ -39,7 +40,8 @@ void remove_if_empty(const os::Fd& root, const std::string& relative) {
   struct stat info {};
   if (::fstatat(parent.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return;
   if (S_ISDIR(info.st_mode)) {
-    ::unlinkat(parent.get(), name.c_str(), AT_REMOVEDIR);  // fails when something is in it: then it is the container's
+    ::unlinkat(parent.get(), name.c_str(),
+               AT_REMOVEDIR);  // fails when something is in it: then it is the container's
   } else if (S_ISREG(info.st_mode) && info.st_size == 0) {
     ::unlinkat(parent.get(), name.c_str(), 0);
   }
@@ -56,8 +58,8 @@ MountPoint file_mount(const std::filesystem::path& source, const std::string& ta
 }
 
 // The content to be seen at `target`: what the spec says, else with the host's network the host's own.
-void add_resolver_file(ContainerSpec& spec, const std::optional<std::string>& content, const std::string& target,
-                       const std::filesystem::path& bundle) {
+void add_resolver_file(ContainerSpec& spec, const std::optional<std::string>& content,
+                       const std::string& target, const std::filesystem::path& bundle) {
   for (const auto& point : spec.mounts) {
     if (point.target == target) return;
   }
@@ -76,12 +78,14 @@ void add_resolver_file(ContainerSpec& spec, const std::optional<std::string>& co
 
 void enter_private_mounts() {
   if (::unshare(CLONE_NEWNS) != 0) os::throw_errno("making a mount namespace");
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) os::throw_errno("making mounts private");
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    os::throw_errno("making mounts private");
   // Covered rather than unmounted: unmounting waits for the kernel's readers, some 20 ms.
   if (cgroup_layout() == CgroupLayout::mixed) os::mount_tmpfs(kUnified, "size=0k");
 }
 
-void in_private_mounts(const std::stop_token& stop, const std::function<void(const std::stop_token&)>& work) {
+void in_private_mounts(const std::stop_token& stop,
+                       const std::function<void(const std::stop_token&)>& work) {
   TaskGroup group(stop);
   group.start([&](const std::stop_token& inner) {
     enter_private_mounts();
@@ -91,7 +95,8 @@ void in_private_mounts(const std::stop_token& stop, const std::function<void(con
 }
 
 void mount_rootfs(const Rootfs& rootfs, const std::filesystem::path& target) {
-  bool is_single = rootfs.lower.size() == 1 && rootfs.upper.empty();  // the kernel makes no overlay of one directory
+  bool is_single = rootfs.lower.size() == 1 &&
+                   rootfs.upper.empty();  // the kernel makes no overlay of one directory
   if (!rootfs.lower.empty() && !is_single) {
     os::mount_overlay({.lower = rootfs.lower,
                        .upper = rootfs.upper,
@@ -113,7 +118,11 @@ ContainerSpec with_mounts_made(const ContainerSpec& spec, const std::filesystem:
     if (point.kind != MountPoint::Kind::overlay) continue;
     auto target = bundle / fmt::format("overlay-{}", number++);
     os::make_dirs(target);
-    os::mount_overlay({.lower = {point.source}, .upper = point.upper, .work = point.work, .no_devices = true, .no_sync = true},
+    os::mount_overlay({.lower = {point.source},
+                       .upper = point.upper,
+                       .work = point.work,
+                       .no_devices = true,
+                       .no_sync = true},
                       target);
     point.kind = MountPoint::Kind::bind;
     point.source = target;
@@ -123,7 +132,8 @@ ContainerSpec with_mounts_made(const ContainerSpec& spec, const std::filesystem:
   return made;
 }
 
-MountStubs::MountStubs(const std::filesystem::path& root, const std::filesystem::path& upper, const ContainerSpec& spec)
+MountStubs::MountStubs(const std::filesystem::path& root, const std::filesystem::path& upper,
+                       const ContainerSpec& spec)
     : upper_(upper) {
   std::vector<std::string> targets = {"proc", "dev", "sys"};
   for (const auto& point : spec.mounts) targets.push_back(point.target);
@@ -131,7 +141,8 @@ MountStubs::MountStubs(const std::filesystem::path& root, const std::filesystem:
   for (const auto& target : targets) note_missing(root, directory, target);
 }
 
-void MountStubs::note_missing(const std::filesystem::path& root, const os::Fd& directory, const std::string& target) {
+void MountStubs::note_missing(const std::filesystem::path& root, const os::Fd& directory,
+                              const std::string& target) {
   std::string real;  // where we are, links resolved
   bool is_missing = false;
   for (const auto& part : split(target, '/')) {
@@ -140,14 +151,16 @@ void MountStubs::note_missing(const std::filesystem::path& root, const os::Fd& d
     os::Fd found = is_missing ? os::Fd() : open_in(directory, next);
     if (found.is_open()) {
       std::error_code error;
-      auto path = std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", found.get()), error);
+      auto path =
+          std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", found.get()), error);
       real = path == root ? std::string() : path.lexically_relative(root).string();
       continue;
     }
     if (!is_missing) note_parents(directory, real);
     is_missing = true;
     real = next;
-    if (std::find(missing_.begin(), missing_.end(), real) == missing_.end()) missing_.push_back(real);
+    if (std::find(missing_.begin(), missing_.end(), real) == missing_.end())
+      missing_.push_back(real);
   }
 }
 
@@ -171,7 +184,8 @@ void MountStubs::remove() const {
   for (auto at = parents_.rbegin(); at != parents_.rend(); ++at) {
     struct stat info {};
     auto path = upper_ / at->path;
-    bool is_same = ::lstat(path.c_str(), &info) == 0 && info.st_mode == at->mode && info.st_uid == at->uid && info.st_gid == at->gid;
+    bool is_same = ::lstat(path.c_str(), &info) == 0 && info.st_mode == at->mode &&
+                   info.st_uid == at->uid && info.st_gid == at->gid;
     bool is_opaque = ::lgetxattr(path.c_str(), "trusted.overlay.opaque", nullptr, 0) >= 0;
     if (is_same && !is_opaque) remove_if_empty(directory, at->path);
   }

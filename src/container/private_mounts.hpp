@@ -19,7 +19,8 @@ void enter_private_mounts();
 
 /// Runs `work` on a thread with private mounts and waits for it; processes spawned by it live in the same mounts.
 /// What `work` throws comes out.
-void in_private_mounts(const std::stop_token& stop, const std::function<void(const std::stop_token&)>& work);
+void in_private_mounts(const std::stop_token& stop,
+                       const std::function<void(const std::stop_token&)>& work);
 
 /// Mounts a root file system on the existing directory `target`.
 void mount_rootfs(const Rootfs& rootfs, const std::filesystem::path& target);
@@ -33,7 +34,8 @@ ContainerSpec with_mounts_made(const ContainerSpec& spec, const std::filesystem:
 class MountStubs final {
  public:
   /// Looks at the mounted `root` and its overlay's `upper` before the container starts.
-  MountStubs(const std::filesystem::path& root, const std::filesystem::path& upper, const ContainerSpec& spec);
+  MountStubs(const std::filesystem::path& root, const std::filesystem::path& upper,
+             const ContainerSpec& spec);
   /// Removes what was made in `upper` and is still empty; to be called when it is no longer mounted.
   void remove() const;
 
@@ -44,7 +46,8 @@ class MountStubs final {
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
   };
-  void note_missing(const std::filesystem::path& root, const os::Fd& directory, const std::string& target);
+  void note_missing(const std::filesystem::path& root, const os::Fd& directory,
+                    const std::string& target);
   void note_parents(const os::Fd& directory, std::string path);
 
   std::filesystem::path upper_;

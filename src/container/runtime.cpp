@@ -7,8 +7,8 @@
 
 namespace slipway::container {
 
-ContainerExit stop_container(Runtime& runtime, const std::string& id, int signal, std::chrono::milliseconds grace,
-                             std::stop_token stop) {
+ContainerExit stop_container(Runtime& runtime, const std::string& id, int signal,
+                             std::chrono::milliseconds grace, std::stop_token stop) {
   runtime.kill(id, signal);
   if (auto exit = runtime.wait(id, stop, Deadline::in(grace))) return *exit;
   runtime.kill(id, SIGKILL);

@@ -36,11 +36,12 @@ struct StopSteps {
 
 /// A further process in a running container.
 struct ExecSpec {
-  std::vector<std::string> argv;           ///< argv[0] without a slash is looked up in env's PATH, inside
+  std::vector<std::string> argv;  ///< argv[0] without a slash is looked up in env's PATH, inside
   std::map<std::string, std::string> env;  ///< all of it; nothing is inherited
   std::string cwd = "/";
   User user;
-  bool terminal = false;  ///< a pseudo terminal joined to RunIo's descriptors, which are a terminal then
+  bool terminal =
+      false;  ///< a pseudo terminal joined to RunIo's descriptors, which are a terminal then
   bool no_new_privileges = false;
   StopSteps stop_steps;
 };
@@ -49,8 +50,9 @@ struct ExecSpec {
 struct ContainerExit {
   os::Exit exit;
   bool out_of_memory = false;  ///< the kernel killed something in it for its memory limit
-  std::string reason;          ///< why it never ran, or why the exit is not known ("its supervisor was killed"); else empty
-  std::int64_t ended_ms = 0;   ///< since the epoch
+  std::string
+      reason;  ///< why it never ran, or why the exit is not known ("its supervisor was killed"); else empty
+  std::int64_t ended_ms = 0;  ///< since the epoch
 };
 
 /// A detached container, as its directory tells.
@@ -79,8 +81,8 @@ class Runtime {
   ///   returns  the exit of its first process; a signal shows as code 128 + n
   ///   throws   Error{bad_input, not_found} when it cannot start for its spec's sake (no such program, user, mount);
   ///            Error{unavailable} for the machine's; Cancelled; Error{failed} "timed out"
-  virtual ContainerExit run(const ContainerSpec& spec, const RunIo& io, const StopSteps& steps, std::stop_token stop,
-                            Deadline deadline) = 0;
+  virtual ContainerExit run(const ContainerSpec& spec, const RunIo& io, const StopSteps& steps,
+                            std::stop_token stop, Deadline deadline) = 0;
 
   /// Starts a container that survives us, its output going to its log; returns when its first process runs.
   ///   throws  as run(); nothing of it is left then
@@ -90,7 +92,8 @@ class Runtime {
   /// All detached containers of this state directory, also those that ended and were not removed.
   virtual std::vector<ContainerState> list() = 0;
   /// Waits for a detached container's end; nothing when the deadline passed first. throws Cancelled, Error{not_found}
-  virtual std::optional<ContainerExit> wait(const std::string& id, std::stop_token stop, Deadline deadline) = 0;
+  virtual std::optional<ContainerExit> wait(const std::string& id, std::stop_token stop,
+                                            Deadline deadline) = 0;
   /// Signals its first process; false when it has ended. throws Error{not_found}
   virtual bool kill(const std::string& id, int signal) = 0;
   /// Ends it if it runs (SIGKILL to all of it) and forgets it, its upper directory excepted when the spec gave one.
@@ -101,12 +104,12 @@ class Runtime {
   ///   stop     asked for, or the deadline passed: exec.stop_steps; the container itself goes on
   ///   returns  the exit, also when it was stopped; with an OCI runtime a signal shows as code 128 + n
   ///   throws   Error{not_found} for a container that does not run, a program or directory that does not exist inside
-  virtual os::Exit exec(const std::string& id, const ExecSpec& exec, const RunIo& io, std::stop_token stop,
-                        Deadline deadline) = 0;
+  virtual os::Exit exec(const std::string& id, const ExecSpec& exec, const RunIo& io,
+                        std::stop_token stop, Deadline deadline) = 0;
 };
 
 /// Asks a detached container to end: `signal`, after `grace` SIGKILL. Returns how it ended.
-ContainerExit stop_container(Runtime& runtime, const std::string& id, int signal, std::chrono::milliseconds grace,
-                             std::stop_token stop);
+ContainerExit stop_container(Runtime& runtime, const std::string& id, int signal,
+                             std::chrono::milliseconds grace, std::stop_token stop);
 
 }  // namespace slipway::container

@@ -29,7 +29,8 @@ struct Ran {
 
 Ran run(Runtime& runtime, const ContainerSpec& spec, std::stop_token stop = {}) {
   Ran ran;
-  ran.exit = runtime.run(spec, {.sink = [&](std::string_view bytes) { ran.output += bytes; }}, {}, stop, Deadline::in(60s));
+  ran.exit = runtime.run(spec, {.sink = [&](std::string_view bytes) { ran.output += bytes; }}, {},
+                         stop, Deadline::in(60s));
   return ran;
 }
 
@@ -56,7 +57,8 @@ TEST_CASE("an attached container gives its output and exit code, and leaves only
   NEEDS_CONTAINERS();
   Machine machine;
   auto runtime = make_crun_runtime(machine.options);
-  auto spec = machine.shell("run-1", "echo out; echo err >&2; echo $HOME; pwd; echo new > /tmp/new; exit 7");
+  auto spec = machine.shell("run-1",
+                            "echo out; echo err >&2; echo $HOME; pwd; echo new > /tmp/new; exit 7");
   spec.env["HOME"] = "/root";
   auto ran = run(*runtime, spec);
   CHECK(ran.exit.exit == os::Exit{7, 0});
@@ -67,7 +69,9 @@ TEST_CASE("an attached container gives its output and exit code, and leaves only
   CHECK(leftovers(machine.options).empty());
 }
 
-TEST_CASE("with the host's network a container sees the host's resolver, and no stub of it stays behind") {
+TEST_CASE(
+    "with the host's network a container sees the host's resolver, and no stub of it stays "
+    "behind") {
   NEEDS_CONTAINERS();
   Machine machine;
   auto runtime = make_crun_runtime(machine.options);
@@ -127,12 +131,14 @@ TEST_CASE("a stopped container ends with all its processes, whatever they do abo
   auto runtime = make_crun_runtime(machine.options);
   std::stop_source stop;
   auto spec = machine.shell("run-5", "trap '' TERM INT; echo ready; while :; do sleep 1; done");
-  CHECK_THROWS_AS(runtime->run(
-                      spec, {.sink = [&](std::string_view) { stop.request_stop(); }},
-                      {.after_interrupt = 50ms, .after_terminate = 50ms}, stop.get_token(), Deadline::in(60s)),
+  CHECK_THROWS_AS(runtime->run(spec, {.sink = [&](std::string_view) { stop.request_stop(); }},
+                               {.after_interrupt = 50ms, .after_terminate = 50ms}, stop.get_token(),
+                               Deadline::in(60s)),
                   Cancelled);
   CHECK(leftovers(machine.options).empty());
-  CHECK(fault_of([&] { runtime->run(spec, {}, {.after_terminate = 50ms}, {}, Deadline::in(300ms)); }) == Fault::failed);
+  CHECK(fault_of([&] {
+          runtime->run(spec, {}, {.after_terminate = 50ms}, {}, Deadline::in(300ms));
+        }) == Fault::failed);
 }
 
 TEST_CASE("a container past its memory limit is killed and told so, attached and detached") {
@@ -154,10 +160,13 @@ TEST_CASE("a container past its memory limit is killed and told so, attached and
   CHECK(leftovers(machine.options).empty());
 }
 
-TEST_CASE("a detached container is found again by another runtime, with its log, exit and annotations") {
+TEST_CASE(
+    "a detached container is found again by another runtime, with its log, exit and annotations") {
   NEEDS_CONTAINERS();
   Machine machine;
-  auto spec = machine.shell("task-1", "echo up; echo bad >&2; while [ ! -e /tmp/end ]; do sleep 0.02; done; printf last; exit 3");
+  auto spec = machine.shell(
+      "task-1",
+      "echo up; echo bad >&2; while [ ! -e /tmp/end ]; do sleep 0.02; done; printf last; exit 3");
   spec.annotations = {{"slipway.task", "t1"}};
   {
     auto runtime = make_crun_runtime(machine.options);
@@ -172,7 +181,8 @@ TEST_CASE("a detached container is found again by another runtime, with its log,
   CHECK(all[0].annotations == spec.annotations);
   CHECK(all[0].phase == ContainerState::Phase::running);
   CHECK_FALSE(runtime->wait("task-1", {}, Deadline::in(1ms)).has_value());
-  auto made = runtime->exec("task-1", {.argv = {"/bin/touch", "/tmp/end"}}, {}, {}, Deadline::in(20s));
+  auto made =
+      runtime->exec("task-1", {.argv = {"/bin/touch", "/tmp/end"}}, {}, {}, Deadline::in(20s));
   CHECK(made.ok());
   auto exit = runtime->wait("task-1", {}, Deadline::in(20s));
   REQUIRE(exit);
@@ -194,7 +204,8 @@ TEST_CASE("stop_container asks first and kills then") {
   NEEDS_CONTAINERS();
   Machine machine;
   auto runtime = make_crun_runtime(machine.options);
-  runtime->start(machine.shell("soft", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.02; done"));
+  runtime->start(
+      machine.shell("soft", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.02; done"));
   runtime->start(machine.shell("hard", "trap '' TERM; echo ready; while :; do sleep 0.02; done"));
   for (const char* id : {"soft", "hard"}) {
     while (last_lines(runtime->state(id)->log, 1).empty()) std::this_thread::yield();
@@ -207,7 +218,9 @@ TEST_CASE("stop_container asks first and kills then") {
   CHECK(leftovers(machine.options).empty());
 }
 
-TEST_CASE("a container whose supervisor was killed is still there, can be ended, and its exit is said to be unknown") {
+TEST_CASE(
+    "a container whose supervisor was killed is still there, can be ended, and its exit is said to "
+    "be unknown") {
   NEEDS_CONTAINERS();
   Machine machine;
   auto runtime = make_crun_runtime(machine.options);
@@ -230,25 +243,36 @@ TEST_CASE("a further process has its own user, directory, environment and exit")
   runtime->start(machine.shell("host", "while :; do sleep 1; done"));
   std::string output;
   RunIo io{.sink = [&](std::string_view bytes) { output += bytes; }};
-  ExecSpec exec{.argv = {"sh", "-c", "id -u; pwd; echo $A; exit 4"}, .env = {{"PATH", "/bin"}, {"A", "b"}}, .cwd = "/tmp", .user = {1000, 1000, {}}};
+  ExecSpec exec{.argv = {"sh", "-c", "id -u; pwd; echo $A; exit 4"},
+                .env = {{"PATH", "/bin"}, {"A", "b"}},
+                .cwd = "/tmp",
+                .user = {1000, 1000, {}}};
   CHECK(runtime->exec("host", exec, io, {}, Deadline::in(20s)) == os::Exit{4, 0});
   CHECK(output == "1000\n/tmp\nb\n");
   exec.argv = {"/bin/none"};
-  CHECK(fault_of([&] { runtime->exec("host", exec, io, {}, Deadline::in(20s)); }) == Fault::not_found);
+  CHECK(fault_of([&] { runtime->exec("host", exec, io, {}, Deadline::in(20s)); }) ==
+        Fault::not_found);
   std::stop_source stop;
-  ExecSpec stubborn{.argv = {"/bin/sh", "-c", "trap '' TERM; echo ready; while :; do /bin/sleep 1; done"}, .stop_steps = {.after_terminate = 50ms}};
+  ExecSpec stubborn{
+      .argv = {"/bin/sh", "-c", "trap '' TERM; echo ready; while :; do /bin/sleep 1; done"},
+      .stop_steps = {.after_terminate = 50ms}};
   RunIo stopping{.sink = [&](std::string_view) { stop.request_stop(); }};
-  CHECK(runtime->exec("host", stubborn, stopping, stop.get_token(), Deadline::never()) == os::Exit{137, 0});
+  CHECK(runtime->exec("host", stubborn, stopping, stop.get_token(), Deadline::never()) ==
+        os::Exit{137, 0});
   CHECK(runtime->state("host")->phase == ContainerState::Phase::running);
   runtime->remove("host");
-  CHECK(fault_of([&] { runtime->exec("host", exec, io, {}, Deadline::in(20s)); }) == Fault::not_found);
+  CHECK(fault_of([&] { runtime->exec("host", exec, io, {}, Deadline::in(20s)); }) ==
+        Fault::not_found);
   CHECK(leftovers(machine.options).empty());
 }
 
-TEST_CASE("kill -9 of slipway: detached containers live on and are found, views end, the next start sweeps") {
+TEST_CASE(
+    "kill -9 of slipway: detached containers live on and are found, views end, the next start "
+    "sweeps") {
   NEEDS_CONTAINERS();
   Machine machine;
-  auto died = os::capture({.argv = {machine.options.supervisor.string(), "die", machine.options.state.string(), machine.layer.string()}},
+  auto died = os::capture({.argv = {machine.options.supervisor.string(), "die",
+                                    machine.options.state.string(), machine.layer.string()}},
                           {}, Deadline::in(60s));
   CHECK(died.exit.signal == SIGKILL);
   auto init = static_cast<pid_t>(std::stoi(died.out));
@@ -258,7 +282,8 @@ TEST_CASE("kill -9 of slipway: detached containers live on and are found, views 
   auto state = runtime->state("kept");
   REQUIRE(state);
   CHECK(state->phase == ContainerState::Phase::running);
-  CHECK(runtime->exec("kept", {.argv = {"/bin/touch", "/tmp/end"}}, {}, {}, Deadline::in(20s)).ok());
+  CHECK(
+      runtime->exec("kept", {.argv = {"/bin/touch", "/tmp/end"}}, {}, {}, Deadline::in(20s)).ok());
   auto exit = runtime->wait("kept", {}, Deadline::in(20s));
   REQUIRE(exit);
   CHECK(exit->exit == os::Exit{5, 0});
@@ -282,21 +307,27 @@ TEST_CASE("a root without a place for changes is read-only, of one layer or of t
   CHECK(run(*runtime, spec).output == "refused\n");
 }
 
-TEST_CASE("a device node of the host's disk in a layer cannot be opened, attached or detached, and neither by exec") {
+TEST_CASE(
+    "a device node of the host's disk in a layer cannot be opened, attached or detached, and "
+    "neither by exec") {
   NEEDS_CONTAINERS();
   Machine machine;
   struct stat disk {};
-  if (::stat("/", &disk) != 0 || ::major(disk.st_dev) == 0) return;  // the host's root is on no device
+  if (::stat("/", &disk) != 0 || ::major(disk.st_dev) == 0)
+    return;  // the host's root is on no device
   REQUIRE(::mknod((machine.layer / "disk").c_str(), S_IFBLK | 0666, disk.st_dev) == 0);
   auto runtime = make_crun_runtime(machine.options);
-  const char* script = "head -c 1 /disk >/dev/null 2>/tmp/why && echo leaked; cat /tmp/why; echo x >/dev/null && echo works";
+  const char* script =
+      "head -c 1 /disk >/dev/null 2>/tmp/why && echo leaked; cat /tmp/why; echo x >/dev/null && "
+      "echo works";
   auto ran = run(*runtime, machine.shell("disk-1", script));
   CHECK(ran.output.find("not permitted") != std::string::npos);
   CHECK(ran.output.find("works") != std::string::npos);
   runtime->start(machine.shell("disk-2", "while :; do sleep 1; done"));
   std::string output;
   RunIo io{.sink = [&](std::string_view bytes) { output += bytes; }};
-  runtime->exec("disk-2", {.argv = {"/bin/sh", "-c", script}, .env = {{"PATH", "/bin"}}}, io, {}, Deadline::in(20s));
+  runtime->exec("disk-2", {.argv = {"/bin/sh", "-c", script}, .env = {{"PATH", "/bin"}}}, io, {},
+                Deadline::in(20s));
   CHECK(output.find("not permitted") != std::string::npos);
   runtime->remove("disk-2");
 }
@@ -306,9 +337,12 @@ TEST_CASE("containers may not make user namespaces or keys") {
   Machine machine;
   auto runtime = make_crun_runtime(machine.options);
   std::filesystem::create_symlink("busybox", machine.layer / "bin/unshare");
-  auto ran = run(*runtime, machine.shell("sec", "unshare -U true 2>&1; grep Seccomp: /proc/self/status"));
+  auto ran =
+      run(*runtime, machine.shell("sec", "unshare -U true 2>&1; grep Seccomp: /proc/self/status"));
   CHECK(ran.output.find("Operation not permitted") != std::string::npos);
-  CHECK(run(*runtime, machine.shell("sec-2", "while read line; do echo $line; done < /proc/self/status")).output.find("Seccomp: 2") != std::string::npos);
+  CHECK(run(*runtime,
+            machine.shell("sec-2", "while read line; do echo $line; done < /proc/self/status"))
+            .output.find("Seccomp: 2") != std::string::npos);
 }
 
 TEST_CASE("attached containers of a slipway that was killed are swept, with their processes") {

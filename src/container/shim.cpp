@@ -38,7 +38,8 @@ class LineCutter final {
     while (!bytes.empty()) {
       if (pending_.empty()) first_ms_ = now_ms();
       auto end = bytes.find('\n');
-      auto take = std::min(end == std::string_view::npos ? bytes.size() : end, kLongestLine - pending_.size());
+      auto take = std::min(end == std::string_view::npos ? bytes.size() : end,
+                           kLongestLine - pending_.size());
       pending_.append(bytes.substr(0, take));
       bytes.remove_prefix(take);
       bool is_whole = !bytes.empty() && bytes.front() == '\n';
@@ -62,7 +63,8 @@ class LineCutter final {
   void write(const std::string& text) {
     try {
       os::write_all(log_, text);
-    } catch (const Error&) {  // NOLINT(bugprone-empty-catch): a full disk loses lines, never the container
+    } catch (
+        const Error&) {  // NOLINT(bugprone-empty-catch): a full disk loses lines, never the container
     }
   }
 
@@ -80,19 +82,22 @@ struct Outputs {
 void tell(std::string_view text) {
   try {
     os::write_all(kStatusFd, text);
-  } catch (const Error&) {  // NOLINT(bugprone-empty-catch): the starter is gone; the directory tells the rest
+  } catch (
+      const Error&) {  // NOLINT(bugprone-empty-catch): the starter is gone; the directory tells the rest
   }
   ::close(kStatusFd);
 }
 
-void start_container(const Order& order, const Places& places, const std::filesystem::path& directory, Outputs& outputs) {
+void start_container(const Order& order, const Places& places,
+                     const std::filesystem::path& directory, Outputs& outputs) {
   enter_private_mounts();
   join_confined(places.short_id);
   make_bundle(order.spec, directory, order.cgroup);
   auto log = directory / "runtime.log";
   auto argv = places.command(log, !order.cgroup.empty());
-  for (const auto& word : {std::string("run"), std::string("--detach"), std::string("--bundle"), directory.string(),
-                           std::string("--pid-file"), (directory / "pid").string(), order.spec.id}) {
+  for (const auto& word :
+       {std::string("run"), std::string("--detach"), std::string("--bundle"), directory.string(),
+        std::string("--pid-file"), (directory / "pid").string(), order.spec.id}) {
     argv.push_back(word);
   }
   os::Command command{.argv = argv, .env = runtime_environment()};
@@ -132,7 +137,8 @@ void start_container(const Order& order, const Places& places, const std::filesy
 // We are the subreaper: whatever is orphaned below us becomes our child, and only we can reap it.
 void reap_orphans(pid_t except) {
   siginfo_t info{};
-  while (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0 && info.si_pid != except) {
+  while (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0 &&
+         info.si_pid != except) {
     ::waitid(P_PID, static_cast<id_t>(info.si_pid), &info, WEXITED | WNOHANG);
     info = {};
   }
@@ -146,8 +152,9 @@ void mind(const os::Fd& pidfd, Outputs& outputs, const std::filesystem::path& lo
   std::array<char, 65536> chunk{};
   std::optional<Deadline> last;  // set when the process has ended: its output must end soon
   while (!last || ((outputs.out.is_open() || outputs.err.is_open()) && !last->passed())) {
-    std::array<pollfd, 3> fds = {
-        {{outputs.out.get(), POLLIN, 0}, {outputs.err.get(), POLLIN, 0}, {last ? -1 : pidfd.get(), POLLIN, 0}}};
+    std::array<pollfd, 3> fds = {{{outputs.out.get(), POLLIN, 0},
+                                  {outputs.err.get(), POLLIN, 0},
+                                  {last ? -1 : pidfd.get(), POLLIN, 0}}};
     int timeout = last ? static_cast<int>(last->left().count()) : -1;
     if (::poll(fds.data(), fds.size(), timeout) < 0 && errno != EINTR) os::throw_errno("poll");
     for (std::size_t i = 0; i < 2; ++i) {
@@ -167,21 +174,26 @@ ContainerExit reap(const os::Fd& pidfd, const std::string& cgroup) {
     if (errno != EINTR) os::throw_errno("waiting for the container");
   }
   ContainerExit result{.ended_ms = now_ms()};
-  result.exit = info.si_code == CLD_EXITED ? os::Exit{info.si_status & 0xFF, 0} : os::Exit{0, info.si_status};
+  result.exit =
+      info.si_code == CLD_EXITED ? os::Exit{info.si_status & 0xFF, 0} : os::Exit{0, info.si_status};
   if (!cgroup.empty()) result.out_of_memory = usage(cgroup).out_of_memory_kills > 0;
   return result;
 }
 
-void delete_container(const Order& order, const Places& places, const std::filesystem::path& directory) {
+void delete_container(const Order& order, const Places& places,
+                      const std::filesystem::path& directory) {
   auto argv = places.command(directory / "runtime.log", !order.cgroup.empty());
-  for (const auto& word : {std::string("delete"), std::string("--force"), order.spec.id}) argv.push_back(word);
-  os::capture({.argv = argv, .env = runtime_environment()}, {}, Deadline::in(std::chrono::seconds(20)));
+  for (const auto& word : {std::string("delete"), std::string("--force"), order.spec.id})
+    argv.push_back(word);
+  os::capture({.argv = argv, .env = runtime_environment()}, {},
+              Deadline::in(std::chrono::seconds(20)));
   if (!order.cgroup.empty()) remove_cgroup(order.cgroup);
 }
 
 void supervise(const std::filesystem::path& directory) {
   os::replace_file(directory / "supervisor", owner_mark());
-  auto order = order_from_json(formats::parse_json(os::read_file(directory / "order.json"), "order.json"));
+  auto order =
+      order_from_json(formats::parse_json(os::read_file(directory / "order.json"), "order.json"));
   auto places = Places::of(order.runtime);
   Outputs outputs;
   os::Fd pidfd;
@@ -193,14 +205,18 @@ void supervise(const std::filesystem::path& directory) {
     pidfd = os::Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (!pidfd.is_open()) os::throw_errno("the container's first process");
   } catch (const Error& error) {
-    os::replace_file(directory / "exit.json", to_json(ContainerExit{.exit = {128, 0}, .reason = error.what(), .ended_ms = now_ms()}).dump());
+    os::replace_file(
+        directory / "exit.json",
+        to_json(ContainerExit{.exit = {128, 0}, .reason = error.what(), .ended_ms = now_ms()})
+            .dump());
     delete_container(order, places, directory);
     tell(fmt::format("{} {}", static_cast<int>(error.fault()), error.what()));
     return;
   }
   auto ticks = os::start_ticks(pid).value_or(0);
-  os::replace_file(directory / "running.json",
-                   formats::Json::object({{"pid", pid}, {"ticks", ticks}, {"started_ms", now_ms()}}).dump());
+  os::replace_file(
+      directory / "running.json",
+      formats::Json::object({{"pid", pid}, {"ticks", ticks}, {"started_ms", now_ms()}}).dump());
   tell("ok");
   mind(pidfd, outputs, directory / "log");
   auto result = reap(pidfd, order.cgroup);

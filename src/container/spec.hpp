@@ -15,12 +15,13 @@ namespace slipway::container {
 /// What a container's root directory is made of. Overlays are mounted in a mount namespace of the container's own: the host
 /// never sees them, and they are gone when the last process of the container is.
 struct Rootfs {
-  std::vector<std::filesystem::path> lower;  ///< unpacked layers, top-most first; empty when `directory` is given
-  std::filesystem::path upper;               ///< takes the changes; empty: the overlay is read-only
-  std::filesystem::path work;                ///< empty directory beside `upper`
-  std::filesystem::path directory;           ///< a ready root directory instead of layers
-  bool read_only = false;                    ///< the container's own view of its root is read-only
-  bool discard = false;                      ///< what is written need not survive a crash of the machine (no fsync)
+  std::vector<std::filesystem::path>
+      lower;  ///< unpacked layers, top-most first; empty when `directory` is given
+  std::filesystem::path upper;      ///< takes the changes; empty: the overlay is read-only
+  std::filesystem::path work;       ///< empty directory beside `upper`
+  std::filesystem::path directory;  ///< a ready root directory instead of layers
+  bool read_only = false;           ///< the container's own view of its root is read-only
+  bool discard = false;  ///< what is written need not survive a crash of the machine (no fsync)
 };
 
 /// Something mounted into a container, in order.
@@ -45,8 +46,9 @@ struct MountPoint {
 struct Limits {
   std::optional<std::uint64_t> memory_bytes;              ///< hard; past it the kernel kills
   std::optional<std::uint64_t> memory_reservation_bytes;  ///< soft
-  std::optional<std::uint64_t> cpu_shares;                ///< weight in cgroup v1 units: 1024 = one ordinary share
-  std::optional<std::uint64_t> cpu_thousandths;           ///< hard quota: 1000 = one processor
+  std::optional<std::uint64_t>
+      cpu_shares;  ///< weight in cgroup v1 units: 1024 = one ordinary share
+  std::optional<std::uint64_t> cpu_thousandths;  ///< hard quota: 1000 = one processor
   std::optional<std::uint64_t> pids;
   [[nodiscard]] bool any() const {
     return memory_bytes || memory_reservation_bytes || cpu_shares || cpu_thousandths || pids;
@@ -79,8 +81,9 @@ struct Security {
   std::vector<std::string> add_capabilities;
   std::vector<std::string> drop_capabilities;  ///< "ALL" drops all defaults
   bool no_new_privileges = false;
-  bool seccomp = true;       ///< refuse the system calls of default_seccomp()
-  bool masked_paths = true;  ///< hide /proc/kcore and its like, make /proc/sys read-only, as Docker does
+  bool seccomp = true;  ///< refuse the system calls of default_seccomp()
+  bool masked_paths =
+      true;  ///< hide /proc/kcore and its like, make /proc/sys read-only, as Docker does
 };
 
 /// All that starting a container needs; a plain value.
@@ -110,7 +113,8 @@ struct ContainerSpec {
 ///   root         the directory at which the root file system will have been mounted
 ///   throws       Error{bad_input} naming the field: an id, path, capability or ulimit that is none
 ///   source       OCI runtime-spec 1.0.2 config.md, config-linux.md
-formats::Json to_oci_config(const ContainerSpec& spec, const std::string& cgroup_path, const std::filesystem::path& root);
+formats::Json to_oci_config(const ContainerSpec& spec, const std::string& cgroup_path,
+                            const std::filesystem::path& root);
 
 /// A spec as JSON and back, for the file that a detached container's supervisor reads.
 formats::Json to_json(const ContainerSpec& spec);

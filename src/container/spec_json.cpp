@@ -130,24 +130,27 @@ Json to_json(const ContainerSpec& spec) {
   for (const auto& point : spec.mounts) mounts.push_back(mount_json(point));
   Json ulimits = Json::array();
   for (const auto& limit : spec.ulimits) {
-    ulimits.push_back(Json::object({{"name", limit.name}, {"soft", limit.soft}, {"hard", limit.hard}}));
+    ulimits.push_back(
+        Json::object({{"name", limit.name}, {"soft", limit.soft}, {"hard", limit.hard}}));
   }
-  Json out = Json::object(
-      {{"id", spec.id},
-       {"rootfs", rootfs_json(spec.rootfs)},
-       {"argv", from_list(spec.argv)},
-       {"env", from_map(spec.env)},
-       {"cwd", spec.cwd},
-       {"user", Json::object({{"uid", spec.user.uid}, {"gid", spec.user.gid}, {"groups", from_list(spec.user.groups)}})},
-       {"mounts", std::move(mounts)},
-       {"hostname", spec.hostname},
-       {"network", Json::object({{"kind", static_cast<int>(spec.network.kind)}, {"path", spec.network.path.string()}})},
-       {"limits", limits_json(spec.limits)},
-       {"ulimits", std::move(ulimits)},
-       {"security", security_json(spec.security)},
-       {"shm_bytes", spec.shm_bytes},
-       {"sysctls", from_map(spec.sysctls)},
-       {"annotations", from_map(spec.annotations)}});
+  Json out = Json::object({{"id", spec.id},
+                           {"rootfs", rootfs_json(spec.rootfs)},
+                           {"argv", from_list(spec.argv)},
+                           {"env", from_map(spec.env)},
+                           {"cwd", spec.cwd},
+                           {"user", Json::object({{"uid", spec.user.uid},
+                                                  {"gid", spec.user.gid},
+                                                  {"groups", from_list(spec.user.groups)}})},
+                           {"mounts", std::move(mounts)},
+                           {"hostname", spec.hostname},
+                           {"network", Json::object({{"kind", static_cast<int>(spec.network.kind)},
+                                                     {"path", spec.network.path.string()}})},
+                           {"limits", limits_json(spec.limits)},
+                           {"ulimits", std::move(ulimits)},
+                           {"security", security_json(spec.security)},
+                           {"shm_bytes", spec.shm_bytes},
+                           {"sysctls", from_map(spec.sysctls)},
+                           {"annotations", from_map(spec.annotations)}});
   put(out, "resolv_conf", spec.resolv_conf);
   put(out, "hosts", spec.hosts);
   return out;
@@ -186,7 +189,8 @@ ContainerSpec spec_from_json(const Json& json) {
                      .annotations = to_map(json, "annotations")};
   for (const auto& point : json.get_array("mounts")) spec.mounts.push_back(mount_from(point));
   for (const auto& limit : json.get_array("ulimits")) {
-    spec.ulimits.push_back({limit.get_string("name"), static_cast<std::uint64_t>(limit.get_int("soft")),
+    spec.ulimits.push_back({limit.get_string("name"),
+                            static_cast<std::uint64_t>(limit.get_int("soft")),
                             static_cast<std::uint64_t>(limit.get_int("hard"))});
   }
   return spec;

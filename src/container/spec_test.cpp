@@ -11,7 +11,10 @@ using namespace slipway::container;
 namespace {
 
 ContainerSpec plain() {
-  return {.id = "web-1", .rootfs = {.directory = "/srv/root"}, .argv = {"/bin/app", "--port", "80"}, .env = {{"A", "b"}}};
+  return {.id = "web-1",
+          .rootfs = {.directory = "/srv/root"},
+          .argv = {"/bin/app", "--port", "80"},
+          .env = {{"A", "b"}}};
 }
 
 const formats::Json* mount_at(const formats::Json& config, const std::string& target) {
@@ -78,7 +81,8 @@ TEST_CASE("the network namespace is none of its own, the host's or a given one")
   spec.network = {.kind = NetworkChoice::Kind::host};
   CHECK(count() == 4);
   spec.network = {.kind = NetworkChoice::Kind::joined, .path = "/run/netns/x"};
-  CHECK(to_oci_config(spec, "", "/r").at("linux").at("namespaces").at(4).get_string("path") == "/run/netns/x");
+  CHECK(to_oci_config(spec, "", "/r").at("linux").at("namespaces").at(4).get_string("path") ==
+        "/run/netns/x");
 }
 
 TEST_CASE("capabilities are taken in any spelling, and unknown ones are refused by name") {
@@ -106,13 +110,19 @@ TEST_CASE("what cannot be right is refused with the field's name") {
   CHECK(refused([](auto& spec) { spec.argv.clear(); }).find("no command") != std::string::npos);
   CHECK(refused([](auto& spec) { spec.cwd = "app"; }).find("'app'") != std::string::npos);
   CHECK(refused([](auto& spec) { spec.ulimits = {{"nofiles", 1, 1}}; }) == "no ulimit 'nofiles'");
-  CHECK(refused([](auto& spec) { spec.ulimits = {{"nofile", 2, 1}}; }).find("above") != std::string::npos);
-  CHECK(refused([](auto& spec) { spec.mounts = {{.source = "/a", .target = "b"}}; }).find("'b'") != std::string::npos);
-  CHECK(refused([](auto& spec) { spec.limits.memory_bytes = 1000; }).find("too small") != std::string::npos);
+  CHECK(refused([](auto& spec) {
+          spec.ulimits = {{"nofile", 2, 1}};
+        }).find("above") != std::string::npos);
+  CHECK(refused([](auto& spec) { spec.mounts = {{.source = "/a", .target = "b"}}; }).find("'b'") !=
+        std::string::npos);
+  CHECK(refused([](auto& spec) { spec.limits.memory_bytes = 1000; }).find("too small") !=
+        std::string::npos);
 }
 
 TEST_CASE("system calls that a capability stands for are refused only without it") {
-  auto text = [](const std::vector<std::string>& allowed) { return default_seccomp(allowed).dump(); };
+  auto text = [](const std::vector<std::string>& allowed) {
+    return default_seccomp(allowed).dump();
+  };
   CHECK(text({}).find("\"mount\"") != std::string::npos);
   CHECK(text({"CAP_SYS_ADMIN"}).find("\"mount\"") == std::string::npos);
   CHECK(text({"CAP_SYS_ADMIN"}).find("\"keyctl\"") != std::string::npos);
@@ -125,13 +135,15 @@ TEST_CASE("a spec survives being written and read") {
   auto spec = plain();
   spec.rootfs = {.lower = {"/l/2", "/l/1"}, .upper = "/u", .work = "/w", .read_only = true};
   spec.user = {5, 6, {7, 8}};
-  spec.mounts = {{.source = "/a", .target = "/b", .read_only = true},
-                 {.kind = MountPoint::Kind::tmpfs, .target = "/t", .size_bytes = 4096, .mode = 0700}};
+  spec.mounts = {
+      {.source = "/a", .target = "/b", .read_only = true},
+      {.kind = MountPoint::Kind::tmpfs, .target = "/t", .size_bytes = 4096, .mode = 0700}};
   spec.resolv_conf = "nameserver 10.0.0.1\n";
   spec.network = {.kind = NetworkChoice::Kind::joined, .path = "/run/netns/x"};
   spec.limits.memory_bytes = 1ULL << 33;
   spec.ulimits = {{"nofile", 10, 20}};
-  spec.security = {.add_capabilities = {"CAP_BPF"}, .no_new_privileges = true, .masked_paths = false};
+  spec.security = {
+      .add_capabilities = {"CAP_BPF"}, .no_new_privileges = true, .masked_paths = false};
   spec.sysctls = {{"net.ipv4.ip_unprivileged_port_start", "0"}};
   spec.annotations = {{"task", "1"}};
   auto again = spec_from_json(formats::parse_json(to_json(spec).dump()));

@@ -22,7 +22,8 @@ void start_and_die(const std::filesystem::path& state, const std::filesystem::pa
   for (const char* name : {"upper", "work"}) os::make_dirs(state / name);
   runtime->start({.id = "kept",
                   .rootfs = {.lower = {layer}, .upper = state / "upper", .work = state / "work"},
-                  .argv = {"/bin/sh", "-c", "echo alive; while [ ! -e /tmp/end ]; do sleep 0.05; done; exit 5"},
+                  .argv = {"/bin/sh", "-c",
+                           "echo alive; while [ ! -e /tmp/end ]; do sleep 0.05; done; exit 5"},
                   .env = {{"PATH", "/bin"}},
                   .mounts = {{.kind = MountPoint::Kind::tmpfs, .target = "/tmp"}}});
   auto directory = state / "job";

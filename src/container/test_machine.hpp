@@ -19,20 +19,24 @@ struct Machine {
   os::TempDir directory;
   std::filesystem::path layer = directory.path() / "layer";
   RuntimeOptions options{.state = directory.path() / "state",
-                         .supervisor = std::filesystem::canonical("/proc/self/exe").parent_path() / "container_helper"};
+                         .supervisor = std::filesystem::canonical("/proc/self/exe").parent_path() /
+                                       "container_helper"};
 
   Machine() {
     os::make_dirs(options.state);
     os::make_dirs(layer / "bin");
     os::make_dirs(layer / "etc");
     os::make_dirs(layer / "tmp");
-    os::write_file(layer / "etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n");
+    os::write_file(layer / "etc/passwd",
+                   "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n");
     os::write_file(layer / "etc/group", "root:x:0:\napp:x:1000:\n");
     auto busybox = os::find_program("busybox");
     REQUIRE(busybox);
     std::filesystem::copy_file(*busybox, layer / "bin/busybox");
-    for (const char* name : {"sh", "cat", "echo", "sleep", "id", "env", "ls", "mknod", "dd", "head", "kill", "true", "touch", "tail",
-                             "hostname", "pwd", "wget", "nc", "ip", "nslookup", "mkdir", "test", "ps", "readlink"}) {
+    for (const char* name :
+         {"sh",   "cat",  "echo", "sleep",    "id",    "env",  "ls",       "mknod",
+          "dd",   "head", "kill", "true",     "touch", "tail", "hostname", "pwd",
+          "wget", "nc",   "ip",   "nslookup", "mkdir", "test", "ps",       "readlink"}) {
       std::filesystem::create_symlink("busybox", layer / "bin" / name);
     }
   }
@@ -67,8 +71,8 @@ inline std::string why_no_containers() {
 }  // namespace slipway::container::testing
 
 /// Leaves the test, saying why, on machines that cannot start containers.
-#define NEEDS_CONTAINERS()                                                            \
-  if (auto why = slipway::container::testing::why_no_containers(); !why.empty()) {    \
-    MESSAGE("skipped: " << why);                                                      \
-    return;                                                                           \
+#define NEEDS_CONTAINERS()                                                         \
+  if (auto why = slipway::container::testing::why_no_containers(); !why.empty()) { \
+    MESSAGE("skipped: " << why);                                                   \
+    return;                                                                        \
   }

@@ -55,14 +55,17 @@ std::vector<GroupEntry> parse_group(std::string_view text) {
   for (auto line : lines_of(text)) {
     auto fields = split(line, ':');
     if (fields.size() < 3) continue;
-    if (auto gid = to_id(fields[2])) entries.push_back({fields[0], *gid, fields.size() > 3 ? split(fields[3], ',') : std::vector<std::string>{}});
+    if (auto gid = to_id(fields[2]))
+      entries.push_back({fields[0], *gid,
+                         fields.size() > 3 ? split(fields[3], ',') : std::vector<std::string>{}});
   }
   return entries;
 }
 
 // A name first, as in Docker: a user may be called "1000".
 template <typename Entry>
-const Entry* find_entry(const std::vector<Entry>& entries, std::string_view key, std::uint32_t Entry::*id) {
+const Entry* find_entry(const std::vector<Entry>& entries, std::string_view key,
+                        std::uint32_t Entry::*id) {
   for (const auto& entry : entries) {
     if (entry.name == key) return &entry;
   }
@@ -73,7 +76,8 @@ const Entry* find_entry(const std::vector<Entry>& entries, std::string_view key,
   return nullptr;
 }
 
-std::vector<std::uint32_t> groups_of(const std::vector<GroupEntry>& groups, const std::string& name) {
+std::vector<std::uint32_t> groups_of(const std::vector<GroupEntry>& groups,
+                                     const std::string& name) {
   std::vector<std::uint32_t> out;
   for (const auto& entry : groups) {
     for (const auto& member : entry.members) {
@@ -84,11 +88,14 @@ std::vector<std::uint32_t> groups_of(const std::vector<GroupEntry>& groups, cons
 }
 
 // The file below `root`, links resolved inside it; nothing when it is not there. `hidden`: a whiteout stands in its place.
-std::optional<std::string> read_below(const std::filesystem::path& root, const std::string& path, bool& hidden) {
+std::optional<std::string> read_below(const std::filesystem::path& root, const std::string& path,
+                                      bool& hidden) {
   os::Fd directory(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!directory.is_open()) return std::nullopt;
-  open_how how{.flags = O_PATH | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-  os::Fd found(static_cast<int>(::syscall(SYS_openat2, directory.get(), path.c_str(), &how, sizeof how)));
+  open_how how{
+      .flags = O_PATH | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+  os::Fd found(
+      static_cast<int>(::syscall(SYS_openat2, directory.get(), path.c_str(), &how, sizeof how)));
   if (!found.is_open()) return std::nullopt;
   struct stat info {};
   if (::fstat(found.get(), &info) != 0) return std::nullopt;
@@ -123,7 +130,8 @@ ResolvedUser resolve_user(std::string_view name, std::string_view passwd, std::s
     } else if (auto gid = to_id(group_part)) {
       out.user.gid = *gid;
     } else {
-      fail(Fault::bad_input, "unable to find group {}: no matching entries in group file", group_part);
+      fail(Fault::bad_input, "unable to find group {}: no matching entries in group file",
+           group_part);
     }
   }
   if (out.home.empty()) out.home = out.user.uid == 0 ? "/root" : "/";
@@ -131,7 +139,8 @@ ResolvedUser resolve_user(std::string_view name, std::string_view passwd, std::s
 }
 
 ResolvedUser resolve_user(std::string_view name, const Rootfs& rootfs) {
-  return resolve_user(name, read_in_rootfs(rootfs, "/etc/passwd"), read_in_rootfs(rootfs, "/etc/group"));
+  return resolve_user(name, read_in_rootfs(rootfs, "/etc/passwd"),
+                      read_in_rootfs(rootfs, "/etc/group"));
 }
 
 std::string read_in_rootfs(const Rootfs& rootfs, const std::string& path) {

@@ -14,7 +14,9 @@ using namespace slipway;
 using namespace slipway::container;
 
 namespace {
-constexpr const char* kPasswd = "root:x:0:0:root:/root:/bin/sh\napp:x:1001:1002::/home/app:/bin/sh\n7:x:2000:2000::/seven:/bin/sh\n";
+constexpr const char* kPasswd =
+    "root:x:0:0:root:/root:/bin/sh\napp:x:1001:1002::/home/app:/bin/sh\n7:x:2000:2000::/seven:/bin/"
+    "sh\n";
 constexpr const char* kGroup = "root:x:0:\nstaff:x:50:app,root\ndocker:x:999:app\n";
 }  // namespace
 
@@ -38,8 +40,10 @@ TEST_CASE("a group after the colon replaces all of the user's own") {
 }
 
 TEST_CASE("unknown names are refused in Docker's words") {
-  CHECK_THROWS_WITH(resolve_user("nobody1", kPasswd, kGroup), "unable to find user nobody1: no matching entries in passwd file");
-  CHECK_THROWS_WITH(resolve_user("app:nope", kPasswd, kGroup), "unable to find group nope: no matching entries in group file");
+  CHECK_THROWS_WITH(resolve_user("nobody1", kPasswd, kGroup),
+                    "unable to find user nobody1: no matching entries in passwd file");
+  CHECK_THROWS_WITH(resolve_user("app:nope", kPasswd, kGroup),
+                    "unable to find group nope: no matching entries in group file");
   CHECK_THROWS_AS(resolve_user("-1", kPasswd, kGroup), Error);
   CHECK_THROWS_AS(resolve_user("4294967295", kPasswd, kGroup), Error);
 }

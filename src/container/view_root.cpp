@@ -32,7 +32,8 @@ struct stat stat_of(const fs::path& path) {
 
 void copy_attributes(const fs::path& from, const fs::path& to) {
   auto info = stat_of(from);
-  if (::chown(to.c_str(), info.st_uid, info.st_gid) != 0 || ::chmod(to.c_str(), info.st_mode & 07777) != 0) {
+  if (::chown(to.c_str(), info.st_uid, info.st_gid) != 0 ||
+      ::chmod(to.c_str(), info.st_mode & 07777) != 0) {
     os::throw_errno(fmt::format("setting owner and mode of '{}'", to.string()));
   }
 }
@@ -40,7 +41,8 @@ void copy_attributes(const fs::path& from, const fs::path& to) {
 }  // namespace
 
 std::vector<fs::path> further_file_systems(std::string_view mountinfo) {
-  static const std::set<std::string> kReal = {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "zfs", "overlay"};
+  static const std::set<std::string> kReal = {"ext2", "ext3",     "ext4", "xfs",    "btrfs",
+                                              "f2fs", "bcachefs", "zfs",  "overlay"};
   std::set<fs::path> found;
   for (auto line : lines_of(mountinfo)) {
     auto dash = line.find(" - ");
@@ -49,7 +51,8 @@ std::vector<fs::path> further_file_systems(std::string_view mountinfo) {
     auto type = split(line.substr(dash + 3), ' ')[0];
     const std::string& point = fields[4];
     bool is_outside = point == "/" || point.find('\\') != std::string::npos;
-    for (const char* place : {"/proc", "/sys", "/dev", "/run", "/tmp", "/home", "/root", "/boot", "/mnt", "/media"}) {
+    for (const char* place :
+         {"/proc", "/sys", "/dev", "/run", "/tmp", "/home", "/root", "/boot", "/mnt", "/media"}) {
       is_outside = is_outside || is_below(point, place);
     }
     if (!is_outside && kReal.contains(type)) found.insert(point);
@@ -73,8 +76,9 @@ ViewRoot::ViewRoot(fs::path directory) {
     copy_attributes(point, part.upper);
     parts_.push_back(part);
   }
-  std::sort(parts_.begin(), parts_.end(),
-            [](const Part& a, const Part& b) { return a.point.string().size() > b.point.string().size(); });
+  std::sort(parts_.begin(), parts_.end(), [](const Part& a, const Part& b) {
+    return a.point.string().size() > b.point.string().size();
+  });
 }
 
 Rootfs ViewRoot::rootfs() const {
@@ -95,8 +99,9 @@ std::vector<MountPoint> ViewRoot::mounts() const {
 }
 
 fs::path ViewRoot::place_of(const fs::path& path) {
-  auto part = std::find_if(parts_.begin(), parts_.end(),
-                           [&](const Part& candidate) { return is_below(path.string(), candidate.point.string()); });
+  auto part = std::find_if(parts_.begin(), parts_.end(), [&](const Part& candidate) {
+    return is_below(path.string(), candidate.point.string());
+  });
   if (part == parts_.end()) fail(Fault::bad_input, "'{}' is not an absolute path", path.string());
   fs::path host = part->point;
   fs::path here = part->upper;

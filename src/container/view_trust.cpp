@@ -30,8 +30,8 @@ std::vector<std::string> each_certificate(std::string_view pem) {
 // The name under which OpenSSL looks for it in a directory; empty without the openssl program, the bundle must do then.
 std::string subject_hash(const std::string& certificate) {
   if (!os::find_program("openssl")) return {};
-  auto said = os::capture({.argv = {"openssl", "x509", "-noout", "-subject_hash"}}, {}, Deadline::in(std::chrono::seconds(5)),
-                          certificate);
+  auto said = os::capture({.argv = {"openssl", "x509", "-noout", "-subject_hash"}}, {},
+                          Deadline::in(std::chrono::seconds(5)), certificate);
   return said.exit.ok() ? std::string(trim(said.out)) : std::string();
 }
 
@@ -45,7 +45,8 @@ void trust(ViewRoot& root, std::string_view certificates) {
   int number = 0;
   for (const auto& certificate : all) {
     bundle += certificate;
-    root.write(fmt::format("/usr/local/share/ca-certificates/slipway-{}.crt", number++), certificate, 0644);
+    root.write(fmt::format("/usr/local/share/ca-certificates/slipway-{}.crt", number++),
+               certificate, 0644);
     if (auto hash = subject_hash(certificate); !hash.empty()) {
       root.write(fmt::format("/etc/ssl/certs/{}.0", hash), certificate, 0644);
     }

@@ -98,7 +98,8 @@ void print_real(std::string& out, double value) {
   if (!std::isfinite(value)) {
     out += "null";
   } else {
-    fmt::format_to(std::back_inserter(out), "{}", value == 0 ? 0.0 : value);  // no "-0": it would read back as 0
+    fmt::format_to(std::back_inserter(out), "{}",
+                   value == 0 ? 0.0 : value);  // no "-0": it would read back as 0
   }
 }
 

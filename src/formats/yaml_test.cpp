@@ -116,7 +116,8 @@ TEST_CASE("limits hold for text, nesting and values") {
   CHECK(refusal("[1, 2, 3]", {.nodes = 3}).find("more than 3 values") != std::string::npos);
   CHECK(refusal("[&a " + std::string(60000, 'x') + ", *a, *a]", {.result_bytes = 300000})
             .find("values of more than 300000 bytes") != std::string::npos);
-  CHECK(refusal("[&a " + std::string(60000, 'x') + ", *a]", {.result_bytes = 300000}) == "accepted");
+  CHECK(refusal("[&a " + std::string(60000, 'x') + ", *a]", {.result_bytes = 300000}) ==
+        "accepted");
   CHECK(refusal("abcdef", {.bytes = 5}) == "f.yml: the file is larger than 5 bytes");
 }
 

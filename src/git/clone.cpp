@@ -21,13 +21,18 @@ bool is_commit(const std::string& revision) {
 // A header goes in by the environment: not visible in the process list, not kept in the clone's configuration.
 std::map<std::string, std::string> header_env(const std::string& header) {
   if (header.empty()) return {};
-  return {{"GIT_CONFIG_COUNT", "1"}, {"GIT_CONFIG_KEY_0", "http.extraHeader"}, {"GIT_CONFIG_VALUE_0", header}};
+  return {{"GIT_CONFIG_COUNT", "1"},
+          {"GIT_CONFIG_KEY_0", "http.extraHeader"},
+          {"GIT_CONFIG_VALUE_0", header}};
 }
 
 class Cloning final {
  public:
   Cloning(const CloneRequest& request, const Path& directory, std::stop_token stop)
-      : request_(request), directory_(directory), stop_(std::move(stop)), env_(header_env(request.header)) {}
+      : request_(request),
+        directory_(directory),
+        stop_(std::move(stop)),
+        env_(header_env(request.header)) {}
 
   std::string run() {
     os::make_dirs(directory_);
@@ -45,12 +50,15 @@ class Cloning final {
   }
 
   os::Captured try_fetch(const std::string& what) {
-    std::vector<std::string> arguments = {"fetch", "--quiet", "--no-tags", "--no-write-commit-graph"};
+    std::vector<std::string> arguments = {"fetch", "--quiet", "--no-tags",
+                                          "--no-write-commit-graph"};
     if (request_.depth > 0) arguments.push_back(fmt::format("--depth={}", request_.depth));
     if (request_.depth == 0) arguments.push_back("--tags");
     // A local repository gives any commit it has, whatever its own configuration says.
     if (is_local(request_.source)) {
-      arguments.push_back("--upload-pack=git -c uploadpack.allowAnySHA1InWant=true -c safe.directory='*' upload-pack");
+      arguments.push_back(
+          "--upload-pack=git -c uploadpack.allowAnySHA1InWant=true -c safe.directory='*' "
+          "upload-pack");
     }
     arguments.insert(arguments.end(), {"origin", what});
     return run_git(directory_, std::move(arguments), stop_, request_.deadline, env_);
@@ -92,26 +100,30 @@ std::string clone(const CloneRequest& request, const Path& directory, std::stop_
   return Cloning(request, directory, std::move(stop)).run();
 }
 
-void export_tree(const Path& repository, const std::string& commit, const Path& directory, std::stop_token stop) {
+void export_tree(const Path& repository, const std::string& commit, const Path& directory,
+                 std::stop_token stop) {
   os::make_dirs(directory);
   os::TempDir scratch;
   auto index = (scratch.path() / "index").string();
   std::map<std::string, std::string> env = {{"GIT_INDEX_FILE", index}};
   auto deadline = Deadline::in(std::chrono::minutes(10));
   git_output(repository, {"read-tree", commit}, stop, deadline, env);
-  git_output(repository, {"checkout-index", "--all", "--force", "--prefix=" + directory.string() + "/"}, stop, deadline,
-             env);
+  git_output(repository,
+             {"checkout-index", "--all", "--force", "--prefix=" + directory.string() + "/"}, stop,
+             deadline, env);
 }
 
-std::optional<std::string> remote_commit(const std::string& url, const std::string& ref, const std::string& header,
-                                         std::stop_token stop) {
+std::optional<std::string> remote_commit(const std::string& url, const std::string& ref,
+                                         const std::string& header, std::stop_token stop) {
   auto captured = run_git({}, {"ls-remote", "--quiet", "--end-of-options", url}, stop,
                           Deadline::in(std::chrono::minutes(1)), header_env(header));
-  if (!captured.exit.ok()) fail(Fault::unavailable, "looking at '{}': {}", url, complaint_of(captured));
+  if (!captured.exit.ok())
+    fail(Fault::unavailable, "looking at '{}': {}", url, complaint_of(captured));
   std::map<std::string, std::string> refs;
   for (auto line : lines_of(captured.out)) {
     auto tab = line.find('\t');
-    if (tab != std::string_view::npos) refs[std::string(line.substr(tab + 1))] = std::string(line.substr(0, tab));
+    if (tab != std::string_view::npos)
+      refs[std::string(line.substr(tab + 1))] = std::string(line.substr(0, tab));
   }
   for (const auto& name : {ref, "refs/tags/" + ref, "refs/heads/" + ref}) {
     for (const auto& candidate : {name + "^{}", name}) {

@@ -11,11 +11,11 @@
 namespace slipway::git {
 
 struct CloneRequest {
-  std::string source;       ///< a path on this machine, or an https, ssh, git or file URL
-  std::string revision;     ///< branch, tag, full ref or commit; empty: the remote's HEAD
-  int depth = 1;            ///< commits of history; 0: all of it
+  std::string source;    ///< a path on this machine, or an https, ssh, git or file URL
+  std::string revision;  ///< branch, tag, full ref or commit; empty: the remote's HEAD
+  int depth = 1;         ///< commits of history; 0: all of it
   bool submodules = false;
-  std::string header;       ///< sent with https requests: "Authorization: …"; never written to the disk
+  std::string header;  ///< sent with https requests: "Authorization: …"; never written to the disk
   Deadline deadline = Deadline::in(std::chrono::minutes(10));
 };
 
@@ -25,10 +25,11 @@ struct CloneRequest {
 std::string clone(const CloneRequest& request, const Path& directory, std::stop_token stop);
 
 /// Writes a commit's files below `directory` (created), without a repository.
-void export_tree(const Path& repository, const std::string& commit, const Path& directory, std::stop_token stop);
+void export_tree(const Path& repository, const std::string& commit, const Path& directory,
+                 std::stop_token stop);
 
 /// What a remote's branch, tag or full ref points at now, tags followed to their commit; nothing when there is none.
-std::optional<std::string> remote_commit(const std::string& url, const std::string& ref, const std::string& header,
-                                         std::stop_token stop);
+std::optional<std::string> remote_commit(const std::string& url, const std::string& ref,
+                                         const std::string& header, std::stop_token stop);
 
 }  // namespace slipway::git

@@ -40,14 +40,17 @@ std::optional<Path> top_level(const Path& inside, std::stop_token stop) {
   return Path(*output);
 }
 
-std::optional<std::string> commit_of(const Path& repository, const std::string& revision, std::stop_token stop) {
-  auto output =
-      try_git(repository, {"rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}"}, stop);
+std::optional<std::string> commit_of(const Path& repository, const std::string& revision,
+                                     std::stop_token stop) {
+  auto output = try_git(
+      repository, {"rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}"},
+      stop);
   if (!output || output->empty()) return std::nullopt;
   return output;
 }
 
-std::optional<std::string> full_ref(const Path& repository, const std::string& name, std::stop_token stop) {
+std::optional<std::string> full_ref(const Path& repository, const std::string& name,
+                                    std::stop_token stop) {
   if (name.empty()) return std::nullopt;
   for (const auto& candidate : {name, "refs/heads/" + name, "refs/tags/" + name}) {
     if (!candidate.starts_with("refs/")) continue;
@@ -60,10 +63,11 @@ std::optional<std::string> head_ref(const Path& repository, std::stop_token stop
   return try_git(repository, {"symbolic-ref", "--quiet", "HEAD"}, stop);
 }
 
-std::vector<std::string> tags_at(const Path& repository, const std::string& commit, std::stop_token stop) {
+std::vector<std::string> tags_at(const Path& repository, const std::string& commit,
+                                 std::stop_token stop) {
   auto output = git_output(repository,
-                           {"for-each-ref", "--points-at=" + commit, "--sort=version:refname", "--format=%(refname)",
-                            "refs/tags"},
+                           {"for-each-ref", "--points-at=" + commit, "--sort=version:refname",
+                            "--format=%(refname)", "refs/tags"},
                            stop);
   auto lines = split(output, '\n');
   std::erase(lines, "");
@@ -73,49 +77,59 @@ std::vector<std::string> tags_at(const Path& repository, const std::string& comm
 Commit read_commit(const Path& repository, const std::string& commit, std::stop_token stop) {
   auto output = try_git(repository,
                         {"show", "--no-patch", "--no-color", "--encoding=UTF-8",
-                         "--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%cI%x00%B", "--end-of-options", commit + "^{commit}"},
+                         "--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%cI%x00%B", "--end-of-options",
+                         commit + "^{commit}"},
                         stop);
   auto parts = output ? split(*output, '\0') : std::vector<std::string>();
-  if (parts.size() < 7) fail(Fault::not_found, "no commit '{}' in '{}'", commit, repository.string());
+  if (parts.size() < 7)
+    fail(Fault::not_found, "no commit '{}' in '{}'", commit, repository.string());
   Commit result{parts[0], parts[1], split(parts[2], ' '), parts[3], parts[4], parts[5], parts[6]};
   std::erase(result.parents, "");
   while (result.message.ends_with('\n')) result.message.pop_back();
   return result;
 }
 
-std::vector<std::string> changed_files(const Path& repository, const std::string& from, const std::string& to,
-                                       std::stop_token stop) {
+std::vector<std::string> changed_files(const Path& repository, const std::string& from,
+                                       const std::string& to, std::stop_token stop) {
   return sorted(parts_of(git_output(
-      repository, {"diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--end-of-options", from, to}, stop)));
+      repository,
+      {"diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--end-of-options", from, to},
+      stop)));
 }
 
-std::vector<std::string> uncommitted_files(const Path& repository, const std::string& commit, std::stop_token stop) {
+std::vector<std::string> uncommitted_files(const Path& repository, const std::string& commit,
+                                           std::stop_token stop) {
   auto names = parts_of(git_output(
-      repository, {"diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--end-of-options", commit}, stop));
-  auto untracked =
-      parts_of(git_output(repository, {"ls-files", "-z", "--others", "--exclude-standard", "--full-name"}, stop));
+      repository,
+      {"diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--end-of-options", commit},
+      stop));
+  auto untracked = parts_of(git_output(
+      repository, {"ls-files", "-z", "--others", "--exclude-standard", "--full-name"}, stop));
   names.insert(names.end(), untracked.begin(), untracked.end());
   return sorted(std::move(names));
 }
 
-std::vector<std::string> all_files(const Path& repository, const std::string& commit, std::stop_token stop) {
-  return sorted(parts_of(
-      git_output(repository, {"ls-tree", "-r", "-z", "--name-only", "--full-tree", "--end-of-options", commit}, stop)));
+std::vector<std::string> all_files(const Path& repository, const std::string& commit,
+                                   std::stop_token stop) {
+  return sorted(parts_of(git_output(
+      repository, {"ls-tree", "-r", "-z", "--name-only", "--full-tree", "--end-of-options", commit},
+      stop)));
 }
 
-std::optional<std::string> merge_base(const Path& repository, const std::string& a, const std::string& b,
-                                      std::stop_token stop) {
+std::optional<std::string> merge_base(const Path& repository, const std::string& a,
+                                      const std::string& b, std::stop_token stop) {
   return try_git(repository, {"merge-base", "--end-of-options", a, b}, stop);
 }
 
-std::optional<std::string> file_at(const Path& repository, const std::string& commit, const std::string& path,
-                                   std::stop_token stop) {
+std::optional<std::string> file_at(const Path& repository, const std::string& commit,
+                                   const std::string& path, std::stop_token stop) {
   auto captured = run_git(repository, {"cat-file", "blob", commit + ":" + path}, stop);
   if (!captured.exit.ok()) return std::nullopt;
   return captured.out;
 }
 
-std::optional<std::string> remote_url(const Path& repository, const std::string& remote, std::stop_token stop) {
+std::optional<std::string> remote_url(const Path& repository, const std::string& remote,
+                                      std::stop_token stop) {
   return try_git(repository, {"config", "--get", "remote." + remote + ".url"}, stop);
 }
 

@@ -25,14 +25,17 @@ class Sample {
     commit("second\n\nwith a body");
   }
   [[nodiscard]] const Path& path() const { return dir_.path(); }
-  std::string git(std::vector<std::string> arguments) { return git_output(path(), std::move(arguments), {}); }
+  std::string git(std::vector<std::string> arguments) {
+    return git_output(path(), std::move(arguments), {});
+  }
   void write(const std::string& name, const std::string& text) {
     os::make_dirs((path() / name).parent_path());
     os::write_file(path() / name, text);
   }
   void commit(const std::string& message) {
     git({"add", "--all"});
-    git({"-c", "user.name=Ann", "-c", "user.email=ann@example.com", "commit", "--quiet", "-m", message});
+    git({"-c", "user.name=Ann", "-c", "user.email=ann@example.com", "commit", "--quiet", "-m",
+         message});
   }
 
  private:
@@ -46,7 +49,8 @@ TEST_CASE("refs are found by short and by full name, a branch before a tag") {
   CHECK(full_ref(sample.path(), "refs/tags/v1.0.0", {}) == "refs/tags/v1.0.0");
   CHECK_FALSE(full_ref(sample.path(), "nope", {}));
   CHECK(head_ref(sample.path(), {}) == "refs/heads/main");
-  CHECK(tags_at(sample.path(), *commit_of(sample.path(), "HEAD~1", {}), {}) == std::vector<std::string>{"refs/tags/v1.0.0"});
+  CHECK(tags_at(sample.path(), *commit_of(sample.path(), "HEAD~1", {}), {}) ==
+        std::vector<std::string>{"refs/tags/v1.0.0"});
   CHECK_FALSE(commit_of(sample.path(), "--help", {}));
   CHECK(top_level(sample.path() / "dir", {}) == std::filesystem::canonical(sample.path()));
 }
@@ -57,7 +61,8 @@ TEST_CASE("a commit has its author, parents and whole message") {
   CHECK(commit.author_name == "Ann");
   CHECK(commit.message == "second\n\nwith a body");
   CHECK(commit.parents.size() == 1);
-  CHECK_THROWS_WITH_AS(read_commit(sample.path(), "nope", {}), doctest::Contains("no commit 'nope'"), Error);
+  CHECK_THROWS_WITH_AS(read_commit(sample.path(), "nope", {}),
+                       doctest::Contains("no commit 'nope'"), Error);
 }
 
 TEST_CASE("changed files, committed and not") {

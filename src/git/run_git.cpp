@@ -6,16 +6,29 @@
 
 namespace slipway::git {
 
-os::Captured run_git(const Path& repository, std::vector<std::string> arguments, const std::stop_token& stop,
-                     Deadline deadline, const std::map<std::string, std::string>& env, std::string_view input) {
+os::Captured run_git(const Path& repository, std::vector<std::string> arguments,
+                     const std::stop_token& stop, Deadline deadline,
+                     const std::map<std::string, std::string>& env, std::string_view input) {
   os::Command command;
-  command.argv = {"git", "-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never",
-                  "-c", "gc.auto=0", "-c", "core.quotePath=false", "-c", "advice.detachedHead=false"};
+  command.argv = {"git",
+                  "-c",
+                  "safe.directory=*",
+                  "-c",
+                  "core.hooksPath=/dev/null",
+                  "-c",
+                  "protocol.ext.allow=never",
+                  "-c",
+                  "gc.auto=0",
+                  "-c",
+                  "core.quotePath=false",
+                  "-c",
+                  "advice.detachedHead=false"};
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
   command.cwd = repository.string();
   auto variables = os::environment();
   // A hook or another git above us must not decide which repository this is.
-  for (const char* name : {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"}) {
+  for (const char* name :
+       {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"}) {
     variables.erase(name);
   }
   variables["GIT_CONFIG_NOSYSTEM"] = "1";
@@ -39,8 +52,9 @@ std::string complaint_of(const os::Captured& captured) {
   return last.empty() ? os::to_string(captured.exit) : last;
 }
 
-std::string git_output(const Path& repository, std::vector<std::string> arguments, const std::stop_token& stop,
-                       Deadline deadline, const std::map<std::string, std::string>& env) {
+std::string git_output(const Path& repository, std::vector<std::string> arguments,
+                       const std::stop_token& stop, Deadline deadline,
+                       const std::map<std::string, std::string>& env) {
   auto verb = arguments.empty() ? std::string() : arguments[0];
   auto captured = run_git(repository, std::move(arguments), stop, deadline, env);
   if (!captured.exit.ok()) fail(Fault::unavailable, "git {}: {}", verb, complaint_of(captured));

@@ -15,13 +15,16 @@ namespace slipway::git {
 /// read (a run is root's, the repository is the developer's).
 ///   repository  where it runs; empty: nowhere in particular
 ///   env         added to its environment
-os::Captured run_git(const Path& repository, std::vector<std::string> arguments, const std::stop_token& stop,
+os::Captured run_git(const Path& repository, std::vector<std::string> arguments,
+                     const std::stop_token& stop,
                      Deadline deadline = Deadline::in(std::chrono::minutes(1)),
-                     const std::map<std::string, std::string>& env = {}, std::string_view input = {});
+                     const std::map<std::string, std::string>& env = {},
+                     std::string_view input = {});
 
 /// The same; its output without the last line break.
 ///   throws  Error{unavailable} with git's own last line when it fails
-std::string git_output(const Path& repository, std::vector<std::string> arguments, const std::stop_token& stop,
+std::string git_output(const Path& repository, std::vector<std::string> arguments,
+                       const std::stop_token& stop,
                        Deadline deadline = Deadline::in(std::chrono::minutes(1)),
                        const std::map<std::string, std::string>& env = {});
 

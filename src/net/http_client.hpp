@@ -41,7 +41,8 @@ struct Exchange {
   std::uint64_t most_body_bytes = std::uint64_t{64} << 20;  ///< of a body kept in memory
   int redirects = 0;  ///< how many to follow (GET and HEAD only); Authorization is dropped when the
                       ///< host changes
-  bool fresh_connection = false;  ///< a kept one may be dead, and curl would send twice without telling
+  bool fresh_connection =
+      false;  ///< a kept one may be dead, and curl would send twice without telling
   bool expect_continue = false;  ///< ask before sending the body (waits for the answer at most 2 s)
 };
 

@@ -149,7 +149,8 @@ std::optional<std::uint64_t> RegistryClient::blob_size(const Reference& reposito
       *access, call("HEAD", blob_path(repository, digest), {pull_scope(repository.repository)}),
       stop);
   if (response.status == 404) return std::nullopt;
-  if (!response.ok()) throw_refusal(response, repository.host);  // without words: a HEAD has no body
+  if (!response.ok())
+    throw_refusal(response, repository.host);  // without words: a HEAD has no body
   return static_cast<std::uint64_t>(
       std::max<long long>(0, to_integer(response.headers.get("Content-Length")).value_or(0)));
 }

@@ -114,7 +114,9 @@ class Budget final : public formats::Reader {
   void allow(std::uint64_t bytes) { left_ = bytes; }
   std::size_t read(std::span<char> into) override {
     std::size_t count = source_.read(into);
-    if (count > left_) fail(Fault::bad_input, "the layer goes on for more than {} bytes without an entry", kMostRest);
+    if (count > left_)
+      fail(Fault::bad_input, "the layer goes on for more than {} bytes without an entry",
+           kMostRest);
     left_ -= count;
     return count;
   }
@@ -144,7 +146,8 @@ class Unpacker final {
       take(*entry, tar.content());
     }
     input.allow(kMostRest);
-    while (input.read(buffer_) > 0) check_stop();  // what follows the end mark belongs to the diff id
+    while (input.read(buffer_) > 0)
+      check_stop();  // what follows the end mark belongs to the diff id
     finish_directories();
     result_.implied.assign(implied_.begin(), implied_.end());
     return std::move(result_);

@@ -27,9 +27,11 @@ void remove_entries(Fd directory, dev_t device) {
     std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
     if (::unlinkat(at, entry->d_name, 0) == 0 || errno == ENOENT) continue;
-    if (errno != EISDIR && errno != EPERM && errno != EBUSY) throw_errno(fmt::format("removing '{}'", name));
+    if (errno != EISDIR && errno != EPERM && errno != EBUSY)
+      throw_errno(fmt::format("removing '{}'", name));
     struct stat info {};
-    if (::fstatat(at, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) throw_errno(fmt::format("stat '{}'", name));
+    if (::fstatat(at, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0)
+      throw_errno(fmt::format("stat '{}'", name));
     if (!S_ISDIR(info.st_mode)) {
       errno = EPERM;
       throw_errno(fmt::format("removing '{}'", name));
@@ -39,7 +41,8 @@ void remove_entries(Fd directory, dev_t device) {
     Fd child(::openat(at, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!child.is_open()) throw_errno(fmt::format("opening '{}'", name));
     remove_entries(std::move(child), device);
-    if (::unlinkat(at, entry->d_name, AT_REMOVEDIR) != 0) throw_errno(fmt::format("removing '{}'", name));
+    if (::unlinkat(at, entry->d_name, AT_REMOVEDIR) != 0)
+      throw_errno(fmt::format("removing '{}'", name));
   }
 }
 
@@ -47,7 +50,8 @@ std::string aside_name(const std::filesystem::path& path) {
   return path.string() + ".new-" + hex(random_bytes(6));
 }
 
-void write_aside_and_rename(const std::filesystem::path& path, std::string_view bytes, unsigned mode, bool durable) {
+void write_aside_and_rename(const std::filesystem::path& path, std::string_view bytes,
+                            unsigned mode, bool durable) {
   std::string aside = aside_name(path);
   try {
     Fd fd = open_file(aside, O_WRONLY | O_CREAT | O_EXCL, mode);
@@ -65,7 +69,8 @@ void write_aside_and_rename(const std::filesystem::path& path, std::string_view 
 
 std::string read_file(const std::filesystem::path& path) {
   Fd fd = open_file(path.string(), O_RDONLY);
-  return while_doing(fmt::format("reading '{}'", path.string()), [&] { return read_all(fd.get()); });
+  return while_doing(fmt::format("reading '{}'", path.string()),
+                     [&] { return read_all(fd.get()); });
 }
 
 std::optional<std::string> read_file_if_exists(const std::filesystem::path& path) {
@@ -74,7 +79,8 @@ std::optional<std::string> read_file_if_exists(const std::filesystem::path& path
     if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
     throw_errno("opening '" + path.string() + "'");
   }
-  return while_doing(fmt::format("reading '{}'", path.string()), [&] { return read_all(fd.get()); });
+  return while_doing(fmt::format("reading '{}'", path.string()),
+                     [&] { return read_all(fd.get()); });
 }
 
 void write_file(const std::filesystem::path& path, std::string_view bytes, unsigned mode) {
@@ -98,7 +104,8 @@ void sync_directory(const std::filesystem::path& directory) {
 void make_dirs(const std::filesystem::path& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
-  if (error) fail(Fault::unavailable, "making the directory '{}': {}", directory.string(), error.message());
+  if (error)
+    fail(Fault::unavailable, "making the directory '{}': {}", directory.string(), error.message());
 }
 
 void remove_tree(const std::filesystem::path& path) {
@@ -119,8 +126,10 @@ void remove_tree(const std::filesystem::path& path) {
 }
 
 TempDir::TempDir(const std::filesystem::path& parent) {
-  const char* tmp = std::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe): nobody sets it while we run
-  std::filesystem::path base = !parent.empty() ? parent : std::filesystem::path(tmp && *tmp ? tmp : "/tmp");
+  const char* tmp =
+      std::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe): nobody sets it while we run
+  std::filesystem::path base =
+      !parent.empty() ? parent : std::filesystem::path(tmp && *tmp ? tmp : "/tmp");
   std::string pattern = (base / "slipway-XXXXXX").string();
   if (!::mkdtemp(pattern.data())) throw_errno("making a directory in '" + base.string() + "'");
   path_ = pattern;
@@ -132,7 +141,8 @@ TempDir::~TempDir() {
   if (path_.empty()) return;
   try {
     remove_tree(path_);
-  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): what cannot be removed stays in /tmp
+  } catch (const std::
+               exception&) {  // NOLINT(bugprone-empty-catch): what cannot be removed stays in /tmp
   }
 }
 

@@ -16,7 +16,8 @@ std::optional<std::string> read_file_if_exists(const std::filesystem::path& path
 /// Creates or replaces, not atomic, not synced. `mode` is what a new file gets (less the umask).
 void write_file(const std::filesystem::path& path, std::string_view bytes, unsigned mode = 0644);
 /// Written aside, fsynced, renamed, directory fsynced: after it returns the file is the new one, before it the old one.
-void write_file_durably(const std::filesystem::path& path, std::string_view bytes, unsigned mode = 0644);
+void write_file_durably(const std::filesystem::path& path, std::string_view bytes,
+                        unsigned mode = 0644);
 /// Replaces `path` atomically but without waiting for the disk.
 void replace_file(const std::filesystem::path& path, std::string_view bytes, unsigned mode = 0644);
 /// fsync of a directory, so that names made in it are kept.

@@ -13,9 +13,11 @@
 
 namespace slipway::os {
 
-FileWatch::FileWatch(const std::filesystem::path& path) : inotify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+FileWatch::FileWatch(const std::filesystem::path& path)
+    : inotify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
   if (!inotify_.is_open()) throw_errno("inotify");
-  if (::inotify_add_watch(inotify_.get(), path.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE) < 0) {
+  if (::inotify_add_watch(inotify_.get(), path.c_str(),
+                          IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE) < 0) {
     throw_errno(fmt::format("watching '{}'", path.string()));
   }
 }

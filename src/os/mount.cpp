@@ -32,7 +32,8 @@ std::string unescaped(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '\\' && i + 3 < text.size()) {
-      out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+      out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                               (text[i + 3] - '0'));
       i += 3;
     } else {
       out += text[i];
@@ -60,7 +61,8 @@ void mount_overlay(const Overlay& overlay, const std::filesystem::path& target) 
   bool appends = true;
   for (const auto& lower : overlay.lower) {  // "lowerdir+" appends one layer (Linux 6.7)
     if (::fsconfig(fs.get(), FSCONFIG_SET_STRING, "lowerdir+", lower.c_str(), 0) != 0) {
-      if (errno != EINVAL && errno != ENOENT) throw_errno(fmt::format("overlay layer '{}'", lower.string()));
+      if (errno != EINVAL && errno != ENOENT)
+        throw_errno(fmt::format("overlay layer '{}'", lower.string()));
       appends = false;
       break;
     }
@@ -77,16 +79,18 @@ void mount_overlay(const Overlay& overlay, const std::filesystem::path& target) 
     fs_option(fs.get(), "workdir", appends ? overlay.work.string() : escaped(overlay.work));
   }
   if (overlay.no_sync && !overlay.upper.empty()) {
-    ::fsconfig(fs.get(), FSCONFIG_SET_FLAG, "volatile", nullptr, 0);  // Linux 5.10; before it, merely slower
+    ::fsconfig(fs.get(), FSCONFIG_SET_FLAG, "volatile", nullptr,
+               0);  // Linux 5.10; before it, merely slower
   }
   check(::fsconfig(fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0, "overlay", target);
   Fd mount(::fsmount(fs.get(), FSMOUNT_CLOEXEC, overlay.no_devices ? MOUNT_ATTR_NODEV : 0));
   check(mount.is_open(), "overlay", target);
-  check(::move_mount(mount.get(), "", AT_FDCWD, target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) == 0, "overlay", target);
+  check(::move_mount(mount.get(), "", AT_FDCWD, target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) == 0,
+        "overlay", target);
 }
 
-void bind_mount(const std::filesystem::path& source, const std::filesystem::path& target, bool read_only,
-                bool recursive) {
+void bind_mount(const std::filesystem::path& source, const std::filesystem::path& target,
+                bool read_only, bool recursive) {
   unsigned long flags = MS_BIND | (recursive ? static_cast<unsigned long>(MS_REC) : 0UL);
   check(::mount(source.c_str(), target.c_str(), nullptr, flags, nullptr) == 0,
         fmt::format("binding '{}'", source.string()), target);
@@ -100,7 +104,8 @@ void bind_mount(const std::filesystem::path& source, const std::filesystem::path
 }
 
 void mount_tmpfs(const std::filesystem::path& target, const std::string& options) {
-  check(::mount("tmpfs", target.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) == 0, "tmpfs", target);
+  check(::mount("tmpfs", target.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) == 0,
+        "tmpfs", target);
 }
 
 bool unmount(const std::filesystem::path& target) {
@@ -117,7 +122,8 @@ std::vector<std::filesystem::path> mounts_below(const std::filesystem::path& dir
     auto fields = split(line, ' ');
     if (fields.size() < 5) continue;
     std::string point = unescaped(fields[4]);
-    if (point == base || point.starts_with(base == "/" ? base : base + "/")) found.emplace_back(point);
+    if (point == base || point.starts_with(base == "/" ? base : base + "/"))
+      found.emplace_back(point);
   }
   std::reverse(found.begin(), found.end());  // later mounts lie deeper or on top
   return found;

@@ -11,15 +11,16 @@ struct Overlay {
   std::vector<std::filesystem::path> lower;  ///< top-most first; at least one; at most about 500
   std::filesystem::path upper;               ///< empty: read-only
   std::filesystem::path work;                ///< empty directory on the file system of `upper`
-  bool no_devices = false;  ///< device nodes in it cannot be opened
-  bool no_sync = false;     ///< fsync does nothing: for what need not survive a crash of the machine; `work` cannot be used again
+  bool no_devices = false;                   ///< device nodes in it cannot be opened
+  bool no_sync =
+      false;  ///< fsync does nothing: for what need not survive a crash of the machine; `work` cannot be used again
 };
 
 /// Mounts an overlay on the existing directory `target`. throws Error{unavailable, denied}
 void mount_overlay(const Overlay& overlay, const std::filesystem::path& target);
 /// Binds `source` (a file or a directory) on the existing `target`; read-only and recursive as asked.
-void bind_mount(const std::filesystem::path& source, const std::filesystem::path& target, bool read_only,
-                bool recursive = true);
+void bind_mount(const std::filesystem::path& source, const std::filesystem::path& target,
+                bool read_only, bool recursive = true);
 /// Mounts a tmpfs; `options` as in mount(8), such as "size=64m,mode=755".
 void mount_tmpfs(const std::filesystem::path& target, const std::string& options);
 /// Detaches what is mounted on `target` (lazily); false when nothing is mounted there.

@@ -12,18 +12,21 @@ using namespace slipway;
 using namespace slipway::os;
 
 TEST_CASE("a command's output and exit code come back") {
-  auto result = capture({.argv = {"sh", "-c", "cat; echo err >&2; exit 3"}}, {}, Deadline::in(std::chrono::seconds(10)), "in\n");
+  auto result = capture({.argv = {"sh", "-c", "cat; echo err >&2; exit 3"}}, {},
+                        Deadline::in(std::chrono::seconds(10)), "in\n");
   CHECK(result.out == "in\n");
   CHECK(result.err == "err\n");
   CHECK(result.exit == Exit{3, 0});
 }
 
 TEST_CASE("a process past its deadline is terminated, and killed after the grace") {
-  auto process = Process::spawn({.argv = {"sh", "-c", "trap '' TERM; echo up; while :; do read x < /dev/zero; done"}});
+  auto process = Process::spawn(
+      {.argv = {"sh", "-c", "trap '' TERM; echo up; while :; do read x < /dev/zero; done"}});
   std::string out;
-  CHECK_THROWS_AS(process.run({}, Deadline::in(std::chrono::milliseconds(50)), std::chrono::milliseconds(50),
-                              [&](std::string_view chunk) { out += chunk; }),
-                  Error);
+  CHECK_THROWS_AS(
+      process.run({}, Deadline::in(std::chrono::milliseconds(50)), std::chrono::milliseconds(50),
+                  [&](std::string_view chunk) { out += chunk; }),
+      Error);
 }
 
 TEST_CASE("stopping cancels a running process") {
@@ -37,7 +40,8 @@ TEST_CASE("stopping cancels a running process") {
 }
 
 TEST_CASE("a program that does not exist is named") {
-  CHECK_THROWS_WITH(Process::spawn({.argv = {"no-such-program-x"}}), "no program 'no-such-program-x' on this machine");
+  CHECK_THROWS_WITH(Process::spawn({.argv = {"no-such-program-x"}}),
+                    "no program 'no-such-program-x' on this machine");
 }
 
 TEST_CASE("the environment, directory and extra descriptors are the ones asked for") {
@@ -88,7 +92,8 @@ TEST_CASE("an overlay shows its layers and keeps writes in the upper directory")
   write_file(dir.path() / "b:,x/f", "b");
   write_file(dir.path() / "b:,x/g", "g");
   {
-    mount_overlay({{dir.path() / "a", dir.path() / "b:,x"}, dir.path() / "up", dir.path() / "work"}, dir.path() / "at");
+    mount_overlay({{dir.path() / "a", dir.path() / "b:,x"}, dir.path() / "up", dir.path() / "work"},
+                  dir.path() / "at");
     Mount mount(dir.path() / "at");
     CHECK(read_file(dir.path() / "at/f") == "a");
     CHECK(read_file(dir.path() / "at/g") == "g");

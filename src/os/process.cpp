@@ -58,13 +58,15 @@ void set_attributes(SpawnActions& actions, const Command& command) {
   posix_spawnattr_setsigmask(&actions.attributes, &none);
   posix_spawnattr_setsigdefault(&actions.attributes, &defaults);
   short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
-  flags = static_cast<short>(flags | (command.own_session ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP));
+  flags = static_cast<short>(flags |
+                             (command.own_session ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP));
   posix_spawnattr_setflags(&actions.attributes, flags);
   posix_spawnattr_setpgroup(&actions.attributes, 0);
 }
 
 // Sources are first lifted above every target, so that no dup2 overwrites a source that is still needed.
-std::vector<Fd> set_files(SpawnActions& actions, const Command& command, int out, int err, int null) {
+std::vector<Fd> set_files(SpawnActions& actions, const Command& command, int out, int err,
+                          int null) {
   std::vector<std::pair<int, int>> moves = {
       {command.stdin_fd >= 0 ? command.stdin_fd : null, 0}, {out, 1}, {err, 2}};
   moves.insert(moves.end(), command.inherit.begin(), command.inherit.end());
@@ -77,7 +79,8 @@ std::vector<Fd> set_files(SpawnActions& actions, const Command& command, int out
     lifted.emplace_back(copy);
     posix_spawn_file_actions_adddup2(&actions.files, copy, theirs);
   }
-  if (!command.cwd.empty()) posix_spawn_file_actions_addchdir_np(&actions.files, command.cwd.c_str());
+  if (!command.cwd.empty())
+    posix_spawn_file_actions_addchdir_np(&actions.files, command.cwd.c_str());
   return lifted;
 }
 
@@ -122,7 +125,8 @@ Process::~Process() {
   ::kill(pid_, SIGKILL);
   try {
     reap();
-  } catch (const Error&) {  // NOLINT(bugprone-empty-catch): it was reaped elsewhere, nothing is left to do
+  } catch (
+      const Error&) {  // NOLINT(bugprone-empty-catch): it was reaped elsewhere, nothing is left to do
   }
 }
 
@@ -141,8 +145,8 @@ Process Process::spawn(const Command& command) {
   auto argv = command.argv;
   auto env = environment_strings(command);
   pid_t pid = -1;
-  int error = ::posix_spawn(&pid, program->c_str(), &actions.files, &actions.attributes, pointers(argv).data(),
-                            pointers(env).data());
+  int error = ::posix_spawn(&pid, program->c_str(), &actions.files, &actions.attributes,
+                            pointers(argv).data(), pointers(env).data());
   if (error != 0) {
     errno = error;
     throw_errno(fmt::format("starting '{}'{}", command.argv[0],
@@ -174,7 +178,8 @@ Exit Process::reap() {
 
 std::optional<Exit> Process::poll_once(int wake, std::chrono::milliseconds span,
                                        const std::function<void(std::string_view)>& sink) {
-  std::array<pollfd, 3> fds = {{{pidfd_.get(), POLLIN, 0}, {wake, POLLIN, 0}, {output_.get(), POLLIN, 0}}};
+  std::array<pollfd, 3> fds = {
+      {{pidfd_.get(), POLLIN, 0}, {wake, POLLIN, 0}, {output_.get(), POLLIN, 0}}};
   if (!sink) fds[2].fd = -1;
   int timeout = static_cast<int>(std::min<std::chrono::milliseconds::rep>(span.count(), 3600'000));
   if (::poll(fds.data(), fds.size(), timeout) < 0 && errno != EINTR) throw_errno("poll");
@@ -237,7 +242,8 @@ pid_t Process::detach() {
   return pid_;
 }
 
-Captured capture(Command command, const std::stop_token& stop, Deadline deadline, std::string_view input) {
+Captured capture(Command command, const std::stop_token& stop, Deadline deadline,
+                 std::string_view input) {
   Captured result;
   Pipe err = make_pipe();
   Pipe in = make_pipe();
@@ -272,8 +278,10 @@ std::optional<std::string> find_program(std::string_view name) {
   if (name.find('/') != std::string_view::npos) {
     return is_program(std::string(name)) ? std::optional(std::string(name)) : std::nullopt;
   }
-  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nobody sets it while we run
-  std::string places = fmt::format("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", path ? path : "");
+  const char* path =
+      std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nobody sets it while we run
+  std::string places = fmt::format(
+      "{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", path ? path : "");
   for (const auto& place : split(places, ':')) {
     if (place.empty()) continue;
     auto candidate = fmt::format("{}/{}", place, name);
@@ -303,14 +311,17 @@ std::optional<unsigned long long> start_ticks(pid_t pid) {
   return ticks ? std::optional(static_cast<unsigned long long>(*ticks)) : std::nullopt;
 }
 
-bool wait_until_gone(pid_t pid, unsigned long long ticks, const std::stop_token& stop, Deadline deadline) {
+bool wait_until_gone(pid_t pid, unsigned long long ticks, const std::stop_token& stop,
+                     Deadline deadline) {
   Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd.is_open() || !is_alive(pid, ticks)) return true;
   StopEvent event(stop);
   while (!deadline.passed()) {
     if (stop.stop_requested()) throw Cancelled();
     std::array<pollfd, 2> fds = {{{pidfd.get(), POLLIN, 0}, {event.get(), POLLIN, 0}}};
-    if (::poll(fds.data(), fds.size(), static_cast<int>(deadline.left(std::chrono::hours(1)).count())) < 0 && errno != EINTR) {
+    if (::poll(fds.data(), fds.size(),
+               static_cast<int>(deadline.left(std::chrono::hours(1)).count())) < 0 &&
+        errno != EINTR) {
       throw_errno("poll");
     }
     if (fds[0].revents != 0) return true;

@@ -32,8 +32,9 @@ std::string to_string(Exit exit);
 /// What to start. argv[0] is looked up in PATH when it has no slash; never a shell.
 struct Command {
   std::vector<std::string> argv;
-  std::optional<std::map<std::string, std::string>> env;  ///< nothing: this process's own environment
-  std::string cwd;                                        ///< empty: this process's own
+  std::optional<std::map<std::string, std::string>>
+      env;             ///< nothing: this process's own environment
+  std::string cwd;     ///< empty: this process's own
   int stdin_fd = -1;   ///< borrowed; -1: /dev/null
   int stdout_fd = -1;  ///< borrowed; -1: to run()'s sink, or /dev/null with no sink
   int stderr_fd = -1;  ///< borrowed; -1: the same place as stdout
@@ -73,7 +74,8 @@ class Process final {
  private:
   Process(pid_t pid, Fd pidfd, Fd output);
   Exit reap();
-  std::optional<Exit> poll_once(int wake, std::chrono::milliseconds span, const std::function<void(std::string_view)>& sink);
+  std::optional<Exit> poll_once(int wake, std::chrono::milliseconds span,
+                                const std::function<void(std::string_view)>& sink);
 
   pid_t pid_ = -1;
   Fd pidfd_;
@@ -89,7 +91,8 @@ struct Captured {
 };
 
 /// Runs a command to its end and keeps both outputs; `input` goes to its stdin.
-Captured capture(Command command, const std::stop_token& stop, Deadline deadline, std::string_view input = {});
+Captured capture(Command command, const std::stop_token& stop, Deadline deadline,
+                 std::string_view input = {});
 
 /// The path of a program in PATH (or itself when it holds a slash and is executable).
 std::optional<std::string> find_program(std::string_view name);
@@ -97,7 +100,8 @@ std::optional<std::string> find_program(std::string_view name);
 std::map<std::string, std::string> environment();
 /// Waits until a process that need not be our child has ended (or is another one by now); false when the deadline passed first.
 ///   throws  Cancelled
-bool wait_until_gone(pid_t pid, unsigned long long start_ticks, const std::stop_token& stop, Deadline deadline);
+bool wait_until_gone(pid_t pid, unsigned long long start_ticks, const std::stop_token& stop,
+                     Deadline deadline);
 /// True while a process with this pid exists and its start time (clock ticks since boot) is the one given.
 bool is_alive(pid_t pid, unsigned long long start_ticks);
 /// Field 22 of /proc/PID/stat: tells a process from a later one with the same pid. Nothing when there is none.

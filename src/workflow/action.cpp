@@ -12,7 +12,8 @@ bool ActionContext::flag(std::string_view name, bool otherwise) const {
   if (value == "true" || value == "True" || value == "TRUE") return true;
   if (value == "false" || value == "False" || value == "FALSE") return false;
   fail(Fault::bad_input,
-       "Input does not meet YAML 1.2 \"Core Schema\" specification: {}\nSupport boolean input list: `true | True | TRUE | false "
+       "Input does not meet YAML 1.2 \"Core Schema\" specification: {}\nSupport boolean input "
+       "list: `true | True | TRUE | false "
        "| False | FALSE`",
        name);
 }

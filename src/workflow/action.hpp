@@ -19,7 +19,8 @@ namespace slipway::workflow {
 /// An input as an action declares it.
 struct ActionInput {
   std::string name;
-  std::optional<std::string> standard;  ///< its `default`, may hold `${{ }}`; nothing: absent when not given
+  std::optional<std::string>
+      standard;  ///< its `default`, may hold `${{ }}`; nothing: absent when not given
   bool required = false;
 };
 
@@ -94,7 +95,8 @@ class ActionContext {
   /// Appends Markdown to the job's summary.
   virtual void summary(std::string_view markdown) = 0;
   /// Runs a program inside the job with env() and the workspace as cwd unless told otherwise; output goes to the log.
-  virtual os::Exit run(const std::vector<std::string>& argv, const std::map<std::string, std::string>& more_env = {},
+  virtual os::Exit run(const std::vector<std::string>& argv,
+                       const std::map<std::string, std::string>& more_env = {},
                        const std::string& cwd = "") = 0;
   /// The same, keeping stdout and stderr together instead of logging them.
   virtual std::string capture(const std::vector<std::string>& argv, os::Exit& exit) = 0;

@@ -21,7 +21,9 @@ struct RemoteAction {
   std::string ref;
   [[nodiscard]] std::string name() const { return owner + "/" + repository; }
   /// "owner/repo" or "owner/repo/path".
-  [[nodiscard]] std::string full_name() const { return path.empty() ? name() : name() + "/" + path; }
+  [[nodiscard]] std::string full_name() const {
+    return path.empty() ? name() : name() + "/" + path;
+  }
 };
 struct LocalAction {
   std::string path;  ///< below the workspace
@@ -56,7 +58,8 @@ class DiskActionSource final : public ActionSource {
  public:
   /// `cache`   where fetched actions are kept, by commit
   /// `server`  "https://github.com"; empty: never fetch
-  DiskActionSource(std::vector<std::filesystem::path> directories, std::filesystem::path cache, std::string server, ActionLock& lock, Log& log);
+  DiskActionSource(std::vector<std::filesystem::path> directories, std::filesystem::path cache,
+                   std::string server, ActionLock& lock, Log& log);
   Found find(const RemoteAction& action, std::stop_token stop) override;
 
  private:
@@ -65,7 +68,8 @@ class DiskActionSource final : public ActionSource {
     std::string full_ref;
   };
   Found from_git(const RemoteAction& action, const std::string& url, const std::stop_token& stop);
-  Commit resolve(const RemoteAction& action, const std::string& url, const std::filesystem::path& kept, const std::stop_token& stop);
+  Commit resolve(const RemoteAction& action, const std::string& url,
+                 const std::filesystem::path& kept, const std::stop_token& stop);
 
   std::vector<std::filesystem::path> directories_;
   std::filesystem::path cache_;

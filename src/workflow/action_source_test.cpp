@@ -24,16 +24,19 @@ class Server {
     git({"tag", "-a", "v1", "-m", "first"});
   }
   std::string commit(const std::string& text) {
-    os::write_file(path() / "action.yml", "name: " + text + "\nruns: {using: node20, main: main.js}\n");
+    os::write_file(path() / "action.yml",
+                   "name: " + text + "\nruns: {using: node20, main: main.js}\n");
     os::make_dirs(path() / ".github/workflows");
     os::write_file(path() / ".github/workflows/call.yml",
-                   "on: {workflow_call: {inputs: {n: {type: number, required: true}}}}\njobs:\n  inner: {runs-on: x, steps: [{run: echo called}]}\n");
+                   "on: {workflow_call: {inputs: {n: {type: number, required: true}}}}\njobs:\n  "
+                   "inner: {runs-on: x, steps: [{run: echo called}]}\n");
     git({"add", "-A"});
     git({"commit", "-q", "-m", text});
     return git({"rev-parse", "HEAD"});
   }
   std::string git(std::vector<std::string> words) {
-    std::vector<std::string> argv = {"git", "-C", path().string(), "-c", "user.name=t", "-c", "user.email=t@example.org"};
+    std::vector<std::string> argv = {"git",         "-C", path().string(),           "-c",
+                                     "user.name=t", "-c", "user.email=t@example.org"};
     argv.insert(argv.end(), words.begin(), words.end());
     auto done = os::capture({.argv = argv}, {}, Deadline::in(std::chrono::seconds(30)));
     if (!done.exit.ok()) fail(Fault::failed, "git: {}", done.err);
@@ -42,7 +45,8 @@ class Server {
   [[nodiscard]] std::filesystem::path path() const { return directory.path() / "server/octo/tool"; }
   ActionSource::Found find(const std::string& ref, bool update = false) {
     ActionLock lock(directory.path() / "slipway.lock", update);
-    DiskActionSource source({directory.path() / "server"}, directory.path() / "cache", "", lock, log);
+    DiskActionSource source({directory.path() / "server"}, directory.path() / "cache", "", lock,
+                            log);
     return source.find({.owner = "octo", .repository = "tool", .path = {}, .ref = ref}, {});
   }
   os::TempDir directory;
@@ -72,7 +76,8 @@ TEST_CASE("a tag that moved is refused until it is recorded anew; a branch may m
   server.find("main");
   auto moved = server.commit("evil");
   server.git({"tag", "-f", "v1"});
-  CHECK_THROWS_WITH_AS(server.find("v1"), doctest::Contains("the tag octo/tool@v1 was moved"), Error);
+  CHECK_THROWS_WITH_AS(server.find("v1"), doctest::Contains("the tag octo/tool@v1 was moved"),
+                       Error);
   CHECK(server.find("main").sha == moved);
   CHECK(server.find("v1", true).sha == moved);
   CHECK(server.find("v1").sha == moved);
@@ -81,7 +86,8 @@ TEST_CASE("a tag that moved is refused until it is recorded anew; a branch may m
 TEST_CASE("a workflow of another repository is read, and the call is held against it") {
   Server server;
   ActionLock lock({}, false);
-  DiskActionSource source({server.directory.path() / "server"}, server.directory.path() / "cache", "", lock, server.log);
+  DiskActionSource source({server.directory.path() / "server"}, server.directory.path() / "cache",
+                          "", lock, server.log);
   Job job;
   job.id = "call";
   job.uses = "octo/tool/.github/workflows/call.yml@v1";

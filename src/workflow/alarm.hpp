@@ -14,7 +14,8 @@ class Alarm final {
   Alarm(Deadline deadline, std::function<void()> ring) : group_(std::stop_token()) {
     if (deadline.is_never()) return;
     group_.start([this, deadline, ring = std::move(ring)](std::stop_token stop) {
-      off_.wait(stop, deadline, [](bool off) { return off; }, [](bool) {});
+      off_.wait(
+          stop, deadline, [](bool off) { return off; }, [](bool) {});
       if (!stop.stop_requested() && deadline.passed()) ring();
     });
   }

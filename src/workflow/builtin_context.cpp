@@ -6,8 +6,13 @@
 
 namespace slipway::workflow {
 
-BuiltinContext::BuiltinContext(JobState& job, StepCall& call, const Variables& inputs, ActionState& state)
-    : job_(job), call_(call), inputs_(inputs), state_(state), env_(process_env(job, call)),
+BuiltinContext::BuiltinContext(JobState& job, StepCall& call, const Variables& inputs,
+                               ActionState& state)
+    : job_(job),
+      call_(call),
+      inputs_(inputs),
+      state_(state),
+      env_(process_env(job, call)),
       github_(call.contexts.values.at("github").to_json()) {}
 
 std::optional<std::string> BuiltinContext::input(std::string_view name) const {
@@ -28,8 +33,10 @@ std::optional<std::string> BuiltinContext::route(std::string_view host) const {
 
 std::string BuiltinContext::id_token(const std::string& audience) {
   if (!job_.grant || job_.grant->token.empty() || !job_.services.toolkit) {
-    fail(Fault::denied, "Credentials could not be loaded, please check your action inputs: the job has no OIDC token; it needs "
-                        "'permissions: id-token: write'");
+    fail(Fault::denied,
+         "Credentials could not be loaded, please check your action inputs: the job has no OIDC "
+         "token; it needs "
+         "'permissions: id-token: write'");
   }
   auto token = job_.services.toolkit->id_token(*job_.grant, audience);
   job_.masker.add(token);
@@ -42,8 +49,12 @@ void BuiltinContext::set_output(const std::string& name, const std::string& valu
 void BuiltinContext::set_env(const std::string& name, const std::string& value) {
   call_.output.effects().env.emplace_back(name, value);
 }
-void BuiltinContext::add_path(const std::string& directory) { call_.output.effects().path.push_back(directory); }
-void BuiltinContext::save_state(const std::string& name, const std::string& value) { state_.saved[name] = value; }
+void BuiltinContext::add_path(const std::string& directory) {
+  call_.output.effects().path.push_back(directory);
+}
+void BuiltinContext::save_state(const std::string& name, const std::string& value) {
+  state_.saved[name] = value;
+}
 void BuiltinContext::mask(const std::string& value) { job_.masker.add(value); }
 void BuiltinContext::log(std::string_view text) { call_.output.say(text); }
 void BuiltinContext::group(std::string_view title) { call_.output.group(title); }
@@ -59,30 +70,35 @@ void BuiltinContext::error(const std::string& message, const AnnotationPlace& pl
 }
 void BuiltinContext::summary(std::string_view markdown) { call_.output.summarise(markdown); }
 
-os::Exit BuiltinContext::run(const std::vector<std::string>& argv, const std::map<std::string, std::string>& more_env,
+os::Exit BuiltinContext::run(const std::vector<std::string>& argv,
+                             const std::map<std::string, std::string>& more_env,
                              const std::string& cwd) {
   auto env = env_;
   for (const auto& [name, value] : more_env) env[name] = value;
   call_.output.say("[command]" + join(argv, " "));
   std::string partial;
-  auto exit = job_.machine->exec({.argv = argv, .env = std::move(env), .cwd = cwd.empty() ? job_.machine->paths().workspace : cwd,
-                                  .ladder = job_.ladder},
-                                 [&](std::string_view bytes) {
-                                   partial += bytes;
-                                   auto end = partial.rfind('\n');
-                                   if (end == std::string::npos) return;
-                                   call_.output.say(std::string_view(partial).substr(0, end + 1));
-                                   partial.erase(0, end + 1);
-                                 },
-                                 call_.stop);
+  auto exit = job_.machine->exec(
+      {.argv = argv,
+       .env = std::move(env),
+       .cwd = cwd.empty() ? job_.machine->paths().workspace : cwd,
+       .ladder = job_.ladder},
+      [&](std::string_view bytes) {
+        partial += bytes;
+        auto end = partial.rfind('\n');
+        if (end == std::string::npos) return;
+        call_.output.say(std::string_view(partial).substr(0, end + 1));
+        partial.erase(0, end + 1);
+      },
+      call_.stop);
   call_.output.say(partial);
   return exit;
 }
 
 std::string BuiltinContext::capture(const std::vector<std::string>& argv, os::Exit& exit) {
   std::string text;
-  exit = job_.machine->exec({.argv = argv, .env = env_, .cwd = job_.machine->paths().workspace, .ladder = job_.ladder},
-                            [&](std::string_view bytes) { text += bytes; }, call_.stop);
+  exit = job_.machine->exec(
+      {.argv = argv, .env = env_, .cwd = job_.machine->paths().workspace, .ladder = job_.ladder},
+      [&](std::string_view bytes) { text += bytes; }, call_.stop);
   return text;
 }
 

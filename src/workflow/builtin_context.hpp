@@ -15,10 +15,14 @@ class BuiltinContext final : public ActionContext {
   [[nodiscard]] std::string environment() const override { return job_.environment; }
   [[nodiscard]] std::optional<std::string> state(const std::string& name) const override;
   [[nodiscard]] JobMachine& machine() override { return *job_.machine; }
-  [[nodiscard]] const std::filesystem::path& source_repository() const override { return job_.services.source; }
+  [[nodiscard]] const std::filesystem::path& source_repository() const override {
+    return job_.services.source;
+  }
   [[nodiscard]] bool is_dirty_run() const override { return job_.order.dirty; }
   [[nodiscard]] std::optional<std::string> route(std::string_view host) const override;
-  [[nodiscard]] const std::filesystem::path& ca_bundle() const override { return job_.services.ca_bundle; }
+  [[nodiscard]] const std::filesystem::path& ca_bundle() const override {
+    return job_.services.ca_bundle;
+  }
   std::string id_token(const std::string& audience) override;
   [[nodiscard]] std::stop_token stop() const override { return call_.stop; }
 
@@ -34,8 +38,8 @@ class BuiltinContext final : public ActionContext {
   void warning(const std::string& message, const AnnotationPlace& place) override;
   void error(const std::string& message, const AnnotationPlace& place) override;
   void summary(std::string_view markdown) override;
-  os::Exit run(const std::vector<std::string>& argv, const std::map<std::string, std::string>& more_env,
-               const std::string& cwd) override;
+  os::Exit run(const std::vector<std::string>& argv,
+               const std::map<std::string, std::string>& more_env, const std::string& cwd) override;
   std::string capture(const std::vector<std::string>& argv, os::Exit& exit) override;
 
  private:

@@ -15,9 +15,12 @@ void check_inputs(const Job& job, const Trigger& call, Findings& findings) {
   for (const auto& input : call.inputs) {
     const auto& value = job.inputs[input.name];
     if (!value.is_absent()) {
-      if (!has_type(value, input.type)) findings.add(value.place, fmt::format("Unexpected value '{}'", value.text));
+      if (!has_type(value, input.type))
+        findings.add(value.place, fmt::format("Unexpected value '{}'", value.text));
     } else if (input.required) {
-      findings.add(job.uses_place, fmt::format("Input {} is required, but not provided while calling.", input.name));
+      findings.add(
+          job.uses_place,
+          fmt::format("Input {} is required, but not provided while calling.", input.name));
     }
   }
   for (const auto& entry : job.inputs.entries) {
@@ -27,7 +30,8 @@ void check_inputs(const Job& job, const Trigger& call, Findings& findings) {
     }
     if (!is_declared) {
       findings.add(entry.value.place,
-                   fmt::format("Invalid input, {} is not defined in the referenced workflow.", entry.key.text));
+                   fmt::format("Invalid input, {} is not defined in the referenced workflow.",
+                               entry.key.text));
     }
   }
 }
@@ -36,7 +40,9 @@ void check_secrets(const Job& job, const Trigger& call, Findings& findings) {
   if (job.secrets.inherit) return;
   for (const auto& secret : call.secrets) {
     if (secret.required && job.secrets.map[secret.name].is_absent()) {
-      findings.add(job.uses_place, fmt::format("Secret {} is required, but not provided while calling.", secret.name));
+      findings.add(
+          job.uses_place,
+          fmt::format("Secret {} is required, but not provided while calling.", secret.name));
     }
   }
   for (const auto& entry : job.secrets.map.entries) {
@@ -46,7 +52,8 @@ void check_secrets(const Job& job, const Trigger& call, Findings& findings) {
     }
     if (!is_declared) {
       findings.add(entry.value.place,
-                   fmt::format("Invalid secret, {} is not defined in the referenced workflow.", entry.key.text));
+                   fmt::format("Invalid secret, {} is not defined in the referenced workflow.",
+                               entry.key.text));
     }
   }
 }
@@ -68,21 +75,24 @@ std::string violation(const Permissions& requested, const Permissions& allowed, 
     gets.push_back(fmt::format("{}: {}", scope, name_of(have)));
   }
   if (wants.empty()) return "";
-  return fmt::format("is requesting '{}', but is only allowed '{}'.", join(wants, ", "), join(gets, ", "));
+  return fmt::format("is requesting '{}', but is only allowed '{}'.", join(wants, ", "),
+                     join(gets, ", "));
 }
 
 void check_permissions(const Job& job, const Workflow& callee, bool limited, Findings& findings) {
   auto start = fmt::format("Error calling workflow '{}'.", job.uses);
   if (callee.permissions.given) {
     auto wrong = violation(callee.permissions, job.permissions, limited);
-    if (!wrong.empty()) findings.add(job.place, fmt::format("{} The workflow '{}' {}", start, job.uses, wrong));
+    if (!wrong.empty())
+      findings.add(job.place, fmt::format("{} The workflow '{}' {}", start, job.uses, wrong));
   }
   for (const auto& inner : callee.jobs) {
     bool is_own = inner.permissions.given && inner.permissions.place != callee.permissions.place;
     if (!is_own) continue;
     auto wrong = violation(inner.permissions, job.permissions, limited);
     auto name = inner.name.is_string() && !inner.name.text.empty() ? inner.name.text : inner.id;
-    if (!wrong.empty()) findings.add(job.place, fmt::format("{} The nested job '{}' {}", start, name, wrong));
+    if (!wrong.empty())
+      findings.add(job.place, fmt::format("{} The nested job '{}' {}", start, name, wrong));
   }
 }
 
@@ -90,9 +100,10 @@ void check_permissions(const Job& job, const Workflow& callee, bool limited, Fin
 
 const std::vector<std::string>& permission_scopes() {
   static const std::vector<std::string> scopes = {
-      "actions",  "artifact-metadata", "attestations",  "checks",              "contents", "deployments",
-      "discussions", "issues",         "packages",      "pages",               "pull-requests",
-      "repository-projects", "statuses", "security-events", "id-token",        "models",   "vulnerability-alerts"};
+      "actions",       "artifact-metadata",   "attestations", "checks",          "contents",
+      "deployments",   "discussions",         "issues",       "packages",        "pages",
+      "pull-requests", "repository-projects", "statuses",     "security-events", "id-token",
+      "models",        "vulnerability-alerts"};
   return scopes;
 }
 

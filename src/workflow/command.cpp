@@ -11,24 +11,30 @@ struct Escape {
   std::string_view meant;
 };
 // Per cent last, so that "%250A" means "%0A".
-constexpr Escape kV1Escapes[] = {{"%3B", ";"}, {"%0D", "\r"}, {"%0A", "\n"}, {"%5D", "]"}, {"%25", "%"}};
+constexpr Escape kV1Escapes[] = {
+    {"%3B", ";"}, {"%0D", "\r"}, {"%0A", "\n"}, {"%5D", "]"}, {"%25", "%"}};
 constexpr Escape kDataEscapes[] = {{"%0D", "\r"}, {"%0A", "\n"}, {"%25", "%"}};
-constexpr Escape kPropertyEscapes[] = {{"%0D", "\r"}, {"%0A", "\n"}, {"%3A", ":"}, {"%2C", ","}, {"%25", "%"}};
+constexpr Escape kPropertyEscapes[] = {
+    {"%0D", "\r"}, {"%0A", "\n"}, {"%3A", ":"}, {"%2C", ","}, {"%25", "%"}};
 
 std::string unescape(std::string_view text, std::span<const Escape> escapes) {
   std::string out(text);
   if (out.find('%') == std::string::npos) return out;
-  for (const auto& escape : escapes) out = replace_all(std::move(out), escape.written, escape.meant);
+  for (const auto& escape : escapes)
+    out = replace_all(std::move(out), escape.written, escape.meant);
   return out;
 }
 
-void read_properties(std::string_view text, char separator, std::span<const Escape> escapes, LogCommand& command) {
+void read_properties(std::string_view text, char separator, std::span<const Escape> escapes,
+                     LogCommand& command) {
   for (const auto& part : split(text, separator)) {
     // "=k=v" and "k=" have no key and no value for GitHub, whose split drops empty parts.
     std::string_view rest = part;
     auto equals = rest.find('=');
     if (equals == 0) {
-      rest.remove_prefix(rest.find_first_not_of('=') == std::string_view::npos ? rest.size() : rest.find_first_not_of('='));
+      rest.remove_prefix(rest.find_first_not_of('=') == std::string_view::npos
+                             ? rest.size()
+                             : rest.find_first_not_of('='));
       equals = rest.find('=');
     }
     if (equals == std::string_view::npos) continue;
@@ -39,7 +45,8 @@ void read_properties(std::string_view text, char separator, std::span<const Esca
   }
 }
 
-bool read_name(std::string_view head, const CommandNames& known, LogCommand& command, std::string_view& properties) {
+bool read_name(std::string_view head, const CommandNames& known, LogCommand& command,
+               std::string_view& properties) {
   auto space = head.find(' ');
   auto name = head.substr(0, space);
   if (name.empty() || known.find(name) == known.end()) return false;
@@ -90,10 +97,11 @@ std::string LogCommand::property(std::string_view wanted) const {
 }
 
 const CommandNames& registered_commands() {
-  static const CommandNames kNames{"add-mask", "add-matcher", "add-path",      "debug",          "echo",
-                                   "endgroup", "error",       "group",         "notice",         "remove-matcher",
-                                   "save-state", "set-env",   "set-output",    "stop-commands",  "warning",
-                                   "internal-set-repo-path"};
+  static const CommandNames kNames{
+      "add-mask",   "add-matcher",    "add-path",   "debug",
+      "echo",       "endgroup",       "error",      "group",
+      "notice",     "remove-matcher", "save-state", "set-env",
+      "set-output", "stop-commands",  "warning",    "internal-set-repo-path"};
   return kNames;
 }
 

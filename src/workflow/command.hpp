@@ -16,9 +16,10 @@ struct CaselessLess {
 
 /// One workflow command found in a line of output.
 struct LogCommand {
-  std::string name;                                        ///< as written
-  std::map<std::string, std::string, CaselessLess> properties;  ///< unescaped; empty ones are not there
-  std::string data;                                        ///< unescaped
+  std::string name;  ///< as written
+  std::map<std::string, std::string, CaselessLess>
+      properties;    ///< unescaped; empty ones are not there
+  std::string data;  ///< unescaped
   [[nodiscard]] std::string property(std::string_view name) const;
 };
 

@@ -33,7 +33,8 @@ class Group final {
     auto lock = os::FileLock::take(directory_ / "lock");
     auto text = os::read_file_if_exists(directory_ / "state.json");
     Json state = text ? formats::parse_json(*text, "state.json") : Json::object();
-    if (const auto* running = state.find("running"); running && !is_alive(*running)) state.erase("running");
+    if (const auto* running = state.find("running"); running && !is_alive(*running))
+      state.erase("running");
     auto pending = Json::array();
     for (const auto& one : state.get_array("pending")) {
       if (is_alive(one)) pending.push_back(one);
@@ -63,7 +64,8 @@ class HeldPlace final : public GroupPlace {
     watch_.start([this, on_cancel = std::move(on_cancel)](const std::stop_token& stop) {
       bool asked = false;
       while (!asked && !stop.stop_requested()) {
-        never_.wait(stop, Deadline::in(kLookAgain), [](bool) { return false; }, [](bool) {});
+        never_.wait(
+            stop, Deadline::in(kLookAgain), [](bool) { return false; }, [](bool) {});
         group_.with([&](Json& state) {
           asked = state.get_string("cancel") == id_;
           return false;
@@ -97,7 +99,8 @@ enum class Turn { mine, waiting, replaced };
 
 }  // namespace
 
-std::unique_ptr<GroupPlace> enter_group(const std::filesystem::path& directory, const GroupRequest& request,
+std::unique_ptr<GroupPlace> enter_group(const std::filesystem::path& directory,
+                                        const GroupRequest& request,
                                         const std::function<void(const std::string&)>& on_wait,
                                         std::function<void()> on_cancel, std::stop_token stop) {
   Group group(directory, request.group);
@@ -125,10 +128,12 @@ std::unique_ptr<GroupPlace> enter_group(const std::filesystem::path& directory, 
   if (turn == Turn::waiting && on_wait) on_wait(runs_now);
   Guarded<bool> never;
   while (turn == Turn::waiting) {
-    never.wait(stop, Deadline::in(kLookAgain), [](bool) { return false; }, [](bool) {});
+    never.wait(
+        stop, Deadline::in(kLookAgain), [](bool) { return false; }, [](bool) {});
     group.with([&](Json& state) {
       auto& pending = state["pending"].as_array();
-      auto own = std::find_if(pending.begin(), pending.end(), [&](const Json& one) { return one.get_string("id") == id; });
+      auto own = std::find_if(pending.begin(), pending.end(),
+                              [&](const Json& one) { return one.get_string("id") == id; });
       bool is_pending = own != pending.end();
       if (stop.stop_requested()) {
         if (is_pending) pending.erase(own);

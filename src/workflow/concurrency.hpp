@@ -21,8 +21,9 @@ class GroupPlace {
 struct GroupRequest {
   std::string group;                ///< compared ignoring case
   bool cancel_in_progress = false;  ///< who runs now is asked to stop
-  bool queues = false;              ///< `queue: max`: those that wait stay; else the newest takes the place of all others
-  std::string who;                  ///< for people: "run 12, job deploy"
+  bool queues =
+      false;  ///< `queue: max`: those that wait stay; else the newest takes the place of all others
+  std::string who;  ///< for people: "run 12, job deploy"
 };
 
 /// Waits for its turn in a group that all processes on `directory` share: one runs, one waits; a newer one takes the place of who waits,
@@ -32,7 +33,8 @@ struct GroupRequest {
 ///   returns    nothing when a newer one took its place
 ///   throws     Cancelled
 ///   source     docs.github.com, "Control the concurrency of workflows and jobs"; facts d.23
-std::unique_ptr<GroupPlace> enter_group(const std::filesystem::path& directory, const GroupRequest& request,
+std::unique_ptr<GroupPlace> enter_group(const std::filesystem::path& directory,
+                                        const GroupRequest& request,
                                         const std::function<void(const std::string&)>& on_wait,
                                         std::function<void()> on_cancel, std::stop_token stop);
 

@@ -14,7 +14,8 @@ std::pair<int, int> port_range(std::string_view text, std::string_view whole) {
   auto dash = text.find('-');
   auto first = to_integer(text.substr(0, dash));
   auto last = dash == std::string_view::npos ? first : to_integer(text.substr(dash + 1));
-  if (!first || !last || *first < 1 || *last > 65535 || *last < *first) fail(Fault::bad_input, "'{}' is no port mapping", whole);
+  if (!first || !last || *first < 1 || *last > 65535 || *last < *first)
+    fail(Fault::bad_input, "'{}' is no port mapping", whole);
   return {static_cast<int>(*first), static_cast<int>(*last)};
 }
 
@@ -40,14 +41,22 @@ void set_env(ContainerOptions& options, const std::string& value) {
 
 constexpr KnownOption kWithValue[] = {
     {"--health-cmd", [](ContainerOptions& o, const std::string& v) { o.health.command = v; }},
-    {"--health-interval", [](ContainerOptions& o, const std::string& v) { o.health.interval = parse_docker_duration(v); }},
-    {"--health-timeout", [](ContainerOptions& o, const std::string& v) { o.health.timeout = parse_docker_duration(v); }},
-    {"--health-start-period", [](ContainerOptions& o, const std::string& v) { o.health.start_period = parse_docker_duration(v); }},
+    {"--health-interval",
+     [](ContainerOptions& o, const std::string& v) {
+       o.health.interval = parse_docker_duration(v);
+     }},
+    {"--health-timeout", [](ContainerOptions& o,
+                            const std::string& v) { o.health.timeout = parse_docker_duration(v); }},
+    {"--health-start-period",
+     [](ContainerOptions& o, const std::string& v) {
+       o.health.start_period = parse_docker_duration(v);
+     }},
     {"--health-start-interval", nullptr},
     {"--health-retries",
      [](ContainerOptions& o, const std::string& v) {
        auto count = to_integer(v);
-       if (!count || *count < 0 || *count > 100000) fail(Fault::bad_input, "--health-retries: '{}' is no number", v);
+       if (!count || *count < 0 || *count > 100000)
+         fail(Fault::bad_input, "--health-retries: '{}' is no number", v);
        o.health.retries = static_cast<int>(*count);
      }},
     {"--env", set_env},
@@ -56,21 +65,24 @@ constexpr KnownOption kWithValue[] = {
     {"-p", [](ContainerOptions& o, const std::string& v) { o.ports.push_back(v); }},
     {"--volume", [](ContainerOptions& o, const std::string& v) { o.volumes.push_back(v); }},
     {"-v", [](ContainerOptions& o, const std::string& v) { o.volumes.push_back(v); }},
-    {"--tmpfs", [](ContainerOptions& o, const std::string& v) { o.tmpfs.push_back(v.substr(0, v.find(':'))); }},
+    {"--tmpfs", [](ContainerOptions& o,
+                   const std::string& v) { o.tmpfs.push_back(v.substr(0, v.find(':'))); }},
     {"--hostname", [](ContainerOptions& o, const std::string& v) { o.hostname = v; }},
     {"-h", [](ContainerOptions& o, const std::string& v) { o.hostname = v; }},
     {"--user", [](ContainerOptions& o, const std::string& v) { o.user = v; }},
     {"-u", [](ContainerOptions& o, const std::string& v) { o.user = v; }},
     {"--workdir", [](ContainerOptions& o, const std::string& v) { o.workdir = v; }},
     {"-w", [](ContainerOptions& o, const std::string& v) { o.workdir = v; }},
-    {"--memory", [](ContainerOptions& o, const std::string& v) { o.memory_bytes = parse_bytes(v); }},
+    {"--memory",
+     [](ContainerOptions& o, const std::string& v) { o.memory_bytes = parse_bytes(v); }},
     {"-m", [](ContainerOptions& o, const std::string& v) { o.memory_bytes = parse_bytes(v); }},
     {"--shm-size", [](ContainerOptions& o, const std::string& v) { o.shm_bytes = parse_bytes(v); }},
     {"--cpus",
      [](ContainerOptions& o, const std::string& v) {
        std::string_view rest = v;
        auto number = take_number(rest);
-       if (!number || !rest.empty() || *number <= 0) fail(Fault::bad_input, "--cpus: '{}' is no number", v);
+       if (!number || !rest.empty() || *number <= 0)
+         fail(Fault::bad_input, "--cpus: '{}' is no number", v);
        o.cpu_thousandths = static_cast<std::uint64_t>(*number * 1000);
      }},
     {"--name", nullptr},
@@ -117,7 +129,9 @@ std::vector<PortMapping> parse_ports(std::string_view text) {
   auto parts = split(text, ':');
   if (parts.size() > 3) fail(Fault::bad_input, "'{}' is no port mapping", whole);
   auto container = port_range(parts.back(), whole);
-  auto job = parts.size() == 1 || parts[parts.size() - 2].empty() ? std::pair{0, 0} : port_range(parts[parts.size() - 2], whole);
+  auto job = parts.size() == 1 || parts[parts.size() - 2].empty()
+                 ? std::pair{0, 0}
+                 : port_range(parts[parts.size() - 2], whole);
   if (job.first != 0 && job.second - job.first != container.second - container.first) {
     fail(Fault::bad_input, "'{}': the ranges of ports differ in length", whole);
   }
@@ -133,8 +147,10 @@ std::vector<PortMapping> parse_ports(std::string_view text) {
 VolumeMapping parse_volume(std::string_view text) {
   auto parts = split(text, ':');
   if (parts.size() == 1) return {.source = {}, .target = parts[0], .read_only = false};
-  if (parts.size() > 3 || parts[1].empty() || !parts[1].starts_with('/')) fail(Fault::bad_input, "'{}' is no volume", text);
-  bool read_only = parts.size() == 3 && (parts[2] == "ro" || parts[2].starts_with("ro,") || parts[2].ends_with(",ro"));
+  if (parts.size() > 3 || parts[1].empty() || !parts[1].starts_with('/'))
+    fail(Fault::bad_input, "'{}' is no volume", text);
+  bool read_only = parts.size() == 3 &&
+                   (parts[2] == "ro" || parts[2].starts_with("ro,") || parts[2].ends_with(",ro"));
   return {.source = parts[0], .target = parts[1], .read_only = read_only};
 }
 
@@ -143,8 +159,13 @@ std::uint64_t parse_bytes(std::string_view text) {
   auto number = take_number(rest);
   auto unit = to_lower(rest);
   if (unit.ends_with('b') && unit.size() > 1) unit.pop_back();
-  double factor = unit.empty() || unit == "b" ? 1 : unit == "k" ? 1024.0 : unit == "m" ? 1048576.0 : unit == "g" ? 1073741824.0 : 0;
-  if (!number || factor == 0 || *number * factor > 1e15) fail(Fault::bad_input, "'{}' is no size; write 512m or 1g", text);
+  double factor = unit.empty() || unit == "b" ? 1
+                  : unit == "k"               ? 1024.0
+                  : unit == "m"               ? 1048576.0
+                  : unit == "g"               ? 1073741824.0
+                                              : 0;
+  if (!number || factor == 0 || *number * factor > 1e15)
+    fail(Fault::bad_input, "'{}' is no size; write 512m or 1g", text);
   return static_cast<std::uint64_t>(*number * factor);
 }
 
@@ -156,8 +177,15 @@ std::chrono::milliseconds parse_docker_duration(std::string_view text) {
     auto number = take_number(rest);
     auto end = rest.find_first_of("0123456789.");
     auto unit = rest.substr(0, end);
-    double factor = unit == "ns" ? 1e-6 : unit == "us" ? 1e-3 : unit == "ms" ? 1 : unit == "s" ? 1e3 : unit == "m" ? 6e4 : unit == "h" ? 3.6e6 : 0;
-    if (!number || factor == 0) fail(Fault::bad_input, "'{}' is no duration; write 2s or 1m30s", text);
+    double factor = unit == "ns"   ? 1e-6
+                    : unit == "us" ? 1e-3
+                    : unit == "ms" ? 1
+                    : unit == "s"  ? 1e3
+                    : unit == "m"  ? 6e4
+                    : unit == "h"  ? 3.6e6
+                                   : 0;
+    if (!number || factor == 0)
+      fail(Fault::bad_input, "'{}' is no duration; write 2s or 1m30s", text);
     total += *number * factor;
     rest.remove_prefix(unit.size());
     any = true;
@@ -182,7 +210,8 @@ ContainerOptions parse_container_options(std::string_view text) {
     }
     const auto* option = find_option(kWithValue, name);
     if (!option) fail(Fault::unsupported, "options: '{}' is not supported yet", name);
-    if (equals == std::string::npos && i + 1 == words.size()) fail(Fault::bad_input, "options: '{}' has no value", name);
+    if (equals == std::string::npos && i + 1 == words.size())
+      fail(Fault::bad_input, "options: '{}' has no value", name);
     auto value = equals == std::string::npos ? words[++i] : word.substr(equals + 1);
     if (option->set) option->set(options, value);
   }

@@ -20,13 +20,17 @@ class Recorder final : public EventSink {
   void on(const RunEvent& event) override {
     events.push_back(event);
     if (event.kind == EventKind::output) log += event.text;
-    if (event.kind == EventKind::annotation) log += fmt::format("##[{}]{}\n", name_of(event.severity), event.text);
+    if (event.kind == EventKind::annotation)
+      log += fmt::format("##[{}]{}\n", name_of(event.severity), event.text);
     if (on_output && event.kind == EventKind::output) on_output(event.text);
   }
-  [[nodiscard]] bool says(std::string_view text) const { return log.find(text) != std::string::npos; }
+  [[nodiscard]] bool says(std::string_view text) const {
+    return log.find(text) != std::string::npos;
+  }
   [[nodiscard]] std::string conclusion_of_step(std::string_view name) const {
     for (const auto& event : events) {
-      if (event.kind == EventKind::step_finished && event.step_name == name) return event.conclusion;
+      if (event.kind == EventKind::step_finished && event.step_name == name)
+        return event.conclusion;
     }
     return "";
   }
@@ -38,7 +42,8 @@ class Recorder final : public EventSink {
 class Greeting final : public Action {
  public:
   std::vector<ActionInput> inputs() const override {
-    return {{.name = "who", .standard = "${{ github.repository_owner }}"}, {.name = "loud", .standard = "false"}};
+    return {{.name = "who", .standard = "${{ github.repository_owner }}"},
+            {.name = "loud", .standard = "false"}};
   }
   void run(ActionContext& context) override {
     context.save_state("who", context.text("who"));
@@ -48,12 +53,16 @@ class Greeting final : public Action {
     if (context.flag("loud", false)) fail(Fault::failed, "too loud");
   }
   bool has_post() const override { return true; }
-  void post(ActionContext& context) override { context.log("goodbye " + context.state("who").value_or("?")); }
+  void post(ActionContext& context) override {
+    context.log("goodbye " + context.state("who").value_or("?"));
+  }
 };
 
 class Catalog final : public ActionCatalog {
  public:
-  Action* find(std::string_view name, std::string_view) override { return name == "test/greeting" ? &greeting_ : nullptr; }
+  Action* find(std::string_view name, std::string_view) override {
+    return name == "test/greeting" ? &greeting_ : nullptr;
+  }
 
  private:
   Greeting greeting_;
@@ -74,9 +83,16 @@ class Bench {
     planned_.workflow = workflow_;
     planned_.starts = true;
     for (const auto& job : workflow_->jobs) planned_.jobs.push_back({.job = &job});
-    RunServices services{.machines = machines_, .builtins = catalog_, .actions = actions_, .source = directory.path(),
-                         .directory = directory.path() / "run", .groups = directory.path() / "groups", .hurry = hurry, .log = log_};
-    RunOrder order{.workflow = planned_, .event = event, .facts = {}, .settings = settings, .selectors = {}};
+    RunServices services{.machines = machines_,
+                         .builtins = catalog_,
+                         .actions = actions_,
+                         .source = directory.path(),
+                         .directory = directory.path() / "run",
+                         .groups = directory.path() / "groups",
+                         .hurry = hurry,
+                         .log = log_};
+    RunOrder order{
+        .workflow = planned_, .event = event, .facts = {}, .settings = settings, .selectors = {}};
     order.facts.token = "token-for-tests";
     order.kept = kept;
     return workflow::run(order, services, recorder, std::move(stop));
@@ -93,7 +109,8 @@ class Bench {
   Catalog catalog_;
   NoLog log_;
   ActionLock lock_{{}, false};
-  DiskActionSource actions_{{directory.path() / "actions"}, directory.path() / "cache", "", lock_, log_};
+  DiskActionSource actions_{
+      {directory.path() / "actions"}, directory.path() / "cache", "", lock_, log_};
   PlannedWorkflow planned_;
   std::shared_ptr<const Workflow> workflow_;
 };
@@ -135,7 +152,8 @@ jobs:
 )");
   CHECK(result.conclusion == Conclusion::success);
   CHECK(bench.recorder.says("now []"));
-  CHECK(bench.recorder.says("tool-ran\nfrom-workflow from-job from-file from-file 42 refs/heads/main octo/app\n"));
+  CHECK(bench.recorder.says(
+      "tool-ran\nfrom-workflow from-job from-file from-file 42 refs/heads/main octo/app\n"));
   CHECK(bench.recorder.says("got 42 success []"));
 }
 
@@ -234,7 +252,9 @@ jobs:
   CHECK(bench.recorder.log.find("goodbye octo", first) != std::string::npos);
 }
 
-TEST_CASE("local composite and node actions see their inputs, keep state and run their posts last in first out") {
+TEST_CASE(
+    "local composite and node actions see their inputs, keep state and run their posts last in "
+    "first out") {
   Bench bench;
   auto action = bench.directory.path() / "actions/octo/node@v2";
   os::make_dirs(action);
@@ -284,11 +304,13 @@ jobs:
   CHECK(bench.recorder.log.find("post composed", first) != std::string::npos);
 }
 
-TEST_CASE("cancelling: the running step gets a signal, always() steps still run, the run is cancelled") {
+TEST_CASE(
+    "cancelling: the running step gets a signal, always() steps still run, the run is cancelled") {
   Bench bench;
   std::stop_source stop;
   bench.recorder.on_output = [&](const std::string& text) {
-    if (text.find("ready\n") != std::string::npos && text.find("shell:") == std::string::npos) stop.request_stop();
+    if (text.find("ready\n") != std::string::npos && text.find("shell:") == std::string::npos)
+      stop.request_stop();
   };
   auto result = bench.run(R"(
 on: push
@@ -299,7 +321,8 @@ jobs:
       - {name: long, run: "trap 'echo interrupted; exit 1' INT; echo ready; sleep 30 & wait $!"}
       - {name: next, run: echo never-runs}
       - {name: last, if: always(), run: "echo cleanup ${{ job.status }}"}
-)", stop.get_token());
+)",
+                          stop.get_token());
   INFO(bench.recorder.log);
   CHECK(result.conclusion == Conclusion::cancelled);
   CHECK(bench.recorder.says("\ninterrupted\n"));
@@ -308,7 +331,9 @@ jobs:
   CHECK(bench.recorder.says("\ncleanup cancelled\n"));
 }
 
-TEST_CASE("workflow commands: unknown ones are text, stopped ones are not obeyed, set-env fails the step") {
+TEST_CASE(
+    "workflow commands: unknown ones are text, stopped ones are not obeyed, set-env fails the "
+    "step") {
   Bench bench;
   auto result = bench.run(R"(
 on: push
@@ -331,13 +356,15 @@ jobs:
 
 TEST_CASE("an action that is nowhere fails the job before its first step") {
   Bench bench;
-  auto result = bench.run("on: push\njobs:\n  one: {runs-on: x, steps: [{run: echo never}, {uses: no/such@v1}]}\n");
+  auto result = bench.run(
+      "on: push\njobs:\n  one: {runs-on: x, steps: [{run: echo never}, {uses: no/such@v1}]}\n");
   CHECK(result.conclusion == Conclusion::failure);
   CHECK(bench.recorder.says("no action 'no/such@v1'"));
   CHECK(!bench.recorder.says("\nnever"));
 }
 
-TEST_CASE("background steps run beside the others; what they said counts once they are waited for") {
+TEST_CASE(
+    "background steps run beside the others; what they said counts once they are waited for") {
   Bench bench;
   auto result = bench.run(R"(
 on: push
@@ -356,7 +383,9 @@ jobs:
   CHECK(bench.recorder.says("after [made] [yes] success"));
 }
 
-TEST_CASE("a background step that failed fails the job where it is waited for; one that is cancelled does not") {
+TEST_CASE(
+    "a background step that failed fails the job where it is waited for; one that is cancelled "
+    "does not") {
   Bench bench;
   auto result = bench.run(R"(
 on: push
@@ -382,7 +411,8 @@ jobs:
   CHECK(bench.recorder.says("\nfailure success cancelled failure\n"));
 }
 
-TEST_CASE("background steps that nobody waits for end before the job does, and their failure counts") {
+TEST_CASE(
+    "background steps that nobody waits for end before the job does, and their failure counts") {
   Bench bench;
   auto result = bench.run(R"(
 on: push
@@ -433,7 +463,9 @@ jobs:
   CHECK(found[1].place.file.empty());
 }
 
-TEST_CASE("running again what failed: what succeeded is kept with its outputs, what follows a failure runs anew") {
+TEST_CASE(
+    "running again what failed: what succeeded is kept with its outputs, what follows a failure "
+    "runs anew") {
   Bench bench;
   bench.kept.succeeded["build"] = {{"image", "sha-1"}};
   bench.kept.succeeded["legs (1)"] = {};
@@ -485,7 +517,8 @@ jobs:
       - {name: long, run: "echo first; sleep 60 & wait $!"}
       - {name: last, if: always(), run: "echo cleaning; sleep 60 & wait $!"}
       - {name: never, if: always(), run: "echo never-said"}
-)", stop.get_token());
+)",
+                          stop.get_token());
   INFO(bench.recorder.log);
   CHECK(result.conclusion == Conclusion::cancelled);
   CHECK(!bench.recorder.says("\nnever-said\n"));

@@ -22,7 +22,8 @@ class LineReader final {
   std::optional<Line> next() {
     if (at_ >= text_.size()) return std::nullopt;
     auto end = text_.find('\n', at_);
-    Line line{text_.substr(at_, end == std::string_view::npos ? end : end - at_), end != std::string_view::npos};
+    Line line{text_.substr(at_, end == std::string_view::npos ? end : end - at_),
+              end != std::string_view::npos};
     at_ = line.has_end ? end + 1 : text_.size();
     return line;
   }
@@ -37,7 +38,8 @@ class LineReader final {
 };
 
 // The raw text between the line of NAME<<DELIMITER and the delimiter's own line, without the last line feed.
-std::optional<std::string> read_block(LineReader& lines, std::string_view delimiter, std::string& problem) {
+std::optional<std::string> read_block(LineReader& lines, std::string_view delimiter,
+                                      std::string& problem) {
   auto begin = lines.at();
   auto end = begin;
   for (;;) {
@@ -75,7 +77,9 @@ EnvFile parse_env_file(std::string_view text) {
     auto name = line->text.substr(0, heredoc);
     auto delimiter = line->text.substr(heredoc + 2);
     if (name.empty() || delimiter.empty()) {
-      file.problem = fmt::format("Invalid format '{}'. Name must not be empty and delimiter must not be empty", line->text);
+      file.problem =
+          fmt::format("Invalid format '{}'. Name must not be empty and delimiter must not be empty",
+                      line->text);
       return file;
     }
     std::string problem;

@@ -10,7 +10,8 @@ namespace slipway::workflow {
 
 /// What a GITHUB_ENV, GITHUB_OUTPUT or GITHUB_STATE file says.
 struct EnvFile {
-  std::vector<std::pair<std::string, std::string>> entries;  ///< in order; a name may come again: the last one counts
+  std::vector<std::pair<std::string, std::string>>
+      entries;  ///< in order; a name may come again: the last one counts
   /// Why reading stopped; the step then fails, and the entries before it still count.
   std::optional<std::string> problem;
 };

@@ -18,17 +18,17 @@ struct Event {
   formats::Json payload;      ///< `github.event`
   std::string ref;            ///< full: "refs/heads/main", "refs/tags/v1", "refs/pull/3/merge"
   std::string sha;
-  std::string before;         ///< push: the ref's commit before; empty or zeros when the ref is new
-  std::string base_ref;       ///< pull_request: short name of the target branch
-  std::string head_ref;       ///< pull_request: short name of the source branch
-  std::string repository;     ///< "owner/name"
+  std::string before;      ///< push: the ref's commit before; empty or zeros when the ref is new
+  std::string base_ref;    ///< pull_request: short name of the target branch
+  std::string head_ref;    ///< pull_request: short name of the source branch
+  std::string repository;  ///< "owner/name"
   std::string default_branch = "main";
   std::string actor;
   std::string server_url = "https://github.com";
   /// Paths for path filters; nothing: not known, so path filters let everything pass.
   std::optional<std::vector<std::string>> changed_files;
-  std::string commit_message;                   ///< of the head commit, for [skip ci]
-  std::map<std::string, std::string> inputs;    ///< workflow_dispatch, as given
+  std::string commit_message;                 ///< of the head commit, for [skip ci]
+  std::map<std::string, std::string> inputs;  ///< workflow_dispatch, as given
 
   [[nodiscard]] bool is_tag() const { return ref.starts_with("refs/tags/"); }
   /// "branch" or "tag".
@@ -39,17 +39,19 @@ struct Event {
 
 struct EventRequest {
   std::string name = "push";
-  std::string ref;            ///< branch, tag or full ref; empty: HEAD's branch (or its tag, or the commit)
-  std::string sha;            ///< empty: what the ref names
-  std::optional<formats::Json> payload;  ///< --payload: taken as it is, the rest of the event is read from it
+  std::string ref;  ///< branch, tag or full ref; empty: HEAD's branch (or its tag, or the commit)
+  std::string sha;  ///< empty: what the ref names
+  std::optional<formats::Json>
+      payload;  ///< --payload: taken as it is, the rest of the event is read from it
   std::map<std::string, std::string> inputs;
-  bool dirty = false;         ///< changed files include what is not committed
-  bool may_be_new = false;    ///< a full ref that does not exist yet stands at HEAD
+  bool dirty = false;       ///< changed files include what is not committed
+  bool may_be_new = false;  ///< a full ref that does not exist yet stands at HEAD
 };
 
 /// The event for a repository on disk: reads ref, commit, author, remote and changed files through git.
 ///   throws  Error{bad_input} when the ref does not exist or the directory is no repository with a commit
-Event make_event(const std::filesystem::path& repository, const EventRequest& request, std::stop_token stop);
+Event make_event(const std::filesystem::path& repository, const EventRequest& request,
+                 std::stop_token stop);
 
 /// The event from the request alone, for a directory that is no repository: without changed files; sha is zeros unless given.
 Event make_event_without_repository(const EventRequest& request);

@@ -16,7 +16,8 @@ namespace slipway::workflow {
 
 inline constexpr std::size_t kMaxExpressionLength = 21000;
 inline constexpr int kMaxExpressionDepth = 50;
-inline constexpr std::size_t kMaxExpressionMemory = 1048576;  ///< bytes of computed values, by GitHub's counting
+inline constexpr std::size_t kMaxExpressionMemory =
+    1048576;  ///< bytes of computed values, by GitHub's counting
 
 /// A function that is available beside the built-in ones (contains, startsWith, endsWith, format, join, toJSON, fromJSON,
 /// case): always, cancelled, success, failure, hashFiles.
@@ -62,7 +63,8 @@ struct ExpressionError {
 
 /// Parses the text of one expression (without `${{ }}`). Unknown names, wrong numbers of arguments and limits are errors
 /// here, wherever in the expression they are.
-std::variant<Expression, ExpressionError> parse_expression(std::string_view text, const Availability& available);
+std::variant<Expression, ExpressionError> parse_expression(std::string_view text,
+                                                           const Availability& available);
 
 /// What an expression may ask of the place where it is evaluated. A call that the place has not overridden throws
 /// Error{failed}.
@@ -82,13 +84,16 @@ class ExpressionHost {
 
 struct IgnoringCase {
   using is_transparent = void;
-  bool operator()(std::string_view a, std::string_view b) const { return compare_ignoring_case(a, b) < 0; }
+  bool operator()(std::string_view a, std::string_view b) const {
+    return compare_ignoring_case(a, b) < 0;
+  }
 };
 
 /// The values of the contexts: "github", "env", "needs", … A context that is available but not here is null.
 struct Contexts {
   std::map<std::string, Value, IgnoringCase> values;
-  const ExpressionHost* host = nullptr;  ///< borrowed; may be null when no such function is available
+  const ExpressionHost* host =
+      nullptr;  ///< borrowed; may be null when no such function is available
 };
 
 /// The value of an expression.
@@ -100,7 +105,8 @@ Value evaluate(const Expression& expression, const Contexts& contexts);
 /// The condition of a job or step: `text` with or without `${{ }}`; without a status function in it, `success() && (…)`.
 /// Empty is `success()`.
 ///   wrap  false for pre-if, post-if and their like
-std::variant<Expression, ExpressionError> parse_condition(std::string_view text, const Availability& available,
+std::variant<Expression, ExpressionError> parse_condition(std::string_view text,
+                                                          const Availability& available,
                                                           bool wrap = true);
 
 }  // namespace slipway::workflow

@@ -12,10 +12,10 @@ namespace slipway::workflow {
 struct ExpressionNode {
   enum class Kind {
     literal,
-    context,      ///< name
-    wildcard,     ///< the * of .* and [*]; only as an index's second child
-    call,         ///< name, children: the arguments
-    index,        ///< children: of what, by what (a property name is a string literal)
+    context,   ///< name
+    wildcard,  ///< the * of .* and [*]; only as an index's second child
+    call,      ///< name, children: the arguments
+    index,     ///< children: of what, by what (a property name is a string literal)
     negation,
     conjunction,  ///< children: two or more
     disjunction,

@@ -52,10 +52,12 @@ class FormatReader final {
     if (end == left + 1 || number > 255 || (char_at(end) != '}' && char_at(end) != ':')) invalid();
     auto close = end_of_specifiers(end);
     if (number >= count_) {
-      fail(Fault::failed, "The following format string references more arguments than were supplied: {}", format_);
+      fail(Fault::failed,
+           "The following format string references more arguments than were supplied: {}", format_);
     }
     if (close > end + 1) {
-      fail(Fault::failed, "The format specifiers '{}' are not valid", format_.substr(end + 1, close - end - 1));
+      fail(Fault::failed, "The format specifiers '{}' are not valid",
+           format_.substr(end + 1, close - end - 1));
     }
     text(left);
     parts_.emplace_back(number);
@@ -77,7 +79,9 @@ class FormatReader final {
     if (end > at_) parts_.emplace_back(format_.substr(at_, end - at_));
   }
   [[nodiscard]] char char_at(std::size_t i) const { return i < format_.size() ? format_[i] : '\0'; }
-  [[noreturn]] void invalid() const { fail(Fault::failed, "The following format string is invalid: {}", format_); }
+  [[noreturn]] void invalid() const {
+    fail(Fault::failed, "The following format string is invalid: {}", format_);
+  }
 
   const std::string& format_;
   std::size_t count_;
@@ -93,7 +97,9 @@ bool contains_text(std::string_view text, std::string_view part) {
 bool starts_with_text(std::string_view text, std::string_view start) {
   return fold_case(text).starts_with(fold_case(start));
 }
-bool ends_with_text(std::string_view text, std::string_view end) { return fold_case(text).ends_with(fold_case(end)); }
+bool ends_with_text(std::string_view text, std::string_view end) {
+  return fold_case(text).ends_with(fold_case(end));
+}
 
 std::string format_values(const std::string& format, std::size_t count, const Argument& argument) {
   auto parts = FormatReader(format, count).read();

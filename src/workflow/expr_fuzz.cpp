@@ -12,8 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace slipway::workflow;
   static const Contexts contexts = [] {
     Contexts made;
-    made.values["github"] =
-        Value::from_json(formats::parse_json(R"({"ref":"refs/heads/main","n":3,"list":[1,"a",{"b":[true,null]}]})"));
+    made.values["github"] = Value::from_json(
+        formats::parse_json(R"({"ref":"refs/heads/main","n":3,"list":[1,"a",{"b":[true,null]}]})"));
     made.values["env"] = Value::object({{"A", "x"}}, KeyCase::exact);
     return made;
   }();

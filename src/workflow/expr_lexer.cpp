@@ -15,14 +15,15 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 // What an operand or an operator that starts one may follow: nothing, or one of these.
 bool opens_operand(std::optional<TokenKind> last) {
   return !last || *last == TokenKind::separator || *last == TokenKind::start_group ||
-         *last == TokenKind::start_parameters || *last == TokenKind::start_index || *last == TokenKind::operation;
+         *last == TokenKind::start_parameters || *last == TokenKind::start_index ||
+         *last == TokenKind::operation;
 }
 
 // What '[' and '.' may follow.
 bool ends_reference(std::optional<TokenKind> last) {
   return last && (*last == TokenKind::end_group || *last == TokenKind::end_parameters ||
-                  *last == TokenKind::end_index || *last == TokenKind::wildcard || *last == TokenKind::property ||
-                  *last == TokenKind::context);
+                  *last == TokenKind::end_index || *last == TokenKind::wildcard ||
+                  *last == TokenKind::property || *last == TokenKind::context);
 }
 
 bool ends_operand(std::optional<TokenKind> last) {
@@ -40,7 +41,8 @@ bool is_name(std::string_view text) {
 }
 
 std::size_t ExpressionLexer::skip_white_space(std::size_t at) const {
-  for (std::size_t next = at; next < text_.size() && is_white_space(next_code_point(text_, next));) at = next;
+  for (std::size_t next = at; next < text_.size() && is_white_space(next_code_point(text_, next));)
+    at = next;
   return at;
 }
 
@@ -60,14 +62,16 @@ std::optional<Token> ExpressionLexer::next() {
   Token token;
   switch (c) {
     case '(':
-      token = single(last_ == TokenKind::function ? TokenKind::start_parameters : TokenKind::start_group);
+      token = single(last_ == TokenKind::function ? TokenKind::start_parameters
+                                                  : TokenKind::start_group);
       break;
     case '[':
       token = single(TokenKind::start_index);
       break;
     case ')':
-      token = single(!open_.empty() && open_.back() == TokenKind::start_parameters ? TokenKind::end_parameters
-                                                                                   : TokenKind::end_group);
+      token = single(!open_.empty() && open_.back() == TokenKind::start_parameters
+                         ? TokenKind::end_parameters
+                         : TokenKind::end_group);
       break;
     case ']':
       token = single(TokenKind::end_index);
@@ -103,7 +107,8 @@ Token ExpressionLexer::read_number() {
   auto from = at_++;
   while (at_ < text_.size() && (text_[at_] == '.' || !is_boundary(at_))) ++at_;
   double number = parse_number(text_.substr(from, at_ - from));
-  return make(std::isnan(number) ? TokenKind::unexpected : TokenKind::literal, from, at_, Value(number));
+  return make(std::isnan(number) ? TokenKind::unexpected : TokenKind::literal, from, at_,
+              Value(number));
 }
 
 Token ExpressionLexer::read_word() {
@@ -113,9 +118,12 @@ Token ExpressionLexer::read_word() {
   if (!is_name(word)) return make(TokenKind::unexpected, from, at_);
   if (last_ == TokenKind::dereference) return make(TokenKind::property, from, at_, Value(word));
   if (word == "null") return make(TokenKind::literal, from, at_);
-  if (word == "true" || word == "false") return make(TokenKind::literal, from, at_, Value(word == "true"));
-  if (word == "NaN") return make(TokenKind::literal, from, at_, Value(std::numeric_limits<double>::quiet_NaN()));
-  if (word == "Infinity") return make(TokenKind::literal, from, at_, Value(std::numeric_limits<double>::infinity()));
+  if (word == "true" || word == "false")
+    return make(TokenKind::literal, from, at_, Value(word == "true"));
+  if (word == "NaN")
+    return make(TokenKind::literal, from, at_, Value(std::numeric_limits<double>::quiet_NaN()));
+  if (word == "Infinity")
+    return make(TokenKind::literal, from, at_, Value(std::numeric_limits<double>::infinity()));
   auto after = skip_white_space(at_);
   bool is_call = after < text_.size() && text_[after] == '(';
   return make(is_call ? TokenKind::function : TokenKind::context, from, at_);
@@ -127,7 +135,8 @@ Token ExpressionLexer::read_string() {
   while (at_ < text_.size()) {
     char c = text_[at_++];
     if (c == '\'') {
-      if (at_ >= text_.size() || text_[at_] != '\'') return make(TokenKind::literal, from, at_, Value(std::move(value)));
+      if (at_ >= text_.size() || text_[at_] != '\'')
+        return make(TokenKind::literal, from, at_, Value(std::move(value)));
       ++at_;
     }
     value += c;
@@ -142,7 +151,8 @@ Token ExpressionLexer::read_operation() {
     ++at_;
     return make(TokenKind::operation, from, at_);
   }
-  if (text_[from] == '!' || text_[from] == '>' || text_[from] == '<') return make(TokenKind::operation, from, at_);
+  if (text_[from] == '!' || text_[from] == '>' || text_[from] == '<')
+    return make(TokenKind::operation, from, at_);
   while (at_ < text_.size() && !is_boundary(at_)) ++at_;
   return make(TokenKind::unexpected, from, at_);
 }

@@ -22,8 +22,8 @@ enum class TokenKind {
   wildcard,
   operation,  ///< ! == && and the like
   literal,
-  property,   ///< a name after '.'
-  function,   ///< a name before '('
+  property,  ///< a name after '.'
+  function,  ///< a name before '('
   context,
   unexpected,
 };

@@ -9,7 +9,8 @@ namespace slipway::workflow {
 namespace {
 
 void check(std::size_t bytes) {
-  if (bytes > kMaxExpressionMemory) fail(Fault::failed, "The maximum allowed memory size was exceeded");
+  if (bytes > kMaxExpressionMemory)
+    fail(Fault::failed, "The maximum allowed memory size was exceeded");
 }
 
 }  // namespace

@@ -21,8 +21,9 @@ constexpr int kMaxArguments = 255;
 
 const std::vector<ExtraFunction>& well_known_functions() {
   static const std::vector<ExtraFunction> functions = {
-      {"case", 3, kMaxArguments}, {"contains", 2, 2}, {"endsWith", 2, 2}, {"format", 1, kMaxArguments},
-      {"fromJSON", 1, 1},         {"join", 1, 2},     {"startsWith", 2, 2}, {"toJSON", 1, 1}};
+      {"case", 3, kMaxArguments},   {"contains", 2, 2}, {"endsWith", 2, 2},
+      {"format", 1, kMaxArguments}, {"fromJSON", 1, 1}, {"join", 1, 2},
+      {"startsWith", 2, 2},         {"toJSON", 1, 1}};
   return functions;
 }
 
@@ -72,7 +73,8 @@ Kind node_kind(const Token& token) {
 
 class Parser final {
  public:
-  Parser(std::string_view text, const Availability& available) : text_(text), available_(available), lexer_(text) {}
+  Parser(std::string_view text, const Availability& available)
+      : text_(text), available_(available), lexer_(text) {}
 
   std::variant<Expression, ExpressionError> parse() {
     if (utf16_length(text_) > kMaxExpressionLength) {
@@ -96,7 +98,8 @@ class Parser final {
     while (!operators_.empty()) flush_top();
     if (too_deep_) return ExpressionError{"Exceeded max expression depth 50", 0};
     assert(operands_.size() == 1);
-    return Expression(std::make_shared<const ExpressionNode>(std::move(operands_.back())), std::string(text_));
+    return Expression(std::make_shared<const ExpressionNode>(std::move(operands_.back())),
+                      std::string(text_));
   }
 
  private:
@@ -157,8 +160,8 @@ class Parser final {
   }
 
   void push_operator(const Token& token, const std::optional<Token>& last) {
-    bool is_left_associative =
-        token.kind != TokenKind::start_group && !(token.kind == TokenKind::operation && token.text == "!");
+    bool is_left_associative = token.kind != TokenKind::start_group &&
+                               !(token.kind == TokenKind::operation && token.text == "!");
     while (is_left_associative && !operators_.empty()) {
       const auto& top = operators_.back();
       if (precedence_of(token) > precedence_of(top) || top.kind == TokenKind::start_group ||
@@ -206,7 +209,8 @@ class Parser final {
     } else if (given > function->max_arguments) {
       error_ = wrong("Too many parameters supplied", opener);
     } else if (function->name == "case" && count % 2 == 0) {
-      error_ = wrong("Even number of parameters supplied, requires an odd number of parameters", opener);
+      error_ =
+          wrong("Even number of parameters supplied, requires an odd number of parameters", opener);
     }
     adopt(call, count);
   }
@@ -216,7 +220,8 @@ class Parser final {
     std::vector<ExpressionNode> children;
     for (std::size_t i = operands_.size() - count; i < operands_.size(); ++i) {
       auto& operand = operands_[i];
-      bool is_nested = operand.kind == node.kind && (node.kind == Kind::conjunction || node.kind == Kind::disjunction);
+      bool is_nested = operand.kind == node.kind &&
+                       (node.kind == Kind::conjunction || node.kind == Kind::disjunction);
       if (is_nested) {
         std::move(operand.children.begin(), operand.children.end(), std::back_inserter(children));
       } else {
@@ -264,18 +269,21 @@ std::optional<std::string_view> only_expression(std::string_view text) {
 
 }  // namespace
 
-std::variant<Expression, ExpressionError> parse_expression(std::string_view text, const Availability& available) {
+std::variant<Expression, ExpressionError> parse_expression(std::string_view text,
+                                                           const Availability& available) {
   return Parser(text, available).parse();
 }
 
-std::variant<Expression, ExpressionError> parse_condition(std::string_view text, const Availability& available,
+std::variant<Expression, ExpressionError> parse_condition(std::string_view text,
+                                                          const Availability& available,
                                                           bool wrap) {
   text = trim_unicode(text);
   if (auto inside = only_expression(text)) text = trim_unicode(*inside);
   if (text.empty()) return parse_expression(wrap ? "success()" : "always()", available);
   auto parsed = parse_expression(text, available);
   if (!wrap || std::holds_alternative<ExpressionError>(parsed)) return parsed;
-  if (std::get<Expression>(parsed).calls_any({"always", "cancelled", "failure", "success"})) return parsed;
+  if (std::get<Expression>(parsed).calls_any({"always", "cancelled", "failure", "success"}))
+    return parsed;
   return parse_expression(fmt::format("success() && ({})", text), available);
 }
 
@@ -304,7 +312,8 @@ std::string path_of(const ExpressionNode& node) {
   auto of = path_of(node.children[0]);
   if (of.empty()) return "";
   const auto& by = node.children[1];
-  bool is_named = by.kind == Kind::literal && by.literal.is_string() && is_name(by.literal.string());
+  bool is_named =
+      by.kind == Kind::literal && by.literal.is_string() && is_name(by.literal.string());
   return of + "." + (is_named ? to_lower(by.literal.string()) : "*");
 }
 

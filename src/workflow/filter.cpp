@@ -13,7 +13,12 @@ namespace slipway::workflow {
 namespace {
 
 struct Piece {
-  enum class Kind { one, any, any_but_slash, directories };  // directories: nothing, or anything up to and with a '/'
+  enum class Kind {
+    one,
+    any,
+    any_but_slash,
+    directories
+  };  // directories: nothing, or anything up to and with a '/'
   Kind kind = Kind::one;
   std::u32string members;  // one: the characters, or first-last pairs for a class
   bool is_class = false;
@@ -26,7 +31,8 @@ struct Piece {
     if (kind == Kind::any_but_slash) return c != '/';
     if (!is_class) return members[0] == c;
     bool inside = false;
-    for (std::size_t i = 0; i + 1 < members.size(); i += 2) inside = inside || (members[i] <= c && c <= members[i + 1]);
+    for (std::size_t i = 0; i + 1 < members.size(); i += 2)
+      inside = inside || (members[i] <= c && c <= members[i + 1]);
     return inside != is_negated;
   }
 };
@@ -72,8 +78,8 @@ std::vector<Piece> compile(std::string_view text) {
     pieces.push_back(std::move(piece));
   };
   auto may_quantify = [&] {
-    return !pieces.empty() && pieces.back().kind == Piece::Kind::one && !pieces.back().is_optional &&
-           !pieces.back().is_repeated;
+    return !pieces.empty() && pieces.back().kind == Piece::Kind::one &&
+           !pieces.back().is_optional && !pieces.back().is_repeated;
   };
   for (std::size_t at = 0; at < pattern.size();) {
     char32_t c = pattern[at++];
@@ -83,7 +89,8 @@ std::vector<Piece> compile(std::string_view text) {
       if (at < pattern.size() && pattern[at] == '*') {
         ++at;
         piece.kind = Piece::Kind::any;
-        bool starts_part = pieces.empty() || (!pieces.back().is_class && pieces.back().members == U"/");
+        bool starts_part =
+            pieces.empty() || (!pieces.back().is_class && pieces.back().members == U"/");
         if (at < pattern.size() && pattern[at] == '/' && starts_part) {
           ++at;
           piece.kind = Piece::Kind::directories;
@@ -112,7 +119,8 @@ std::vector<Piece> compile(std::string_view text) {
 // States: 2i is before piece i, 2i+1 is inside it (it has taken something and may take more or be done).
 class Automaton final {
  public:
-  explicit Automaton(const std::vector<Piece>& pieces) : pieces_(pieces), now_(2 * pieces.size() + 1), next_(now_) {}
+  explicit Automaton(const std::vector<Piece>& pieces)
+      : pieces_(pieces), now_(2 * pieces.size() + 1), next_(now_) {}
 
   bool accepts(const std::u32string& text) {
     enter(now_, 0);
@@ -133,7 +141,8 @@ class Automaton final {
     auto state = 2 * piece;
     if (states[state]) return;
     states[state] = true;
-    if (piece < pieces_.size() && (pieces_[piece].is_optional || is_star(pieces_[piece]))) enter(states, piece + 1);
+    if (piece < pieces_.size() && (pieces_[piece].is_optional || is_star(pieces_[piece])))
+      enter(states, piece + 1);
   }
 
   void step(std::size_t state, char32_t c) {
@@ -165,16 +174,20 @@ bool is_selected(const std::vector<std::string>& patterns, std::string_view text
   bool selected = false;
   for (const auto& pattern : patterns) {
     bool negates = pattern.starts_with('!');
-    if (matches_filter(std::string_view(pattern).substr(negates ? 1 : 0), text)) selected = !negates;
+    if (matches_filter(std::string_view(pattern).substr(negates ? 1 : 0), text))
+      selected = !negates;
   }
   return selected;
 }
 
-bool only_filter_skips(const std::vector<std::string>& patterns, const std::vector<std::string>& inputs) {
-  return std::none_of(inputs.begin(), inputs.end(), [&](const auto& input) { return is_selected(patterns, input); });
+bool only_filter_skips(const std::vector<std::string>& patterns,
+                       const std::vector<std::string>& inputs) {
+  return std::none_of(inputs.begin(), inputs.end(),
+                      [&](const auto& input) { return is_selected(patterns, input); });
 }
 
-bool ignore_filter_skips(const std::vector<std::string>& patterns, const std::vector<std::string>& inputs) {
+bool ignore_filter_skips(const std::vector<std::string>& patterns,
+                         const std::vector<std::string>& inputs) {
   // '!' has no meaning in an -ignore list: such a pattern matches nothing.
   return !inputs.empty() && std::all_of(inputs.begin(), inputs.end(), [&](const auto& input) {
     return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) {

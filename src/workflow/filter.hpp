@@ -15,9 +15,11 @@ bool matches_filter(std::string_view pattern, std::string_view text);
 /// Whether the patterns, in order with '!' negation, select the text: the last pattern that matches decides.
 bool is_selected(const std::vector<std::string>& patterns, std::string_view text);
 /// `branches`/`paths` semantics: skipped unless at least one input is selected.
-bool only_filter_skips(const std::vector<std::string>& patterns, const std::vector<std::string>& inputs);
+bool only_filter_skips(const std::vector<std::string>& patterns,
+                       const std::vector<std::string>& inputs);
 /// `branches-ignore`/`paths-ignore` semantics: skipped when every input is matched.
-bool ignore_filter_skips(const std::vector<std::string>& patterns, const std::vector<std::string>& inputs);
+bool ignore_filter_skips(const std::vector<std::string>& patterns,
+                         const std::vector<std::string>& inputs);
 
 /// Whether an event starts a workflow, and why (not): "push to main matches branches", "no trigger for push".
 struct TriggerDecision {

@@ -14,7 +14,9 @@
 namespace slipway::workflow {
 namespace {
 
-bool has_wildcard(std::string_view segment) { return segment.find_first_of("*?[") != std::string_view::npos; }
+bool has_wildcard(std::string_view segment) {
+  return segment.find_first_of("*?[") != std::string_view::npos;
+}
 
 std::vector<std::string> segments_of(const std::string& path) {
   auto parts = split(path, '/');
@@ -61,7 +63,8 @@ bool segment_matches(std::string_view pattern, std::string_view text) {
       if (pattern[p] == '?') {
         takes = true;
         ++next;
-      } else if (auto by_class = pattern[p] == '[' ? class_takes(pattern, next, text[t]) : std::nullopt) {
+      } else if (auto by_class =
+                     pattern[p] == '[' ? class_takes(pattern, next, text[t]) : std::nullopt) {
         takes = *by_class;
       } else {
         if (pattern[p] == '\\' && p + 1 < pattern.size()) ++next;
@@ -88,7 +91,9 @@ class Pattern final {
       : segments_(std::move(segments)), negates_(negates), is_implicit_(is_implicit) {}
 
   [[nodiscard]] bool negates() const { return negates_; }
-  [[nodiscard]] bool ends_in_globstar() const { return !segments_.empty() && segments_.back() == "**"; }
+  [[nodiscard]] bool ends_in_globstar() const {
+    return !segments_.empty() && segments_.back() == "**";
+  }
   [[nodiscard]] Pattern with_descendants() const {
     auto segments = segments_;
     segments.push_back("**");
@@ -96,11 +101,14 @@ class Pattern final {
   }
   [[nodiscard]] bool matches(const std::vector<std::string>& path) const {
     // "dir/**" is also the directory itself, except where it only stands for what is below another pattern.
-    if (ends_in_globstar() && !is_implicit_ && path.size() + 1 == segments_.size()) return match(path, 0, 0, true);
+    if (ends_in_globstar() && !is_implicit_ && path.size() + 1 == segments_.size())
+      return match(path, 0, 0, true);
     return match(path, 0, 0, false);
   }
   /// Whether something below the path could match.
-  [[nodiscard]] bool may_match_below(const std::vector<std::string>& path) const { return match(path, 0, 0, true); }
+  [[nodiscard]] bool may_match_below(const std::vector<std::string>& path) const {
+    return match(path, 0, 0, true);
+  }
   [[nodiscard]] std::vector<std::string> search_path() const {
     std::vector<std::string> literal;
     for (const auto& segment : segments_) {
@@ -111,7 +119,8 @@ class Pattern final {
   }
 
  private:
-  bool match(const std::vector<std::string>& path, std::size_t i, std::size_t j, bool partial) const {
+  bool match(const std::vector<std::string>& path, std::size_t i, std::size_t j,
+             bool partial) const {
     for (; i < path.size(); ++i, ++j) {
       if (j == segments_.size()) return false;
       if (segments_[j] == "**") {
@@ -133,7 +142,8 @@ class Pattern final {
 
 class Globber final {
  public:
-  Globber(const FileTree& tree, std::string workspace, const std::vector<std::string>& patterns, std::string home)
+  Globber(const FileTree& tree, std::string workspace, const std::vector<std::string>& patterns,
+          std::string home)
       : tree_(tree), workspace_(std::move(workspace)), home_(std::move(home)) {
     for (const auto& argument : patterns) {
       for (auto line : lines_of(argument)) add(std::string(trim(line)));
@@ -184,7 +194,8 @@ class Globber final {
       bool is_covered = std::any_of(all.begin(), all.end(), [&](const auto& other) {
         return other.size() < path.size() && std::equal(other.begin(), other.end(), path.begin());
       });
-      if (!is_covered && std::find(result.begin(), result.end(), path) == result.end()) result.push_back(path);
+      if (!is_covered && std::find(result.begin(), result.end(), path) == result.end())
+        result.push_back(path);
     }
     return result;
   }
@@ -195,9 +206,10 @@ class Globber final {
     for (const auto& pattern : patterns_) {
       if (pattern.matches(path)) matches = !pattern.negates();
     }
-    bool goes_on = matches || std::any_of(patterns_.begin(), patterns_.end(), [&](const auto& pattern) {
-                     return !pattern.negates() && pattern.may_match_below(path);
-                   });
+    bool goes_on =
+        matches || std::any_of(patterns_.begin(), patterns_.end(), [&](const auto& pattern) {
+          return !pattern.negates() && pattern.may_match_below(path);
+        });
     if (!goes_on) return;
     auto text = "/" + join(path, "/");
     auto kind = tree_.kind(text, follow_);
@@ -223,8 +235,8 @@ class Globber final {
 
 }  // namespace
 
-std::string hash_files(const FileTree& tree, const std::string& workspace, const std::vector<std::string>& patterns,
-                       const std::string& home) {
+std::string hash_files(const FileTree& tree, const std::string& workspace,
+                       const std::vector<std::string>& patterns, const std::string& home) {
   std::string below = workspace;
   while (below.ends_with('/')) below.pop_back();
   formats::Sha256 hasher;

@@ -26,7 +26,7 @@ class FileTree {
 ///   workspace  absolute; only files below it count
 ///   patterns   as given, each may hold several lines; "--follow-symbolic-links" may come first
 ///   source     runner, src/Misc/expressionFunc/hashFiles; toolkit, packages/glob
-std::string hash_files(const FileTree& tree, const std::string& workspace, const std::vector<std::string>& patterns,
-                       const std::string& home = "");
+std::string hash_files(const FileTree& tree, const std::string& workspace,
+                       const std::vector<std::string>& patterns, const std::string& home = "");
 
 }  // namespace slipway::workflow

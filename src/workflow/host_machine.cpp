@@ -35,7 +35,8 @@ void pump(int from, int over, const OutputSink& sink) {
   }
 }
 
-os::Exit wait_with_ladder(os::Process& process, const StopLadder& ladder, const std::stop_token& stop) {
+os::Exit wait_with_ladder(os::Process& process, const StopLadder& ladder,
+                          const std::stop_token& stop) {
   try {
     return *process.wait(stop, Deadline::never());
   } catch (const Cancelled&) {
@@ -52,14 +53,20 @@ os::Exit wait_with_ladder(os::Process& process, const StopLadder& ladder, const 
 
 os::Exit run_on_host(const MachineCommand& command, const OutputSink& sink, std::stop_token stop) {
   if (!command.cwd.empty() && !std::filesystem::is_directory(command.cwd)) {
-    fail(Fault::not_found, "An error occurred trying to start process '{}' with working directory '{}'. No such file or directory",
+    fail(Fault::not_found,
+         "An error occurred trying to start process '{}' with working directory '{}'. No such file "
+         "or directory",
          command.argv.front(), command.cwd);
   }
   auto output = os::make_pipe();
   auto over = os::make_pipe();
-  auto process = os::Process::spawn({.argv = command.argv, .env = command.env, .cwd = command.cwd, .stdin_fd = command.stdin_fd,
-                                    .stdout_fd = command.stdout_fd < 0 ? output.write.get() : command.stdout_fd,
-                                    .stderr_fd = output.write.get()});
+  auto process = os::Process::spawn(
+      {.argv = command.argv,
+       .env = command.env,
+       .cwd = command.cwd,
+       .stdin_fd = command.stdin_fd,
+       .stdout_fd = command.stdout_fd < 0 ? output.write.get() : command.stdout_fd,
+       .stderr_fd = output.write.get()});
   output.write.reset();
   TaskGroup reader(std::stop_token{});
   reader.start([&](const std::stop_token&) { pump(output.read.get(), over.read.get(), sink); });
@@ -69,15 +76,17 @@ os::Exit run_on_host(const MachineCommand& command, const OutputSink& sink, std:
   return exit;
 }
 
-std::optional<std::string> find_in_path(const std::string& name, const std::string& path,
-                                        const std::function<std::filesystem::path(const std::string&)>& outside) {
+std::optional<std::string> find_in_path(
+    const std::string& name, const std::string& path,
+    const std::function<std::filesystem::path(const std::string&)>& outside) {
   if (name.find('/') != std::string::npos) return name;
   for (const auto& directory : split(path, ':')) {
     if (directory.empty()) continue;
     auto candidate = directory + "/" + name;
     auto place = outside(candidate);
     std::error_code error;
-    if (::access(place.c_str(), X_OK) == 0 && !std::filesystem::is_directory(place, error)) return candidate;
+    if (::access(place.c_str(), X_OK) == 0 && !std::filesystem::is_directory(place, error))
+      return candidate;
   }
   return std::nullopt;
 }
@@ -102,7 +111,8 @@ HostMachine::HostMachine(const std::filesystem::path& directory, const std::stri
   for (const auto& path : {paths_.workspace, paths_.temp}) os::make_dirs(path);
 }
 
-os::Exit HostMachine::exec(const MachineCommand& command, const OutputSink& sink, std::stop_token stop) {
+os::Exit HostMachine::exec(const MachineCommand& command, const OutputSink& sink,
+                           std::stop_token stop) {
   auto path = command.env.find("PATH");
   auto resolved = command;
   auto program = find_program(command.argv.front(), path == command.env.end() ? "" : path->second);
@@ -111,22 +121,29 @@ os::Exit HostMachine::exec(const MachineCommand& command, const OutputSink& sink
   return run_on_host(resolved, sink, std::move(stop));
 }
 
-std::optional<std::string> HostMachine::find_program(const std::string& name, const std::string& path) const {
-  return find_in_path(name, path, [](const std::string& inside) { return std::filesystem::path(inside); });
+std::optional<std::string> HostMachine::find_program(const std::string& name,
+                                                     const std::string& path) const {
+  return find_in_path(name, path,
+                      [](const std::string& inside) { return std::filesystem::path(inside); });
 }
 
-RunningService HostMachine::start_service(const ContainerOrder& order, const OutputSink& sink, std::stop_token stop) {
-  if (!services_) fail(Fault::unsupported, "services need a container runtime, and this run has none");
+RunningService HostMachine::start_service(const ContainerOrder& order, const OutputSink& sink,
+                                          std::stop_token stop) {
+  if (!services_)
+    fail(Fault::unsupported, "services need a container runtime, and this run has none");
   return services_->start(order, {}, sink, std::move(stop));
 }
 
-os::Exit HostMachine::run_container(const ContainerOrder& order, const std::vector<std::string>&, const std::vector<std::string>&,
-                                    const OutputSink&, std::stop_token) {
+os::Exit HostMachine::run_container(const ContainerOrder& order, const std::vector<std::string>&,
+                                    const std::vector<std::string>&, const OutputSink&,
+                                    std::stop_token) {
   fail(Fault::unsupported, "'docker://{}' is not supported yet with --host", order.image);
 }
 
-std::unique_ptr<JobMachine> PlainHostFactory::make(const MachineOrder& order, const OutputSink&, std::stop_token) {
-  if (order.container) fail(Fault::unsupported, "'container:' does not go together with running on the host itself");
+std::unique_ptr<JobMachine> PlainHostFactory::make(const MachineOrder& order, const OutputSink&,
+                                                   std::stop_token) {
+  if (order.container)
+    fail(Fault::unsupported, "'container:' does not go together with running on the host itself");
   return std::make_unique<HostMachine>(order.directory, order.repository, nullptr);
 }
 

@@ -35,11 +35,20 @@ MachinePaths paths_in_container(const std::string& repository) {
 /// The container lives as long as its first process, which does nothing; it runs on a thread of ours.
 class ImageMachine final : public JobMachine {
  public:
-  ImageMachine(const ImageMachineOrder& order, const container::ContainerSpec& spec, container::Endpoint endpoint,
-               std::unique_ptr<ServiceHost> services)
-      : runtime_(order.runtime), network_(order.network), images_(order.images), directory_(order.job.directory), id_(order.id),
-        paths_(paths_in_container(order.job.repository)), env_(spec.env), user_(spec.user), mounts_(spec.mounts),
-        is_job_container_(order.is_job_container), endpoint_(std::move(endpoint)), services_(std::move(services)),
+  ImageMachine(const ImageMachineOrder& order, const container::ContainerSpec& spec,
+               container::Endpoint endpoint, std::unique_ptr<ServiceHost> services)
+      : runtime_(order.runtime),
+        network_(order.network),
+        images_(order.images),
+        directory_(order.job.directory),
+        id_(order.id),
+        paths_(paths_in_container(order.job.repository)),
+        env_(spec.env),
+        user_(spec.user),
+        mounts_(spec.mounts),
+        is_job_container_(order.is_job_container),
+        endpoint_(std::move(endpoint)),
+        services_(std::move(services)),
         group_(std::make_unique<TaskGroup>(std::stop_token{})) {
     group_->start([this, spec](std::stop_token stop) {
       std::string problem = "it ended";
@@ -69,24 +78,36 @@ class ImageMachine final : public JobMachine {
     auto deadline = Deadline::in(std::chrono::seconds(30));
     for (;;) {
       std::string problem;
-      ended_.wait(stop, Deadline::in(std::chrono::milliseconds(20)), [](const auto& ended) { return ended.has_value(); },
-                  [&](const auto& ended) { problem = *ended; });
+      ended_.wait(
+          stop, Deadline::in(std::chrono::milliseconds(20)),
+          [](const auto& ended) { return ended.has_value(); },
+          [&](const auto& ended) { problem = *ended; });
       if (stop.stop_requested()) throw Cancelled();
       if (!problem.empty()) fail(Fault::failed, "the job's container did not start: {}", problem);
       try {
-        if (runtime_.exec(id_, {.argv = {"/bin/sh", "-c", ":"}, .env = env_, .user = user_}, {}, stop, deadline).ok()) return;
+        if (runtime_
+                .exec(id_, {.argv = {"/bin/sh", "-c", ":"}, .env = env_, .user = user_}, {}, stop,
+                      deadline)
+                .ok())
+          return;
       } catch (const Error& error) {
-        if (deadline.passed()) throw Error(error.fault(), fmt::format("the job's container did not start: {}", error.what()));
+        if (deadline.passed())
+          throw Error(error.fault(),
+                      fmt::format("the job's container did not start: {}", error.what()));
       }
     }
   }
 
-  os::Exit exec(const MachineCommand& command, const OutputSink& sink, std::stop_token stop) override {
+  os::Exit exec(const MachineCommand& command, const OutputSink& sink,
+                std::stop_token stop) override {
     container::RunIo io;
     io.sink = sink;
     io.stdin_fd = command.stdin_fd;
     io.stdout_fd = command.stdout_fd;
-    container::ExecSpec exec{.argv = command.argv, .env = command.env, .cwd = command.cwd, .user = user_,
+    container::ExecSpec exec{.argv = command.argv,
+                             .env = command.env,
+                             .cwd = command.cwd,
+                             .user = user_,
                              .stop_steps = steps_of(command.ladder)};
     try {
       return runtime_.exec(id_, exec, io, std::move(stop), Deadline::never());
@@ -94,15 +115,18 @@ class ImageMachine final : public JobMachine {
       return {.code = 0, .signal = 15};
     }
   }
-  [[nodiscard]] std::optional<std::string> find_program(const std::string& name, const std::string& path) const override {
+  [[nodiscard]] std::optional<std::string> find_program(const std::string& name,
+                                                        const std::string& path) const override {
     if (name.find('/') != std::string::npos) return name;
     auto env = env_;
     env["PATH"] = path;
     std::string found;
     container::RunIo io;
     io.sink = [&](std::string_view bytes) { found += bytes; };
-    auto exit = runtime_.exec(id_, {.argv = {"/bin/sh", "-c", "command -v -- \"$1\"", "sh", name}, .env = env, .user = user_}, io, {},
-                              Deadline::in(std::chrono::seconds(30)));
+    auto exit = runtime_.exec(
+        id_,
+        {.argv = {"/bin/sh", "-c", "command -v -- \"$1\"", "sh", name}, .env = env, .user = user_},
+        io, {}, Deadline::in(std::chrono::seconds(30)));
     auto program = trim(found);
     if (!exit.ok() || !program.starts_with('/')) return std::nullopt;
     return std::string(program);
@@ -110,10 +134,15 @@ class ImageMachine final : public JobMachine {
   [[nodiscard]] fs::path outside(const std::string& inside) const override {
     const MountPoint* best = nullptr;
     for (const auto& mount : mounts_) {
-      bool is_below = inside == mount.target || (inside.starts_with(mount.target) && inside[mount.target.size()] == '/');
-      if (mount.kind == MountPoint::Kind::bind && is_below && (!best || mount.target.size() > best->target.size())) best = &mount;
+      bool is_below = inside == mount.target ||
+                      (inside.starts_with(mount.target) && inside[mount.target.size()] == '/');
+      if (mount.kind == MountPoint::Kind::bind && is_below &&
+          (!best || mount.target.size() > best->target.size()))
+        best = &mount;
     }
-    if (!best) fail(Fault::unsupported, "'{}' is inside the job's container, where slipway cannot reach it", inside);
+    if (!best)
+      fail(Fault::unsupported, "'{}' is inside the job's container, where slipway cannot reach it",
+           inside);
     auto rest = inside.substr(best->target.size());
     return rest.empty() ? best->source : best->source / rest.substr(1);
   }
@@ -122,13 +151,16 @@ class ImageMachine final : public JobMachine {
   void kill() override { group_->stop(); }
   [[nodiscard]] bool is_job_container() const override { return is_job_container_; }
   [[nodiscard]] const std::map<std::string, std::string>& base_env() const override { return env_; }
-  RunningService start_service(const ContainerOrder& order, const OutputSink& sink, std::stop_token stop) override {
+  RunningService start_service(const ContainerOrder& order, const OutputSink& sink,
+                               std::stop_token stop) override {
     return services_->start(order, endpoint_.netns, sink, std::move(stop));
   }
   os::Exit run_container(const ContainerOrder& order, const std::vector<std::string>& entrypoint,
-                         const std::vector<std::string>& args, const OutputSink& sink, std::stop_token stop) override {
-    return run_action_container(runtime_, images_, order, entrypoint, args, id_ + "-" + uuid().substr(0, 8), directory_,
-                                endpoint_.netns, *this, sink, std::move(stop));
+                         const std::vector<std::string>& args, const OutputSink& sink,
+                         std::stop_token stop) override {
+    return run_action_container(runtime_, images_, order, entrypoint, args,
+                                id_ + "-" + uuid().substr(0, 8), directory_, endpoint_.netns, *this,
+                                sink, std::move(stop));
   }
 
  private:
@@ -149,39 +181,48 @@ class ImageMachine final : public JobMachine {
 };
 
 // The image's bundle and what the run trusts besides; mounted over the image's own.
-void trust(const std::string& certificates, const fs::path& directory, container::ContainerSpec& spec) {
+void trust(const std::string& certificates, const fs::path& directory,
+           container::ContainerSpec& spec) {
   auto system = os::read_file_if_exists(fs::path(kBundle)).value_or("");
   if (certificates.empty() && system.empty()) return;
   auto bundle = directory / "ca-bundle.crt";
   os::write_file(bundle, system + "\n" + certificates);
-  spec.mounts.push_back({.kind = MountPoint::Kind::bind, .source = bundle, .target = std::string(kBundle), .read_only = true});
-  for (const char* name : {"NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}) {
+  spec.mounts.push_back({.kind = MountPoint::Kind::bind,
+                         .source = bundle,
+                         .target = std::string(kBundle),
+                         .read_only = true});
+  for (const char* name : {"NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE", "SSL_CERT_FILE",
+                           "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}) {
     spec.env.try_emplace(name, kBundle);
   }
 }
 
 std::string moved(const std::string& value, const std::string& from, const std::string& to) {
-  if (!value.starts_with(from) || (value.size() > from.size() && value[from.size()] != '/')) return value;
+  if (!value.starts_with(from) || (value.size() > from.size() && value[from.size()] != '/'))
+    return value;
   return to + value.substr(from.size());
 }
 
 }  // namespace
 
-std::unique_ptr<JobMachine> make_image_machine(const ImageMachineOrder& order, std::unique_ptr<ServiceHost> services,
+std::unique_ptr<JobMachine> make_image_machine(const ImageMachineOrder& order,
+                                               std::unique_ptr<ServiceHost> services,
                                                const OutputSink& sink, std::stop_token stop) {
   auto image = order.images.fetch(order.container.image, order.container.login, sink, stop);
   auto directory = order.job.directory / "container";
-  auto spec = spec_of(order.container, image, parse_container_options(order.container.options), order.id, directory);
+  auto spec = spec_of(order.container, image, parse_container_options(order.container.options),
+                      order.id, directory);
   spec.argv = {"/bin/sh", "-c", "while :; do sleep 86400; done"};
   for (const auto& [name, value] : order.env) spec.env.try_emplace(name, value);
   spec.env["HOME"] = "/github/home";
   trust(order.trusted_certificates, directory, spec);
 
   auto work = order.job.directory / "work";
-  const std::pair<fs::path, std::string> mounts[] = {{work, "/__w"},
-                                                     {order.tool_cache, "/__t"},
-                                                     {order.job.directory / "home", "/github/home"},
-                                                     {work / "_temp/_github_workflow", "/github/workflow"}};
+  const std::pair<fs::path, std::string> mounts[] = {
+      {work, "/__w"},
+      {order.tool_cache, "/__t"},
+      {order.job.directory / "home", "/github/home"},
+      {work / "_temp/_github_workflow", "/github/workflow"}};
   for (const auto& [source, target] : mounts) {
     os::make_dirs(source);
     spec.mounts.push_back({.kind = MountPoint::Kind::bind, .source = source, .target = target});
@@ -191,18 +232,23 @@ std::unique_ptr<JobMachine> make_image_machine(const ImageMachineOrder& order, s
   spec.network = {.kind = container::NetworkChoice::Kind::joined, .path = endpoint.netns};
   spec.resolv_conf = "nameserver " + order.network.gateway() + "\n";
   std::string hosts = "127.0.0.1\tlocalhost\n";
-  for (const auto& service : order.job.services) hosts += services->reserve(service.id) + "\t" + service.id + "\n";
+  for (const auto& service : order.job.services)
+    hosts += services->reserve(service.id) + "\t" + service.id + "\n";
   spec.hosts = hosts;
   auto machine = std::make_unique<ImageMachine>(order, spec, endpoint, std::move(services));
   machine->wait_until_running(stop);
   return machine;
 }
 
-os::Exit run_action_container(container::Runtime& runtime, ImageSource& images, const ContainerOrder& order,
-                              const std::vector<std::string>& entrypoint, const std::vector<std::string>& args, const std::string& id,
-                              const fs::path& directory, const fs::path& netns, const JobMachine& machine, const OutputSink& sink,
+os::Exit run_action_container(container::Runtime& runtime, ImageSource& images,
+                              const ContainerOrder& order,
+                              const std::vector<std::string>& entrypoint,
+                              const std::vector<std::string>& args, const std::string& id,
+                              const fs::path& directory, const fs::path& netns,
+                              const JobMachine& machine, const OutputSink& sink,
                               std::stop_token stop) {
-  auto image = order.dockerfile.empty() ? images.fetch(order.image, order.login, sink, stop) : images.build(order.dockerfile, sink, stop);
+  auto image = order.dockerfile.empty() ? images.fetch(order.image, order.login, sink, stop)
+                                        : images.build(order.dockerfile, sink, stop);
   auto spec = spec_of(order, image, parse_container_options(order.options), id, directory / id);
   const auto& program = entrypoint.empty() ? image.entrypoint : entrypoint;
   const auto& rest = args.empty() && entrypoint.empty() ? image.command : args;
@@ -211,22 +257,26 @@ os::Exit run_action_container(container::Runtime& runtime, ImageSource& images, 
   spec.network = {.kind = container::NetworkChoice::Kind::joined, .path = netns};
   const auto& paths = machine.paths();
   // The longer paths first: /…/_temp/_github_home is below /…/_temp.
-  const std::pair<std::string, std::string> places[] = {{paths.workspace, "/github/workspace"},
-                                                        {paths.temp + "/_github_workflow", "/github/workflow"},
-                                                        {paths.temp + "/_runner_file_commands", "/github/file_commands"},
-                                                        {paths.temp + "/_github_home", "/github/home"},
-                                                        {paths.temp, "/github/runner_temp"}};
+  const std::pair<std::string, std::string> places[] = {
+      {paths.workspace, "/github/workspace"},
+      {paths.temp + "/_github_workflow", "/github/workflow"},
+      {paths.temp + "/_runner_file_commands", "/github/file_commands"},
+      {paths.temp + "/_github_home", "/github/home"},
+      {paths.temp, "/github/runner_temp"}};
   for (const auto& [inside, target] : places) {
     auto source = machine.outside(inside);
     os::make_dirs(source);
     spec.mounts.push_back({.kind = MountPoint::Kind::bind, .source = source, .target = target});
     for (auto& [name, value] : spec.env) {
-      if (name.starts_with("GITHUB_") || name.starts_with("RUNNER_")) value = moved(value, inside, target);
+      if (name.starts_with("GITHUB_") || name.starts_with("RUNNER_"))
+        value = moved(value, inside, target);
     }
   }
   spec.env["HOME"] = "/github/home";
   // The job's PATH means the job's machine, not the image.
-  spec.env["PATH"] = image.env.contains("PATH") ? image.env.at("PATH") : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  spec.env["PATH"] = image.env.contains("PATH")
+                         ? image.env.at("PATH")
+                         : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   spec.cwd = "/github/workspace";
   container::RunIo io;
   io.sink = sink;

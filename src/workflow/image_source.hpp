@@ -19,8 +19,8 @@ struct ReadyImage {
   std::map<std::string, std::string> env;
   std::string user;
   std::string workdir;
-  std::vector<std::string> volumes;       ///< paths inside
-  std::vector<std::string> health_test;   ///< {"CMD", …} or {"CMD-SHELL", "…"}; empty: none
+  std::vector<std::string> volumes;      ///< paths inside
+  std::vector<std::string> health_test;  ///< {"CMD", …} or {"CMD-SHELL", "…"}; empty: none
 };
 
 /// Where images of `container:`, `services:` and docker:// come from.
@@ -32,11 +32,12 @@ class ImageSource {
   virtual ~ImageSource() = default;
   /// The image by its reference: the local store's, else pulled.
   ///   throws  Error{not_found, denied, unavailable}; Cancelled
-  virtual ReadyImage fetch(const std::string& reference, const std::optional<RegistryLogin>& login, const OutputSink& sink,
-                           std::stop_token stop) = 0;
+  virtual ReadyImage fetch(const std::string& reference, const std::optional<RegistryLogin>& login,
+                           const OutputSink& sink, std::stop_token stop) = 0;
   /// The image that a Dockerfile makes, with its directory as the context.
   ///   throws  Error{bad_input, failed, unavailable}; Cancelled
-  virtual ReadyImage build(const std::filesystem::path& dockerfile, const OutputSink& sink, std::stop_token stop) = 0;
+  virtual ReadyImage build(const std::filesystem::path& dockerfile, const OutputSink& sink,
+                           std::stop_token stop) = 0;
 };
 
 }  // namespace slipway::workflow

@@ -42,7 +42,8 @@ class JobGraph::Host final : public ExpressionHost {
  public:
   Host(const JobGraph& graph, const Node& node) : graph_(graph), node_(node) {}
   bool success(const std::vector<std::string>& jobs) const override {
-    return !cancelled() && all(jobs, [](const Node& n) { return n.conclusion == Conclusion::success; });
+    return !cancelled() &&
+           all(jobs, [](const Node& n) { return n.conclusion == Conclusion::success; });
   }
   bool failure(const std::vector<std::string>& jobs) const override {
     return !all(jobs, [](const Node& n) { return n.conclusion != Conclusion::failure; });
@@ -63,7 +64,8 @@ class JobGraph::Host final : public ExpressionHost {
   const Node& node_;
 };
 
-JobGraph::JobGraph(SharedRun& run, Scope scope, const std::vector<const Job*>& jobs, std::stop_token stop)
+JobGraph::JobGraph(SharedRun& run, Scope scope, const std::vector<const Job*>& jobs,
+                   std::stop_token stop)
     : run_(run), scope_(std::move(scope)), stop_(std::move(stop)) {
   for (const auto* job : jobs) nodes_.emplace_back().job = job;
   for (auto& node : nodes_) {
@@ -79,7 +81,8 @@ JobGraph::JobGraph(SharedRun& run, Scope scope, const std::vector<const Job*>& j
     while (!todo.empty()) {
       auto* next = todo.back();
       todo.pop_back();
-      if (node.ancestors.insert(next).second) todo.insert(todo.end(), next->needs.begin(), next->needs.end());
+      if (node.ancestors.insert(next).second)
+        todo.insert(todo.end(), next->needs.begin(), next->needs.end());
     }
   }
 }
@@ -99,14 +102,17 @@ Contexts JobGraph::contexts_of_job(const Node& node) const {
 }
 
 JobGraph::Ended JobGraph::run_all() {
-  TaskGroup legs(std::stop_token{});  // legs hear of a cancellation by their own tokens: they clean up first
+  TaskGroup legs(
+      std::stop_token{});  // legs hear of a cancellation by their own tokens: they clean up first
   auto is_ended = [](const Node* node) { return node->phase == Node::Phase::ended; };
   for (;;) {
     bool again = true;
     while (again) {  // a job that is skipped may free others
       again = false;
       for (auto& node : nodes_) {
-        if (node.phase != Node::Phase::waiting || !std::all_of(node.needs.begin(), node.needs.end(), is_ended)) continue;
+        if (node.phase != Node::Phase::waiting ||
+            !std::all_of(node.needs.begin(), node.needs.end(), is_ended))
+          continue;
         decide(node);
         again = true;
       }
@@ -115,7 +121,8 @@ JobGraph::Ended JobGraph::run_all() {
     for (auto& node : nodes_) {
       all_ended = all_ended && node.phase == Node::Phase::ended;
       if (node.phase != Node::Phase::running) continue;
-      for (std::size_t i = 0; i < node.legs.size() && node.running < node.strategy.max_parallel; ++i) {
+      for (std::size_t i = 0; i < node.legs.size() && node.running < node.strategy.max_parallel;
+           ++i) {
         if (node.legs[i].started) continue;
         node.legs[i].started = true;
         ++node.running;
@@ -124,8 +131,9 @@ JobGraph::Ended JobGraph::run_all() {
     }
     if (all_ended) break;
     std::vector<Message> messages;
-    inbox_.wait({}, Deadline::never(), [](const auto& inbox) { return !inbox.empty(); },
-                [&](auto& inbox) { messages.swap(inbox); });
+    inbox_.wait(
+        {}, Deadline::never(), [](const auto& inbox) { return !inbox.empty(); },
+        [&](auto& inbox) { messages.swap(inbox); });
     for (const auto& message : messages) take(message);
   }
   legs.join();
@@ -133,7 +141,8 @@ JobGraph::Ended JobGraph::run_all() {
   std::vector<Value::Member> jobs;
   bool any_ran = false;
   for (const auto& node : nodes_) {
-    jobs.emplace_back(node.job->id, Value::object({{"result", name_of(node.conclusion)}, {"outputs", to_value(node.outputs)}}));
+    jobs.emplace_back(node.job->id, Value::object({{"result", name_of(node.conclusion)},
+                                                   {"outputs", to_value(node.outputs)}}));
     any_ran = any_ran || node.conclusion != Conclusion::skipped;
     if (node.conclusion == Conclusion::failure) ended.conclusion = Conclusion::failure;
     if (node.conclusion == Conclusion::cancelled && ended.conclusion == Conclusion::success) {
@@ -153,7 +162,8 @@ std::string JobGraph::reason_to_skip(const Node& node) {
   before.insert(before.end(), node.ancestors.begin(), node.ancestors.end());
   for (const auto* other : before) {
     if (!asks_for_success || other->conclusion == Conclusion::success) continue;
-    return fmt::format("it needs '{}', which ended with {}", other->job->id, name_of(other->conclusion));
+    return fmt::format("it needs '{}', which ended with {}", other->job->id,
+                       name_of(other->conclusion));
   }
   return "if: " + condition.text + " is false";
 }
@@ -179,17 +189,21 @@ void JobGraph::decide(Node& node) {
 }
 
 void JobGraph::start_legs(Node& node) {
-  if (node.strategy.legs.empty()) return end_without_running(node, Conclusion::skipped, "no leg of its matrix is wanted");
-  if (node.strategy.max_parallel <= 0) node.strategy.max_parallel = static_cast<int>(node.strategy.legs.size());
+  if (node.strategy.legs.empty())
+    return end_without_running(node, Conclusion::skipped, "no leg of its matrix is wanted");
+  if (node.strategy.max_parallel <= 0)
+    node.strategy.max_parallel = static_cast<int>(node.strategy.legs.size());
   for (const auto& leg : node.strategy.legs) {
     auto contexts = node.contexts;
     contexts.values["matrix"] = leg.matrix;
     contexts.values["strategy"] = node.strategy.context(leg.index);
-    node.legs.push_back({.leg = leg, .id = scope_.prefix + node.job->id + leg.suffix,
+    node.legs.push_back({.leg = leg,
+                         .id = scope_.prefix + node.job->id + leg.suffix,
                          .title = scope_.title_prefix + job_title(*node.job, leg, contexts)});
   }
   node.phase = Node::Phase::running;
-  node.follows_new = scope_.is_anew || std::any_of(node.ancestors.begin(), node.ancestors.end(), [](const Node* n) { return n->is_new; });
+  node.follows_new = scope_.is_anew || std::any_of(node.ancestors.begin(), node.ancestors.end(),
+                                                   [](const Node* n) { return n->is_new; });
   node.is_new = false;
   for (std::size_t i = 0; i < node.legs.size(); ++i) node.is_new = node.is_new || !is_kept(node, i);
 }
@@ -201,7 +215,8 @@ bool JobGraph::is_kept(const Node& node, std::size_t index) const {
   if (node.follows_new) return false;
   if (!node.job->is_call()) return kept.succeeded.contains(id);
   auto is_inner = [start = id + " / "](const auto& name) { return name.starts_with(start); };
-  bool any = std::any_of(kept.succeeded.begin(), kept.succeeded.end(), [&](const auto& one) { return is_inner(one.first); });
+  bool any = std::any_of(kept.succeeded.begin(), kept.succeeded.end(),
+                         [&](const auto& one) { return is_inner(one.first); });
   return any && std::none_of(kept.others.begin(), kept.others.end(), is_inner);
 }
 
@@ -215,14 +230,17 @@ std::optional<LegResult> JobGraph::kept_result(const Node& node, std::size_t ind
 
 void JobGraph::end_without_running(Node& node, Conclusion conclusion, const std::string& reason) {
   node.phase = Node::Phase::ended;
-  node.is_new = conclusion != Conclusion::skipped;  // what was skipped then is skipped now, or decided anew
+  node.is_new =
+      conclusion != Conclusion::skipped;  // what was skipped then is skipped now, or decided anew
   node.conclusion = conclusion;
   auto id = scope_.prefix + node.job->id;
   Reporter reporter(run_.sink, run_.order.facts.run_id, id);
   if (conclusion == Conclusion::failure) {
     reporter.emit({.kind = EventKind::annotation, .text = reason, .severity = Severity::error});
   }
-  reporter.emit({.kind = EventKind::job_finished, .text = reason, .conclusion = std::string(name_of(conclusion))});
+  reporter.emit({.kind = EventKind::job_finished,
+                 .text = reason,
+                 .conclusion = std::string(name_of(conclusion))});
   run_.results.with([&](auto& results) {
     results.push_back({.id = id, .title = id, .conclusion = conclusion, .reason = reason});
   });
@@ -236,29 +254,41 @@ void JobGraph::take(const Message& message) {
   for (const auto& [name, value] : result.outputs) node.outputs[name] = value;
   bool failed = result.conclusion == Conclusion::failure && !result.continues_on_error;
   if (failed) node.conclusion = Conclusion::failure;
-  if (result.conclusion == Conclusion::cancelled && node.conclusion == Conclusion::success) node.conclusion = Conclusion::cancelled;
+  if (result.conclusion == Conclusion::cancelled && node.conclusion == Conclusion::success)
+    node.conclusion = Conclusion::cancelled;
   if (failed && node.strategy.fail_fast && node.legs.size() > 1) {
     for (auto& leg : node.legs) {
       leg.cancel.request_stop();
       if (leg.started) continue;
       leg.started = true;
       ++node.ended;
-      LegResult cancelled{.conclusion = Conclusion::cancelled, .reason = "another leg failed (fail-fast)"};
+      LegResult cancelled{.conclusion = Conclusion::cancelled,
+                          .reason = "another leg failed (fail-fast)"};
       report_end(node, static_cast<std::size_t>(&leg - node.legs.data()), cancelled, 0);
     }
   }
   if (node.ended == node.legs.size()) node.phase = Node::Phase::ended;
 }
 
-void JobGraph::report_end(const Node& node, std::size_t index, const LegResult& result, std::int64_t took_ms) {
+void JobGraph::report_end(const Node& node, std::size_t index, const LegResult& result,
+                          std::int64_t took_ms) {
   const auto& leg = node.legs[index];
   std::map<std::string, std::string> outputs(result.outputs.begin(), result.outputs.end());
   Reporter(run_.sink, run_.order.facts.run_id, leg.id)
-      .emit({.kind = EventKind::job_finished, .step_name = leg.title, .text = result.reason,
-             .conclusion = std::string(name_of(result.conclusion)), .took_ms = took_ms, .outputs = std::move(outputs)});
+      .emit({.kind = EventKind::job_finished,
+             .step_name = leg.title,
+             .text = result.reason,
+             .conclusion = std::string(name_of(result.conclusion)),
+             .took_ms = took_ms,
+             .outputs = std::move(outputs)});
   run_.results.with([&](auto& results) {
-    results.push_back({.id = leg.id, .title = leg.title, .conclusion = result.conclusion, .reason = result.reason,
-                       .environment = result.environment, .environment_url = result.environment_url, .took_ms = took_ms});
+    results.push_back({.id = leg.id,
+                       .title = leg.title,
+                       .conclusion = result.conclusion,
+                       .reason = result.reason,
+                       .environment = result.environment,
+                       .environment_url = result.environment_url,
+                       .took_ms = took_ms});
   });
 }
 
@@ -285,8 +315,13 @@ void JobGraph::run_one(Node& node, std::size_t index, const std::stop_token& gro
   });
   std::stop_callback by_leg(leg.cancel.get_token(), request);
   std::stop_callback by_group(group_stop, request);
-  LegOrder order{.run = run_.order, .workflow = scope_.workflow, .job = *node.job, .id = leg.id, .title = leg.title,
-                 .base = node.contexts, .job_workflow_ref = scope_.job_workflow_ref};
+  LegOrder order{.run = run_.order,
+                 .workflow = scope_.workflow,
+                 .job = *node.job,
+                 .id = leg.id,
+                 .title = leg.title,
+                 .base = node.contexts,
+                 .job_workflow_ref = scope_.job_workflow_ref};
   order.base.values["secrets"] = scope_.base.values.at("secrets");
   order.base.values["matrix"] = leg.leg.matrix;
   order.base.values["strategy"] = node.strategy.context(leg.leg.index);
@@ -311,23 +346,35 @@ void JobGraph::run_one(Node& node, std::size_t index, const std::stop_token& gro
     is_told_by_its_jobs = false;
     result = {.conclusion = Conclusion::cancelled, .reason = "cancelled"};
   }
-  auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - began).count();
+  auto took =
+      std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - began).count();
   told.message.result = result;
   if (!is_told_by_its_jobs) report_end(node, index, result, took);
 }
 
 // The protection rules of the job's environment. Why it may not run; nothing: it may.
-std::optional<std::string> JobGraph::pass_environment(const LegOrder& order, const Reporter& reporter, const std::stop_token& stop) const {
+std::optional<std::string> JobGraph::pass_environment(const LegOrder& order,
+                                                      const Reporter& reporter,
+                                                      const std::stop_token& stop) const {
   auto name = environment_of(order.job, order.base);
   const auto& known = run_.order.settings.environments;
   auto found = known.find(name);
   if (name.empty() || found == known.end()) return std::nullopt;
-  return pass_gate({.job = order.id, .environment = name, .ref = run_.order.event.ref, .actor = run_.order.event.actor,
-                    .protection = found->second.protection, .approvals = run_.services.directory / "approvals"},
-                   [&](const std::string& text) { reporter.emit({.kind = EventKind::job_waiting, .text = text}); }, stop);
+  return pass_gate(
+      {.job = order.id,
+       .environment = name,
+       .ref = run_.order.event.ref,
+       .actor = run_.order.event.actor,
+       .protection = found->second.protection,
+       .approvals = run_.services.directory / "approvals"},
+      [&](const std::string& text) {
+        reporter.emit({.kind = EventKind::job_waiting, .text = text});
+      },
+      stop);
 }
 
-LegResult JobGraph::run_in_group(Node& node, std::size_t index, const LegOrder& order, std::stop_source& cancel) {
+LegResult JobGraph::run_in_group(Node& node, std::size_t index, const LegOrder& order,
+                                 std::stop_source& cancel) {
   const auto& leg = node.legs[index];
   Reporter reporter(run_.sink, run_.order.facts.run_id, leg.id);
   if (auto kept = kept_result(node, index)) return *kept;
@@ -338,28 +385,39 @@ LegResult JobGraph::run_in_group(Node& node, std::size_t index, const LegOrder& 
   std::unique_ptr<GroupPlace> place;
   if (!node.job->concurrency.is_absent()) {
     auto wanted = evaluate(node.job->concurrency, order.base);
-    GroupRequest request{.group = wanted.is_object() ? wanted.get("group").to_string() : wanted.to_string(),
-                         .cancel_in_progress = wanted.is_object() && wanted.get("cancel-in-progress").is_truthy(),
-                         .queues = wanted.is_object() && equals_ignoring_case(wanted.get("queue").to_string(), "max"),
-                         .who = fmt::format("run {}, job {}", run_.order.facts.run_id, leg.id)};
-    place = enter_group(run_.services.groups, request, [&](const std::string& who) {
-      reporter.emit({.kind = EventKind::job_waiting,
-                     .text = fmt::format("waiting for concurrency group '{}', held by {}", request.group, who)});
-    }, [&cancel] { cancel.request_stop(); }, cancel.get_token());
+    GroupRequest request{
+        .group = wanted.is_object() ? wanted.get("group").to_string() : wanted.to_string(),
+        .cancel_in_progress = wanted.is_object() && wanted.get("cancel-in-progress").is_truthy(),
+        .queues =
+            wanted.is_object() && equals_ignoring_case(wanted.get("queue").to_string(), "max"),
+        .who = fmt::format("run {}, job {}", run_.order.facts.run_id, leg.id)};
+    place = enter_group(
+        run_.services.groups, request,
+        [&](const std::string& who) {
+          reporter.emit({.kind = EventKind::job_waiting,
+                         .text = fmt::format("waiting for concurrency group '{}', held by {}",
+                                             request.group, who)});
+        },
+        [&cancel] { cancel.request_stop(); }, cancel.get_token());
     if (!place) {
       return {.conclusion = Conclusion::cancelled,
-              .reason = fmt::format("a newer request is waiting for concurrency group '{}'", request.group)};
+              .reason = fmt::format("a newer request is waiting for concurrency group '{}'",
+                                    request.group)};
     }
   }
   if (node.job->is_call()) return run_call(node, order, cancel.get_token());
   // A place among the legs that may run at a time.
   auto most = std::max(1, run_.services.most_jobs);
-  if (!run_.running.wait(cancel.get_token(), Deadline::never(), [&](int count) { return count < most; }, [](int& count) { ++count; })) {
+  if (!run_.running.wait(
+          cancel.get_token(), Deadline::never(), [&](int count) { return count < most; },
+          [](int& count) { ++count; })) {
     return {.conclusion = Conclusion::cancelled, .reason = "cancelled before it started"};
   }
   struct Freed {
     Guarded<int>& running;
-    ~Freed() { running.with([](int& count) { --count; }); }
+    ~Freed() {
+      running.with([](int& count) { --count; });
+    }
   } freed{run_.running};
   reporter.emit({.kind = EventKind::job_started, .step_name = leg.title});
   return run_leg(order, run_.services, run_.sink, cancel.get_token());
@@ -380,7 +438,9 @@ Value call_inputs(const Workflow& callee, const Template& with, const Contexts& 
     } else if (input.required) {
       fail(Fault::bad_input, "Input '{}' is required, but not provided while calling", input.name);
     } else {
-      inputs.emplace_back(input.name, input.type == "boolean" ? Value(false) : input.type == "number" ? Value(0) : Value(""));
+      inputs.emplace_back(input.name, input.type == "boolean"  ? Value(false)
+                                      : input.type == "number" ? Value(0)
+                                                               : Value(""));
     }
   }
   return Value::object(std::move(inputs));
@@ -409,14 +469,21 @@ LegResult JobGraph::run_call(const Node& node, const LegOrder& order, std::stop_
   std::string ref;
   if (workflow) {
     auto home = home_of(scope_.job_workflow_ref);
-    ref = fmt::format("{}/{}@{}", home.repository, node.job->uses.starts_with("./") ? node.job->uses.substr(2) : node.job->uses, home.ref);
+    ref = fmt::format("{}/{}@{}", home.repository,
+                      node.job->uses.starts_with("./") ? node.job->uses.substr(2) : node.job->uses,
+                      home.ref);
   } else {
     auto remote = fetch_workflow(*node.job, run_.services.actions, stop);
     workflow = remote.workflow;
     ref = remote.ref;
   }
   const auto& callee = *workflow;
-  Scope scope{.workflow = callee, .prefix = order.id + " / ", .title_prefix = order.title + " / ", .base = {}, .job_workflow_ref = ref, .is_anew = node.follows_new};
+  Scope scope{.workflow = callee,
+              .prefix = order.id + " / ",
+              .title_prefix = order.title + " / ",
+              .base = {},
+              .job_workflow_ref = ref,
+              .is_anew = node.follows_new};
   scope.base.values["github"] = order.base.values.at("github");
   scope.base.values["vars"] = order.base.values.at("vars");
   scope.base.values["inputs"] = call_inputs(callee, node.job->inputs, order.base);
@@ -431,7 +498,8 @@ LegResult JobGraph::run_call(const Node& node, const LegOrder& order, std::stop_
   contexts.values["jobs"] = ended.jobs;
   if (const auto* trigger = callee.find_trigger("workflow_call")) {
     for (const auto& [name, value] : trigger->outputs) {
-      if (auto text = evaluate_text(value, contexts); !text.empty()) result.outputs.emplace_back(name, text);
+      if (auto text = evaluate_text(value, contexts); !text.empty())
+        result.outputs.emplace_back(name, text);
     }
   }
   return result;

@@ -19,8 +19,8 @@ struct SharedRun {
   const RunOrder& order;
   RunServices& services;
   EventSink& sink;
-  std::stop_token stop;              ///< the run is cancelled
-  Guarded<int> running{0};           ///< legs that have a place among RunServices::most_jobs
+  std::stop_token stop;     ///< the run is cancelled
+  Guarded<int> running{0};  ///< legs that have a place among RunServices::most_jobs
   Guarded<std::vector<JobResult>> results;
 };
 
@@ -29,15 +29,16 @@ class JobGraph final {
  public:
   struct Scope {
     const Workflow& workflow;
-    std::string prefix;          ///< "caller / "; empty for the run's own workflow
+    std::string prefix;  ///< "caller / "; empty for the run's own workflow
     std::string title_prefix;
-    Contexts base;               ///< github, inputs, vars, secrets
+    Contexts base;  ///< github, inputs, vars, secrets
     std::string job_workflow_ref;
-    bool is_anew = false;        ///< the calling job's ancestors ran again: nothing here is kept from the run before
+    bool is_anew =
+        false;  ///< the calling job's ancestors ran again: nothing here is kept from the run before
   };
   struct Ended {
     Conclusion conclusion = Conclusion::success;
-    Value jobs;                  ///< the `jobs` context: id → {result, outputs}
+    Value jobs;  ///< the `jobs` context: id → {result, outputs}
   };
 
   JobGraph(SharedRun& run, Scope scope, const std::vector<const Job*>& jobs, std::stop_token stop);
@@ -63,8 +64,10 @@ class JobGraph final {
   void take(const Message& message);
   bool is_still_wanted(const Node& node) const;
   void run_one(Node& node, std::size_t leg, const std::stop_token& stop);
-  std::optional<std::string> pass_environment(const LegOrder& order, const Reporter& reporter, const std::stop_token& stop) const;
-  LegResult run_in_group(Node& node, std::size_t leg, const LegOrder& order, std::stop_source& cancel);
+  std::optional<std::string> pass_environment(const LegOrder& order, const Reporter& reporter,
+                                              const std::stop_token& stop) const;
+  LegResult run_in_group(Node& node, std::size_t leg, const LegOrder& order,
+                         std::stop_source& cancel);
   LegResult run_call(const Node& node, const LegOrder& order, std::stop_token stop);
   std::optional<LegResult> kept_result(const Node& node, std::size_t leg) const;
   bool is_kept(const Node& node, std::size_t leg) const;

@@ -27,7 +27,8 @@ struct StopLadder {
 
 /// One command inside a job.
 struct MachineCommand {
-  std::vector<std::string> argv;           ///< argv[0] with a slash, or looked up in env's PATH inside the machine
+  std::vector<std::string>
+      argv;  ///< argv[0] with a slash, or looked up in env's PATH inside the machine
   std::map<std::string, std::string> env;  ///< all of it; nothing is inherited
   std::string cwd;                         ///< a path inside the machine
   StopLadder ladder;
@@ -55,20 +56,22 @@ struct RegistryLogin {
 struct ContainerOrder {
   std::string id;     ///< the service's key; empty for the job container
   std::string image;  ///< a reference; with `dockerfile` only for people
-  std::filesystem::path dockerfile{};  ///< of an action, outside: the image is built from it and its directory; empty: none
+  std::filesystem::path
+      dockerfile{};  ///< of an action, outside: the image is built from it and its directory; empty: none
   std::optional<RegistryLogin> login;
   std::map<std::string, std::string> env;
   std::vector<std::string> ports;    ///< "5432:5432", "6379", "53:53/udp"
   std::vector<std::string> volumes;  ///< "source:target[:ro]"
-  std::string entrypoint{};          ///< instead of the image's, split as a command line; its command goes with it
-  std::string command{};             ///< instead of the image's
-  std::string options;               ///< of `docker create`: --health-cmd and its like, --name, -e, …
+  std::string
+      entrypoint{};  ///< instead of the image's, split as a command line; its command goes with it
+  std::string command{};  ///< instead of the image's
+  std::string options;    ///< of `docker create`: --health-cmd and its like, --name, -e, …
 };
 
 /// What became of a service; the `job.services.ID` context.
 struct RunningService {
-  std::string id;       ///< the container's id
-  std::string network;  ///< the network's name
+  std::string id;                            ///< the container's id
+  std::string network;                       ///< the network's name
   std::map<std::string, std::string> ports;  ///< container port -> port the job's steps reach it on
 };
 
@@ -85,9 +88,11 @@ class JobMachine {
   ///   stop     asked for: the ladder of signals; the exit then tells the signal or what the process made of it
   ///   throws   Error{not_found} when there is no such program or directory inside
   ///   threads  several calls at a time
-  virtual os::Exit exec(const MachineCommand& command, const OutputSink& sink, std::stop_token stop) = 0;
+  virtual os::Exit exec(const MachineCommand& command, const OutputSink& sink,
+                        std::stop_token stop) = 0;
   /// The path of a program inside, looked up in `path` (a PATH).
-  [[nodiscard]] virtual std::optional<std::string> find_program(const std::string& name, const std::string& path) const = 0;
+  [[nodiscard]] virtual std::optional<std::string> find_program(const std::string& name,
+                                                                const std::string& path) const = 0;
   /// Where slipway itself finds a path of the machine: for files that it writes for or reads from the job.
   [[nodiscard]] virtual std::filesystem::path outside(const std::string& inside) const = 0;
   [[nodiscard]] virtual const MachinePaths& paths() const = 0;
@@ -98,7 +103,8 @@ class JobMachine {
   /// Starts a service on the job's network and waits until it is healthy (or just runs, without a health check).
   ///   throws  Error{failed} when it ends or stays unhealthy, with its last lines; Error{not_found} without the image
   ///   threads  several calls at a time
-  virtual RunningService start_service(const ContainerOrder& order, const OutputSink& sink, std::stop_token stop) = 0;
+  virtual RunningService start_service(const ContainerOrder& order, const OutputSink& sink,
+                                       std::stop_token stop) = 0;
   /// Kills all that runs in it, without asking; from any thread. exec() then ends, or throws.
   virtual void kill() {}
   /// A process whose namespaces are the machine's; nothing for a machine without its own.
@@ -107,21 +113,27 @@ class JobMachine {
   [[nodiscard]] virtual bool is_apart() const { return false; }
   /// Runs a container of `order` to its end on the job's network with the job's directories mounted as GitHub does
   /// (`/github/workspace`, …): for `uses: docker://image` and docker actions.
-  virtual os::Exit run_container(const ContainerOrder& order, const std::vector<std::string>& entrypoint,
-                                 const std::vector<std::string>& args, const OutputSink& sink, std::stop_token stop) = 0;
+  virtual os::Exit run_container(const ContainerOrder& order,
+                                 const std::vector<std::string>& entrypoint,
+                                 const std::vector<std::string>& args, const OutputSink& sink,
+                                 std::stop_token stop) = 0;
 };
 
 /// What a job asks for.
 struct MachineOrder {
   std::string run_id;
-  std::string job;                           ///< unique within the run, fit for a file name
-  std::vector<std::string> labels;           ///< runs-on
-  std::optional<ContainerOrder> container;   ///< container:
-  std::vector<ContainerOrder> services;      ///< what start_service() will be called with, so that names can be known before
-  std::string repository;                    ///< "owner/name"; the workspace's last part is the name
-  std::filesystem::path directory;           ///< exists, the job's own; for its work files and its scratch space
-  std::vector<std::string> tools;            ///< names of programs that slipway answers on sockets in directory/tools
-  bool keeps = false;                        ///< `directory` may hold an earlier machine, which goes on; its changes stay (views only)
+  std::string job;                          ///< unique within the run, fit for a file name
+  std::vector<std::string> labels;          ///< runs-on
+  std::optional<ContainerOrder> container;  ///< container:
+  std::vector<ContainerOrder>
+      services;  ///< what start_service() will be called with, so that names can be known before
+  std::string repository;  ///< "owner/name"; the workspace's last part is the name
+  std::filesystem::path
+      directory;  ///< exists, the job's own; for its work files and its scratch space
+  std::vector<std::string>
+      tools;  ///< names of programs that slipway answers on sockets in directory/tools
+  bool keeps =
+      false;  ///< `directory` may hold an earlier machine, which goes on; its changes stay (views only)
 };
 
 /// Makes the machines of jobs: the copy-on-write view, the host itself, an image, or a fake.
@@ -132,7 +144,8 @@ class MachineFactory {
   MachineFactory& operator=(const MachineFactory&) = delete;
   virtual ~MachineFactory() = default;
   /// throws  Error{unavailable, not_found}: the job then fails with that message
-  virtual std::unique_ptr<JobMachine> make(const MachineOrder& order, const OutputSink& sink, std::stop_token stop) = 0;
+  virtual std::unique_ptr<JobMachine> make(const MachineOrder& order, const OutputSink& sink,
+                                           std::stop_token stop) = 0;
 };
 
 }  // namespace slipway::workflow

@@ -23,7 +23,10 @@ std::string architecture() {
   utsname name{};
   ::uname(&name);
   std::string_view machine = name.machine;
-  return machine == "x86_64" ? "X64" : machine == "aarch64" ? "ARM64" : machine.starts_with("arm") ? "ARM" : "X86";
+  return machine == "x86_64"          ? "X64"
+         : machine == "aarch64"       ? "ARM64"
+         : machine.starts_with("arm") ? "ARM"
+                                      : "X86";
 }
 
 std::int64_t minutes_of(const Template& value, const Contexts& contexts, std::int64_t otherwise) {
@@ -52,7 +55,8 @@ std::optional<ContainerOrder> container_of(const std::string& id, const Value& v
     order.image = value.get("image").to_string();
     auto credentials = value.get("credentials");
     if (credentials.is_object()) {
-      order.login = RegistryLogin{credentials.get("username").to_string(), credentials.get("password").to_string()};
+      order.login = RegistryLogin{credentials.get("username").to_string(),
+                                  credentials.get("password").to_string()};
     }
     order.env = to_variables(value.get("env"));
     order.ports = strings_of(value.get("ports"));
@@ -71,10 +75,18 @@ std::optional<ContainerOrder> container_of(const std::string& id, const Value& v
 class RunningLeg final {
  public:
   RunningLeg(const LegOrder& order, RunServices& services, EventSink& sink, std::stop_token stop)
-      : order_(order), services_(services), reporter_(sink, order.run.facts.run_id, order.id),
+      : order_(order),
+        services_(services),
+        reporter_(sink, order.run.facts.run_id, order.id),
         outer_(std::move(stop)),
-        state_{.order = order.run, .services = services, .workflow = order.workflow, .job = order.job,
-               .reporter = reporter_, .masker = masker_, .stop = cancel_.get_token(), .end = end_.get_token(),
+        state_{.order = order.run,
+               .services = services,
+               .workflow = order.workflow,
+               .job = order.job,
+               .reporter = reporter_,
+               .masker = masker_,
+               .stop = cancel_.get_token(),
+               .end = end_.get_token(),
                .base = order.base} {}
 
   LegResult run() {
@@ -99,7 +111,8 @@ class RunningLeg final {
     keep_or_end_machine();
     result.conclusion = state_.is_cancelled() ? Conclusion::cancelled : state_.main->status;
     if (timed_out_) {
-      complain(fmt::format("The job has exceeded the maximum execution time of {} minutes.", timeout_minutes_));
+      complain(fmt::format("The job has exceeded the maximum execution time of {} minutes.",
+                           timeout_minutes_));
       result.conclusion = Conclusion::cancelled;
     }
     result.reason = state_.first_error;
@@ -116,7 +129,8 @@ class RunningLeg final {
 
   // A failed job's machine, for `slipway shell`.
   void keep_or_end_machine() {
-    bool keeps = services_.keep_failed && machine_ && machine_->first_process() && state_.main->status == Conclusion::failure;
+    bool keeps = services_.keep_failed && machine_ && machine_->first_process() &&
+                 state_.main->status == Conclusion::failure;
     if (!keeps) return end_machine();
     auto paths = machine_->paths();
     taken_machine().reset();
@@ -124,16 +138,26 @@ class RunningLeg final {
     for (const auto& [name, value] : state_.failed_env) {
       if (!masker_.hides_something_in(value)) env[name] = value;
     }
-    if (env.empty()) env = formats::Json::object({{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"HOME", paths.home}});
+    if (env.empty())
+      env = formats::Json::object(
+          {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+           {"HOME", paths.home}});
     auto from = services_.directory / "jobs" / file_name_of(order_.id);
     auto to = services_.directory / "kept" / file_name_of(order_.id);
     os::make_dirs(to.parent_path());
     std::filesystem::rename(from, to);
-    os::write_file(to / "shell.json", formats::Json::object({{"job", order_.id},
-                                                             {"repository", order_.run.event.repository},
-                                                             {"directory", state_.failed_directory.empty() ? paths.workspace : state_.failed_directory},
-                                                             {"env", env}}).pretty(), 0600);
-    reporter_.emit({.kind = EventKind::annotation, .text = fmt::format("the job's machine is kept: slipway shell {} '{}'", order_.run.facts.run_id, order_.id),
+    os::write_file(to / "shell.json",
+                   formats::Json::object(
+                       {{"job", order_.id},
+                        {"repository", order_.run.event.repository},
+                        {"directory", state_.failed_directory.empty() ? paths.workspace
+                                                                      : state_.failed_directory},
+                        {"env", env}})
+                       .pretty(),
+                   0600);
+    reporter_.emit({.kind = EventKind::annotation,
+                    .text = fmt::format("the job's machine is kept: slipway shell {} '{}'",
+                                        order_.run.facts.run_id, order_.id),
                     .severity = Severity::notice});
   }
 
@@ -144,7 +168,8 @@ class RunningLeg final {
 
   // Taking a machine down takes a while, and nobody who needs this job needs to wait for it.
   void end_machine() {
-    std::shared_ptr<JobMachine> over = taken_machine();  // shared with nobody: a std::function can be copied
+    std::shared_ptr<JobMachine> over =
+        taken_machine();  // shared with nobody: a std::function can be copied
     if (!over || !services_.endings || !over->is_apart()) return;
     services_.endings->start([over](const std::stop_token&) mutable { over.reset(); });
   }
@@ -158,13 +183,15 @@ class RunningLeg final {
                                 evaluate(order_.job.continue_on_error, contexts).is_truthy();
     apply_settings(result.environment);
     timeout_minutes_ = minutes_of(order_.job.timeout_minutes, contexts, kDefaultTimeoutMinutes);
-    cancel_minutes_ = minutes_of(order_.job.cancel_timeout_minutes, contexts, kDefaultCancelMinutes);
+    cancel_minutes_ =
+        minutes_of(order_.job.cancel_timeout_minutes, contexts, kDefaultCancelMinutes);
     contexts.values["runner"] = Value::object({{"os", "Linux"}, {"arch", architecture()}});
 
     state_.env = order_.run.settings.env;
     for (const auto* layer : {&order_.workflow.env, &order_.job.env}) {
       if (layer->is_absent()) continue;
-      for (const auto& [name, value] : to_variables(evaluate(*layer, contexts, KeyCase::exact))) state_.env[name] = value;
+      for (const auto& [name, value] : to_variables(evaluate(*layer, contexts, KeyCase::exact)))
+        state_.env[name] = value;
     }
   }
 
@@ -173,8 +200,10 @@ class RunningLeg final {
     auto& values = state_.base.values;
     const auto& known = order_.run.settings.environments;
     if (auto found = known.find(environment); !environment.empty() && found != known.end()) {
-      for (const auto& [name, value] : found->second.secrets) values["secrets"] = values["secrets"].with(name, value);
-      for (const auto& [name, value] : found->second.vars) values["vars"] = values["vars"].with(name, value);
+      for (const auto& [name, value] : found->second.secrets)
+        values["secrets"] = values["secrets"].with(name, value);
+      for (const auto& [name, value] : found->second.vars)
+        values["vars"] = values["vars"].with(name, value);
     }
     if (values["secrets"].is_object()) {
       for (const auto& [name, value] : values["secrets"].members()) masker_.add(value.to_string());
@@ -189,7 +218,8 @@ class RunningLeg final {
     // After a cancellation, steps with always() and posts have this long.
     std::optional<Alarm> last;
     std::stop_callback on_cancel(cancel_.get_token(), [&] {
-      last.emplace(Deadline::in(std::chrono::minutes(cancel_minutes_)), [this] { end_.request_stop(); });
+      last.emplace(Deadline::in(std::chrono::minutes(cancel_minutes_)),
+                   [this] { end_.request_stop(); });
     });
     StepRunner steps(state_);
     if (set_up(steps, result)) {
@@ -204,7 +234,8 @@ class RunningLeg final {
     auto began = Deadline::Clock::now();
     StepLabel label{++state_.last_step, "Set up job", ""};
     StepOutput output(reporter_, label, masker_, state_.echo);
-    reporter_.emit({.kind = EventKind::step_started, .step = label.number, .step_name = label.name});
+    reporter_.emit(
+        {.kind = EventKind::step_started, .step = label.number, .step_name = label.name});
     auto conclusion = Conclusion::success;
     try {
       make_machine(output);
@@ -220,16 +251,25 @@ class RunningLeg final {
       cancel_.request_stop();
     }
     output.flush();
-    auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - began).count();
-    reporter_.emit({.kind = EventKind::step_finished, .step = label.number, .step_name = label.name,
-                    .conclusion = std::string(name_of(conclusion)), .took_ms = took});
+    auto took =
+        std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - began)
+            .count();
+    reporter_.emit({.kind = EventKind::step_finished,
+                    .step = label.number,
+                    .step_name = label.name,
+                    .conclusion = std::string(name_of(conclusion)),
+                    .took_ms = took});
     return conclusion == Conclusion::success;
   }
 
   void make_machine(StepOutput& output) {
     auto& contexts = state_.base;
-    MachineOrder machine{.run_id = order_.run.facts.run_id, .job = file_name_of(order_.id), .labels = {}, .container = {},
-                         .services = {}, .repository = order_.run.event.repository,
+    MachineOrder machine{.run_id = order_.run.facts.run_id,
+                         .job = file_name_of(order_.id),
+                         .labels = {},
+                         .container = {},
+                         .services = {},
+                         .repository = order_.run.event.repository,
                          .directory = services_.directory / "jobs" / file_name_of(order_.id)};
     auto runs_on = evaluate(order_.job.runs_on, contexts);
     machine.labels = strings_of(runs_on.is_object() ? runs_on.get("labels") : runs_on);
@@ -237,7 +277,8 @@ class RunningLeg final {
     auto with_env = contexts;
     with_env.values["env"] = to_value(state_.env, KeyCase::exact);
     if (!order_.job.container.is_absent()) {
-      machine.container = container_of("", evaluate(order_.job.container, with_env, KeyCase::exact));
+      machine.container =
+          container_of("", evaluate(order_.job.container, with_env, KeyCase::exact));
     }
     if (!order_.job.services.is_absent()) {
       auto services = evaluate(order_.job.services, with_env, KeyCase::exact);
@@ -253,7 +294,8 @@ class RunningLeg final {
       os::make_dirs(machine.directory / "tools");
       machine.tools = {services_.tool->name()};
     }
-    auto made = services_.machines.make(machine, [&](std::string_view text) { output.say(text); }, state_.stop);
+    auto made = services_.machines.make(
+        machine, [&](std::string_view text) { output.say(text); }, state_.stop);
     {
       std::lock_guard lock(machine_mutex_);
       machine_ = std::move(made);
@@ -265,8 +307,11 @@ class RunningLeg final {
     fill_paths();
     if (services_.tool) {
       tool_.emplace(machine.directory / "tools", *services_.tool,
-                    ToolSocket::Job{.machine = *machine_, .github = state_.base.values["github"].to_json(), .repository = services_.source,
-                                    .ca_bundle = services_.ca_bundle, .route = services_.route});
+                    ToolSocket::Job{.machine = *machine_,
+                                    .github = state_.base.values["github"].to_json(),
+                                    .repository = services_.source,
+                                    .ca_bundle = services_.ca_bundle,
+                                    .route = services_.route});
     }
   }
 
@@ -288,18 +333,25 @@ class RunningLeg final {
     os::make_dirs(outside.parent_path());
     auto& github = values["github"];
     os::write_file(outside, github.get("event").to_json().pretty());
-    github = github.with("workspace", paths.workspace).with("event_path", event).with("job", order_.job.id);
+    github = github.with("workspace", paths.workspace)
+                 .with("event_path", event)
+                 .with("job", order_.job.id);
   }
 
   void allow_tokens(const std::string& environment) {
     if (!services_.toolkit) return;
     auto github = state_.base.values["github"].to_json();
-    ToolkitJob job{.run_id = order_.run.facts.run_id, .job = file_name_of(order_.id), .repository = github.get_string("repository", "none"),
+    ToolkitJob job{.run_id = order_.run.facts.run_id,
+                   .job = file_name_of(order_.id),
+                   .repository = github.get_string("repository", "none"),
                    .scope = cache_scope(github)};
     std::optional<formats::Json> claims;
-    OidcFacts facts{.github = github, .environment = environment,
-                    .job_workflow_ref = order_.job_workflow_ref, .check_run_id = {}};
-    if (order_.job.permissions.of("id-token", Access::none) == Access::write) claims = oidc_claims(facts);
+    OidcFacts facts{.github = github,
+                    .environment = environment,
+                    .job_workflow_ref = order_.job_workflow_ref,
+                    .check_run_id = {}};
+    if (order_.job.permissions.of("id-token", Access::none) == Access::write)
+      claims = oidc_claims(facts);
     state_.grant = services_.toolkit->admit(job, claims);
     if (claims) masker_.add(state_.grant->token);
     masker_.add(state_.grant->runtime_token);
@@ -322,7 +374,8 @@ class RunningLeg final {
     TaskGroup group(state_.stop);
     for (std::size_t i = 0; i < starts.size(); ++i) {
       group.start([&, i](const std::stop_token& stop) {
-        starts[i].service = machine_->start_service(services_of_job_[i], [&, i](std::string_view text) { starts[i].log += text; }, stop);
+        starts[i].service = machine_->start_service(
+            services_of_job_[i], [&, i](std::string_view text) { starts[i].log += text; }, stop);
       });
     }
     try {
@@ -335,8 +388,10 @@ class RunningLeg final {
     std::vector<Value::Member> running;
     for (std::size_t i = 0; i < starts.size(); ++i) {
       const auto& started = *starts[i].service;
-      running.emplace_back(services_of_job_[i].id, Value::object({{"id", started.id}, {"network", started.network},
-                                                                  {"ports", to_value(started.ports)}}));
+      running.emplace_back(services_of_job_[i].id,
+                           Value::object({{"id", started.id},
+                                          {"network", started.network},
+                                          {"ports", to_value(started.ports)}}));
     }
     state_.job_context = Value::object({{"services", Value::object(std::move(running))}});
   }
@@ -348,7 +403,8 @@ class RunningLeg final {
     if (!order_.job.outputs.is_absent() && state_.machine) {
       auto outputs = evaluate(order_.job.outputs, contexts);
       if (outputs.is_object()) {
-        for (const auto& [name, value] : outputs.members()) keep_output(name, value.to_string(), result);
+        for (const auto& [name, value] : outputs.members())
+          keep_output(name, value.to_string(), result);
       }
     }
     if (order_.job.environment.is_mapping()) {
@@ -399,20 +455,23 @@ class RunningLeg final {
 
 }  // namespace
 
-LegResult run_leg(const LegOrder& order, RunServices& services, EventSink& sink, std::stop_token stop) {
+LegResult run_leg(const LegOrder& order, RunServices& services, EventSink& sink,
+                  std::stop_token stop) {
   return RunningLeg(order, services, sink, std::move(stop)).run();
 }
 
 std::string environment_of(const Job& job, const Contexts& contexts) {
   if (job.environment.is_absent()) return "";
-  return evaluate_text(job.environment.is_mapping() ? job.environment["name"] : job.environment, contexts);
+  return evaluate_text(job.environment.is_mapping() ? job.environment["name"] : job.environment,
+                       contexts);
 }
 
 std::string file_name_of(const std::string& job_id) {
   std::string name;
   bool changed = job_id.size() > 60;
   for (char c : job_id.substr(0, 60)) {
-    bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '-' || c == '_' || c == '.';
     changed = changed || !is_plain;
     if (is_plain) {
       name += c;

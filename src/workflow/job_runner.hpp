@@ -16,9 +16,9 @@ struct LegOrder {
   const RunOrder& run;
   const Workflow& workflow;
   const Job& job;
-  std::string id;     ///< within the run: "test", "test (3.11)", "caller / inner"
+  std::string id;  ///< within the run: "test", "test (3.11)", "caller / inner"
   std::string title;
-  Contexts base;      ///< github, inputs, vars, needs, strategy, matrix, secrets
+  Contexts base;                 ///< github, inputs, vars, needs, strategy, matrix, secrets
   std::string job_workflow_ref;  ///< of the file that has the job
 };
 
@@ -33,7 +33,8 @@ struct LegResult {
 
 /// Runs a job from its machine's making to its outputs. What goes wrong is in the result.
 ///   stop  the job is cancelled
-LegResult run_leg(const LegOrder& order, RunServices& services, EventSink& sink, std::stop_token stop);
+LegResult run_leg(const LegOrder& order, RunServices& services, EventSink& sink,
+                  std::stop_token stop);
 
 /// The environment's name that a job asks for; empty: none.
 std::string environment_of(const Job& job, const Contexts& contexts);

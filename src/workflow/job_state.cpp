@@ -8,14 +8,43 @@ namespace {
 
 // The members of `github` that processes see as GITHUB_*.
 //   source  actions/runner GitHubContext.cs
-constexpr std::string_view kInEnvironment[] = {
-    "action",      "action_path",      "action_ref",  "action_repository", "actor",        "actor_id",
-    "api_url",     "base_ref",         "env",         "event_name",        "event_path",   "graphql_url",
-    "head_ref",    "job",              "output",      "path",              "ref",          "ref_name",
-    "ref_protected", "ref_type",       "repository",  "repository_id",     "repository_owner", "repository_owner_id",
-    "retention_days", "run_attempt",   "run_id",      "run_number",        "server_url",   "sha",
-    "state",       "step_summary",     "triggering_actor", "workflow",     "workflow_ref", "workflow_sha",
-    "workspace"};
+constexpr std::string_view kInEnvironment[] = {"action",
+                                               "action_path",
+                                               "action_ref",
+                                               "action_repository",
+                                               "actor",
+                                               "actor_id",
+                                               "api_url",
+                                               "base_ref",
+                                               "env",
+                                               "event_name",
+                                               "event_path",
+                                               "graphql_url",
+                                               "head_ref",
+                                               "job",
+                                               "output",
+                                               "path",
+                                               "ref",
+                                               "ref_name",
+                                               "ref_protected",
+                                               "ref_type",
+                                               "repository",
+                                               "repository_id",
+                                               "repository_owner",
+                                               "repository_owner_id",
+                                               "retention_days",
+                                               "run_attempt",
+                                               "run_id",
+                                               "run_number",
+                                               "server_url",
+                                               "sha",
+                                               "state",
+                                               "step_summary",
+                                               "triggering_actor",
+                                               "workflow",
+                                               "workflow_ref",
+                                               "workflow_sha",
+                                               "workspace"};
 
 Value steps_context(const Scope& scope) {
   std::vector<Value::Member> steps;
@@ -51,7 +80,8 @@ Variables to_variables(const Value& value) {
 
 std::string to_text(const Value& value) { return value.to_string(); }
 
-Contexts contexts_of(const JobState& job, const Scope& scope, const Variables& step_env, const std::string& step_id) {
+Contexts contexts_of(const JobState& job, const Scope& scope, const Variables& step_env,
+                     const std::string& step_id) {
   Contexts contexts;
   contexts.values = job.base.values;
   auto env = job.env;
@@ -79,7 +109,8 @@ Variables process_env(const JobState& job, const StepCall& call) {
   Variables env = job.machine->base_env();
   for (const auto& [name, value] : job.services.job_env) env[name] = value;
   env["CI"] = "true";
-  for (const Variables* layer : std::initializer_list<const Variables*>{&job.env, &call.scope.env, &call.env}) {
+  for (const Variables* layer :
+       std::initializer_list<const Variables*>{&job.env, &call.scope.env, &call.env}) {
     for (const auto& [name, value] : *layer) env[name] = value;
   }
   auto path = env["PATH"];
@@ -93,7 +124,8 @@ Variables process_env(const JobState& job, const StepCall& call) {
   }
   env["GITHUB_ACTIONS"] = "true";
   if (const auto& runner = call.contexts.values.at("runner"); runner.is_object()) {
-    for (const auto& [name, value] : runner.members()) env["RUNNER_" + to_upper(name)] = value.to_string();
+    for (const auto& [name, value] : runner.members())
+      env["RUNNER_" + to_upper(name)] = value.to_string();
   }
   env["RUNNER_TRACKING_ID"] = "slipway_" + job.order.facts.run_id + "_" + job.reporter.job();
   if (job.grant && !job.grant->token.empty()) {
@@ -105,7 +137,8 @@ Variables process_env(const JobState& job, const StepCall& call) {
 
 void add_runtime(const JobState& job, Variables& env, bool is_container) {
   if (!job.grant) return;
-  for (const char* name : {"ACTIONS_RUNTIME_URL", "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL"}) env[name] = job.grant->service_url;
+  for (const char* name : {"ACTIONS_RUNTIME_URL", "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL"})
+    env[name] = job.grant->service_url;
   env["ACTIONS_RUNTIME_TOKEN"] = job.grant->runtime_token;
   if (!is_container) env["ACTIONS_CACHE_SERVICE_V2"] = "True";
 }

@@ -21,20 +21,20 @@ using Variables = std::map<std::string, std::string>;
 /// An entry of the `steps` context.
 struct StepRecord {
   std::string id;
-  Conclusion outcome = Conclusion::success;     ///< before continue-on-error
+  Conclusion outcome = Conclusion::success;  ///< before continue-on-error
   Conclusion conclusion = Conclusion::success;
   std::vector<std::pair<std::string, std::string>> outputs;
 };
 
 /// The steps that see each other: those of the job, or those of one composite action.
 struct Scope {
-  std::vector<StepRecord> records;              ///< of steps with an id of their own, in order
-  Conclusion status = Conclusion::success;      ///< job.status, or github.action_status
+  std::vector<StepRecord> records;          ///< of steps with an id of their own, in order
+  Conclusion status = Conclusion::success;  ///< job.status, or github.action_status
   bool is_composite = false;
-  int depth = 0;                                ///< composites around it
-  Value inputs;                                 ///< the `inputs` context of a composite
-  Variables env;                                ///< the calling step's env, over the job's
-  std::string action_path;                      ///< github.action_path inside a composite
+  int depth = 0;            ///< composites around it
+  Value inputs;             ///< the `inputs` context of a composite
+  Variables env;            ///< the calling step's env, over the job's
+  std::string action_path;  ///< github.action_path inside a composite
   std::string action_ref;
   std::string action_repository;
 };
@@ -48,9 +48,10 @@ struct ActionState {
 struct PostStep {
   std::string title;
   std::string id;
-  Condition condition;           ///< post-if; an empty expression: always()
-  std::shared_ptr<Scope> scope;  // shared with the other posts of the same scope and the scope's own run
-  Variables env;                 ///< the main step's env
+  Condition condition;  ///< post-if; an empty expression: always()
+  std::shared_ptr<Scope>
+      scope;      // shared with the other posts of the same scope and the scope's own run
+  Variables env;  ///< the main step's env
   std::function<Conclusion(struct StepCall&)> body;
 };
 
@@ -61,24 +62,24 @@ struct JobState {
   const Job& job;
   const Reporter& reporter;
   Masker& masker;
-  JobMachine* machine = nullptr;   ///< set when it has been made
-  std::stop_token stop;            ///< the job is cancelled
-  std::stop_token end;             ///< the time to clean up after that is over, too
-  Contexts base;                   ///< github, inputs, vars, needs, strategy, matrix, secrets, runner
-  Value job_context;               ///< container, services; `status` is added
-  Variables env;                   ///< workflow's, job's and GITHUB_ENV
-  std::vector<std::string> path;   ///< GITHUB_PATH, later ones come first in PATH
+  JobMachine* machine = nullptr;  ///< set when it has been made
+  std::stop_token stop;           ///< the job is cancelled
+  std::stop_token end;            ///< the time to clean up after that is over, too
+  Contexts base;      ///< github, inputs, vars, needs, strategy, matrix, secrets, runner
+  Value job_context;  ///< container, services; `status` is added
+  Variables env;      ///< workflow's, job's and GITHUB_ENV
+  std::vector<std::string> path;  ///< GITHUB_PATH, later ones come first in PATH
   bool echo = false;
   MatcherHost* matchers = nullptr;  ///< set with `machine`
   StopLadder ladder;
   std::vector<PostStep> posts;
-  int last_step = 0;               ///< the number of the step that was started last
+  int last_step = 0;  ///< the number of the step that was started last
   std::shared_ptr<Scope> main = std::make_shared<Scope>();  // shared with the posts of its steps
   std::optional<ToolkitServer::Grant> grant;
   std::string first_error;
-  Variables failed_env;            ///< of the script that failed last, with the directory it ran in
+  Variables failed_env;  ///< of the script that failed last, with the directory it ran in
   std::string failed_directory;
-  std::string environment;         ///< the name of the job's environment; may be empty
+  std::string environment;  ///< the name of the job's environment; may be empty
 
   [[nodiscard]] bool is_cancelled() const { return stop.stop_requested(); }
 };
@@ -90,14 +91,15 @@ struct StepCall {
   std::shared_ptr<Scope> owner;  ///< the same scope, for posts
   std::string title;
   std::string id;
-  Variables env;               ///< the step's own env, evaluated
+  Variables env;  ///< the step's own env, evaluated
   Contexts contexts;
   StepOutput& output;
-  std::stop_token stop;        ///< ends what the step runs
+  std::stop_token stop;  ///< ends what the step runs
 };
 
 /// The contexts of a step: `env` holds the job's variables, the scope's and `step_env`.
-Contexts contexts_of(const JobState& job, const Scope& scope, const Variables& step_env, const std::string& step_id);
+Contexts contexts_of(const JobState& job, const Scope& scope, const Variables& step_env,
+                     const std::string& step_id);
 /// The environment of a process of a step, without INPUT_* and STATE_*. `contexts` as made by contexts_of().
 Variables process_env(const JobState& job, const StepCall& call);
 /// Adds what only the processes of actions have: where caches and artifacts are kept, and the token for it.

@@ -26,9 +26,9 @@ struct ToolCall {
   int out = -1;
   int err = -1;
   JobMachine& machine;
-  const formats::Json& github;               ///< the job's `github` context
-  const std::filesystem::path& repository;   ///< as ActionContext::source_repository
-  const std::filesystem::path& ca_bundle;    ///< as ActionContext::ca_bundle
+  const formats::Json& github;              ///< the job's `github` context
+  const std::filesystem::path& repository;  ///< as ActionContext::source_repository
+  const std::filesystem::path& ca_bundle;   ///< as ActionContext::ca_bundle
   const std::function<std::optional<std::string>(std::string_view)>& route;  ///< may be empty
   std::stop_token stop;  ///< the caller has ended, or the job is over
 };

@@ -18,21 +18,27 @@ class MachineTree final : public FileTree {
   Kind kind(const std::string& path, bool follow) const override {
     std::error_code error;
     auto outside = machine_.outside(path);
-    auto status = follow ? std::filesystem::status(outside, error) : std::filesystem::symlink_status(outside, error);
+    auto status = follow ? std::filesystem::status(outside, error)
+                         : std::filesystem::symlink_status(outside, error);
     switch (status.type()) {
-      case std::filesystem::file_type::regular: return Kind::file;
-      case std::filesystem::file_type::directory: return Kind::directory;
-      case std::filesystem::file_type::symlink: return Kind::link;
+      case std::filesystem::file_type::regular:
+        return Kind::file;
+      case std::filesystem::file_type::directory:
+        return Kind::directory;
+      case std::filesystem::file_type::symlink:
+        return Kind::link;
       case std::filesystem::file_type::none:
-      case std::filesystem::file_type::not_found: return Kind::none;
-      default: return Kind::other;
+      case std::filesystem::file_type::not_found:
+        return Kind::none;
+      default:
+        return Kind::other;
     }
   }
   std::vector<std::string> children(const std::string& directory) const override {
     std::vector<std::string> names;
     std::error_code error;
-    for (std::filesystem::directory_iterator entry(machine_.outside(directory), error), end; !error && entry != end;
-         entry.increment(error)) {
+    for (std::filesystem::directory_iterator entry(machine_.outside(directory), error), end;
+         !error && entry != end; entry.increment(error)) {
       names.push_back(entry->path().filename().string());
     }
     std::sort(names.begin(), names.end());
@@ -53,8 +59,10 @@ class MachineTree final : public FileTree {
 
 }  // namespace
 
-std::string hash_machine_files(const JobMachine& machine, const std::vector<std::string>& patterns) {
-  return hash_files(MachineTree(machine), machine.paths().workspace, patterns, machine.paths().home);
+std::string hash_machine_files(const JobMachine& machine,
+                               const std::vector<std::string>& patterns) {
+  return hash_files(MachineTree(machine), machine.paths().workspace, patterns,
+                    machine.paths().home);
 }
 
 }  // namespace slipway::workflow

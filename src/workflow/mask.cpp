@@ -34,7 +34,8 @@ PatternSet::PatternSet(const std::set<std::string>& patterns) {
     std::uint32_t at = 0;
     for (char c : pattern) {
       auto number = class_of_[static_cast<unsigned char>(c)];
-      auto [child, is_new] = nodes[at].children.try_emplace(number, static_cast<std::uint32_t>(nodes.size()));
+      auto [child, is_new] =
+          nodes[at].children.try_emplace(number, static_cast<std::uint32_t>(nodes.size()));
       at = child->second;
       if (is_new) nodes.emplace_back();
     }
@@ -47,7 +48,8 @@ PatternSet::PatternSet(const std::set<std::string>& patterns) {
   std::vector<State> table(nodes.size() * row, 0);
   for (std::size_t done = 0; done < order.size(); ++done) {
     auto at = order[done];
-    for (std::size_t c = 0; c < row; ++c) table[at * row + c] = at == 0 ? 0 : table[nodes[at].fail * row + c];
+    for (std::size_t c = 0; c < row; ++c)
+      table[at * row + c] = at == 0 ? 0 : table[nodes[at].fail * row + c];
     for (auto [c, child] : nodes[at].children) {
       nodes[child].fail = at == 0 ? 0 : table[nodes[at].fail * row + c];
       nodes[child].longest = std::max(nodes[child].longest, nodes[nodes[child].fail].longest);
@@ -69,7 +71,8 @@ PatternSet::PatternSet(const std::set<std::string>& patterns) {
   longest_.resize(nodes.size());
   for (std::size_t at = 0; at < nodes.size(); ++at) {
     longest_[number[at]] = nodes[at].longest;
-    for (std::size_t c = 0; c < row; ++c) next_[(std::size_t{number[at]} << shift_) + c] = number[table[at * row + c]] << shift_;
+    for (std::size_t c = 0; c < row; ++c)
+      next_[(std::size_t{number[at]} << shift_) + c] = number[table[at * row + c]] << shift_;
   }
 }
 
@@ -80,7 +83,8 @@ void PatternSet::scan(std::string_view text, Hit&& hit) const {
   const State first_hit = first_hit_;
   for (std::size_t i = 0; i < text.size(); ++i) {
     state = next[state + class_of_[static_cast<unsigned char>(text[i])]];
-    if (state < first_hit) [[likely]] continue;
+    if (state < first_hit) [[likely]]
+      continue;
     if (!hit(i + 1 - longest_[state >> shift_], i + 1)) return;
   }
 }
@@ -125,13 +129,27 @@ std::string escape_json(std::string_view value) {
   std::string out;
   for (char c : value) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
@@ -147,8 +165,9 @@ std::string escape_uri(std::string_view value) {
   std::string out;
   for (char c : value) {
     auto byte = static_cast<unsigned char>(c);
-    bool is_plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
-                    byte == '-' || byte == '_' || byte == '.' || byte == '~';
+    bool is_plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                    (byte >= '0' && byte <= '9') || byte == '-' || byte == '_' || byte == '.' ||
+                    byte == '~';
     if (is_plain) {
       out += c;
     } else {
@@ -162,12 +181,23 @@ std::string escape_xml(std::string_view value) {
   std::string out;
   for (char c : value) {
     switch (c) {
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '&': out += "&amp;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&apos;"; break;
-      default: out += c;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&apos;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -216,7 +246,8 @@ std::vector<std::string> encodings_of(std::string_view value) {
     out.emplace_back(value.substr(1, value.size() - 2));
   }
   add_powershell_pieces(value, out);
-  std::erase_if(out, [&](const std::string& encoded) { return encoded.empty() || encoded == value; });
+  std::erase_if(out,
+                [&](const std::string& encoded) { return encoded.empty() || encoded == value; });
   return out;
 }
 
@@ -227,7 +258,8 @@ void Masker::add(std::string_view secret) {
   std::vector<std::string> values{std::string(secret)};
   if (auto trimmed = trim(secret); trimmed.size() != secret.size()) values.emplace_back(trimmed);
   if (secret.find_first_of("\r\n") != std::string_view::npos) {
-    for (const auto& part : split(replace_all(std::string(secret), "\r", "\n"), '\n')) values.push_back(part);
+    for (const auto& part : split(replace_all(std::string(secret), "\r", "\n"), '\n'))
+      values.push_back(part);
   }
   std::lock_guard lock(mutex_);
   for (const auto& value : values) {

@@ -25,11 +25,12 @@ class PatternSet final {
   template <typename Hit>
   void scan(std::string_view text, Hit&& hit) const;
 
-  std::vector<State> next_;            // rows of row_ entries: premultiplied state after a byte class
-  std::vector<std::uint32_t> longest_; // per state: length of the longest pattern that ends here, 0 for none
+  std::vector<State> next_;  // rows of row_ entries: premultiplied state after a byte class
+  std::vector<std::uint32_t>
+      longest_;  // per state: length of the longest pattern that ends here, 0 for none
   std::array<std::uint8_t, 256> class_of_{};
-  unsigned shift_ = 0;                 // log2 of a row's length
-  State first_hit_ = 0;                // states at or past it end a pattern
+  unsigned shift_ = 0;   // log2 of a row's length
+  State first_hit_ = 0;  // states at or past it end a pattern
 };
 
 /// Keeps secrets out of everything a run shows or stores.
@@ -50,8 +51,9 @@ class Masker final {
   [[nodiscard]] std::shared_ptr<const PatternSet> patterns() const;
 
   mutable std::mutex mutex_;
-  std::set<std::string> values_;                         // guarded by mutex_
-  mutable std::shared_ptr<const PatternSet> compiled_;   // guarded by mutex_; readers of a scan share it. Null: to be made
+  std::set<std::string> values_;  // guarded by mutex_
+  mutable std::shared_ptr<const PatternSet>
+      compiled_;  // guarded by mutex_; readers of a scan share it. Null: to be made
 };
 
 /// The value's encodings that are masked beside it, without the value itself.

@@ -15,6 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   slipway::workflow::Masker masker;
   masker.add(secret);
   auto masked = masker.mask(input.substr(cut));
-  if (!slipway::trim(secret).empty() && secret.find('*') == std::string_view::npos && masked.find(secret) != std::string::npos) std::abort();
+  if (!slipway::trim(secret).empty() && secret.find('*') == std::string_view::npos &&
+      masked.find(secret) != std::string::npos)
+    std::abort();
   return 0;
 }

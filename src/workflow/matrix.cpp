@@ -18,14 +18,16 @@ using Members = std::vector<Value::Member>;
 
 [[noreturn]] void wrong(const Job& job, const std::string& what) {
   const auto& place = job.strategy.place;
-  fail(Fault::bad_input, "(Line: {}, Col: {}): job '{}': {}", place.line, place.column, job.id, what);
+  fail(Fault::bad_input, "(Line: {}, Col: {}): job '{}': {}", place.line, place.column, job.id,
+       what);
 }
 
 // Every leaf of the filter equals (in the language's sense) what stands at the same path; the rest does not matter.
 bool matches(const Value& filter, const Value& value) {
   if (filter.is_object()) {
-    return std::all_of(filter.members().begin(), filter.members().end(),
-                       [&](const auto& member) { return matches(member.second, value.get(member.first)); });
+    return std::all_of(filter.members().begin(), filter.members().end(), [&](const auto& member) {
+      return matches(member.second, value.get(member.first));
+    });
   }
   if (filter.is_array()) {
     const auto& items = filter.items();
@@ -65,14 +67,17 @@ class MatrixBuilder final {
  public:
   MatrixBuilder(const Job& job, const Value& matrix) : job_(job) {
     for (const auto& [key, value] : matrix.members()) {
-      if (compare_ignoring_case(key, "include") != 0 && compare_ignoring_case(key, "exclude") != 0) add_vector(key, value);
+      if (compare_ignoring_case(key, "include") != 0 && compare_ignoring_case(key, "exclude") != 0)
+        add_vector(key, value);
     }
     for (const auto& item : list(matrix, "exclude")) add_exclude(item);
     for (const auto& item : list(matrix, "include")) add_include(item);
     double product = 1;
-    for (const auto& vector : vectors_) product *= static_cast<double>(vector.second.items().size());
+    for (const auto& vector : vectors_)
+      product *= static_cast<double>(vector.second.items().size());
     if (product > 1e6) wrong(job_, fmt::format("Strategy produced more than {} jobs", kMaxLegs));
-    if (vectors_.empty() && includes_.empty()) wrong(job_, "Matrix must define at least one vector");
+    if (vectors_.empty() && includes_.empty())
+      wrong(job_, "Matrix must define at least one vector");
   }
 
   std::vector<Leg> build() {
@@ -80,9 +85,11 @@ class MatrixBuilder final {
     std::vector<std::size_t> at(vectors_.size(), 0);
     for (bool more = !vectors_.empty(); more; more = advance(at)) {
       Members members;
-      for (std::size_t i = 0; i < vectors_.size(); ++i) members.emplace_back(vectors_[i].first, vectors_[i].second.items()[at[i]]);
+      for (std::size_t i = 0; i < vectors_.size(); ++i)
+        members.emplace_back(vectors_[i].first, vectors_[i].second.items()[at[i]]);
       Value cell = Value::object(members);
-      bool is_excluded = std::any_of(excludes_.begin(), excludes_.end(), [&](const auto& one) { return matches(one, cell); });
+      bool is_excluded = std::any_of(excludes_.begin(), excludes_.end(),
+                                     [&](const auto& one) { return matches(one, cell); });
       if (is_excluded) continue;
       auto suffix = suffix_of(cell);
       for (auto& include : includes_) {
@@ -105,31 +112,39 @@ class MatrixBuilder final {
   }
 
   void add_vector(const std::string& key, const Value& value) {
-    if (!value.is_array()) wrong(job_, fmt::format("Matrix vector '{}' is {}, a sequence was expected", key, value.kind_name()));
-    if (value.items().empty()) wrong(job_, fmt::format("Matrix vector '{}' does not contain any values", key));
+    if (!value.is_array())
+      wrong(job_, fmt::format("Matrix vector '{}' is {}, a sequence was expected", key,
+                              value.kind_name()));
+    if (value.items().empty())
+      wrong(job_, fmt::format("Matrix vector '{}' does not contain any values", key));
     vectors_.emplace_back(key, value);
   }
 
   [[nodiscard]] bool has_vector(std::string_view key) const {
-    return std::any_of(vectors_.begin(), vectors_.end(),
-                       [&](const auto& vector) { return compare_ignoring_case(vector.first, key) == 0; });
+    return std::any_of(vectors_.begin(), vectors_.end(), [&](const auto& vector) {
+      return compare_ignoring_case(vector.first, key) == 0;
+    });
   }
 
   void add_exclude(const Value& item) {
-    if (!item.is_object() || item.members().empty()) wrong(job_, "Matrix exclude filter must not be empty");
+    if (!item.is_object() || item.members().empty())
+      wrong(job_, "Matrix exclude filter must not be empty");
     for (const auto& [key, value] : item.members()) {
       if (!has_vector(key)) {
-        wrong(job_, fmt::format("Matrix exclude key '{}' does not match any key within the matrix", key));
+        wrong(job_,
+              fmt::format("Matrix exclude key '{}' does not match any key within the matrix", key));
       }
     }
     excludes_.push_back(item);
   }
 
   void add_include(const Value& item) {
-    if (!item.is_object() || item.members().empty()) wrong(job_, "Matrix include mapping does not contain any values");
+    if (!item.is_object() || item.members().empty())
+      wrong(job_, "Matrix include mapping does not contain any values");
     Members filter;
     Members extra;
-    for (const auto& member : item.members()) (has_vector(member.first) ? filter : extra).push_back(member);
+    for (const auto& member : item.members())
+      (has_vector(member.first) ? filter : extra).push_back(member);
     Members whole = filter;
     whole.insert(whole.end(), extra.begin(), extra.end());
     includes_.push_back({Value::object(filter), extra, Value::object(whole), false});
@@ -184,19 +199,22 @@ Strategy expand_strategy(const Job& job, const Contexts& contexts) {
   if (!value.is_null() && !value.is_object()) wrong(job, "a mapping was expected for 'strategy'");
   Value fail_fast = value.get("fail-fast");
   if (!fail_fast.is_null()) {
-    if (!fail_fast.is_boolean()) wrong(job, fmt::format("'fail-fast' must be true or false, not '{}'", fail_fast.to_string()));
+    if (!fail_fast.is_boolean())
+      wrong(job, fmt::format("'fail-fast' must be true or false, not '{}'", fail_fast.to_string()));
     strategy.fail_fast = fail_fast.boolean();
   }
   Value max_parallel = value.get("max-parallel");
   if (!max_parallel.is_null()) {
     if (!max_parallel.is_number() || std::isnan(max_parallel.number())) {
-      wrong(job, fmt::format("'max-parallel' must be a number, not '{}'", max_parallel.to_string()));
+      wrong(job,
+            fmt::format("'max-parallel' must be a number, not '{}'", max_parallel.to_string()));
     }
     strategy.max_parallel = static_cast<int>(std::clamp(max_parallel.number(), 0.0, 1e6));
   }
   Value matrix = value.get("matrix");
   if (!matrix.is_null()) {
-    if (!matrix.is_object()) wrong(job, fmt::format("the matrix is {}, a mapping was expected", matrix.kind_name()));
+    if (!matrix.is_object())
+      wrong(job, fmt::format("the matrix is {}, a mapping was expected", matrix.kind_name()));
     strategy.legs = MatrixBuilder(job, matrix).build();
   }
   if (strategy.legs.empty()) strategy.legs.push_back({});
@@ -204,7 +222,8 @@ Strategy expand_strategy(const Job& job, const Contexts& contexts) {
   return strategy;
 }
 
-void select_legs(Strategy& strategy, const std::vector<std::pair<std::string, std::string>>& wanted) {
+void select_legs(Strategy& strategy,
+                 const std::vector<std::pair<std::string, std::string>>& wanted) {
   std::erase_if(strategy.legs, [&](const Leg& leg) {
     return std::any_of(wanted.begin(), wanted.end(), [&](const auto& pair) {
       return compare_ignoring_case(leg.matrix.get(pair.first).to_string(), pair.second) != 0;

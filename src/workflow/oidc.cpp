@@ -10,10 +10,24 @@ namespace {
 std::string escaped(const std::string& value) { return replace_all(value, ":", "%3A"); }
 
 // The claims that are members of `github` of the same name.
-constexpr std::string_view kFromGithub[] = {"actor",          "actor_id",    "base_ref",   "event_name",   "head_ref",
-                                            "ref",            "ref_type",    "repository", "repository_id", "repository_owner",
-                                            "repository_owner_id", "run_attempt", "run_id", "run_number", "sha",
-                                            "workflow",       "workflow_ref", "workflow_sha"};
+constexpr std::string_view kFromGithub[] = {"actor",
+                                            "actor_id",
+                                            "base_ref",
+                                            "event_name",
+                                            "head_ref",
+                                            "ref",
+                                            "ref_type",
+                                            "repository",
+                                            "repository_id",
+                                            "repository_owner",
+                                            "repository_owner_id",
+                                            "run_attempt",
+                                            "run_id",
+                                            "run_number",
+                                            "sha",
+                                            "workflow",
+                                            "workflow_ref",
+                                            "workflow_sha"};
 
 }  // namespace
 
@@ -21,7 +35,8 @@ std::string oidc_subject(const OidcFacts& facts) {
   auto repository = "repo:" + facts.github.get_string("repository");
   if (!facts.environment.empty()) return repository + ":environment:" + escaped(facts.environment);
   auto event = facts.github.get_string("event_name");
-  if (event == "pull_request" || event == "pull_request_target") return repository + ":pull_request";
+  if (event == "pull_request" || event == "pull_request_target")
+    return repository + ":pull_request";
   return repository + ":ref:" + escaped(facts.github.get_string("ref"));
 }
 
@@ -34,8 +49,10 @@ formats::Json oidc_claims(const OidcFacts& facts) {
     claims[name] = value && value->is_string() ? value->as_string() : "";
   }
   auto workflow_ref = facts.github.get_string("workflow_ref");
-  claims["job_workflow_ref"] = facts.job_workflow_ref.empty() ? workflow_ref : facts.job_workflow_ref;
-  claims["job_workflow_sha"] = facts.github.get_string("workflow_sha", facts.github.get_string("sha"));
+  claims["job_workflow_ref"] =
+      facts.job_workflow_ref.empty() ? workflow_ref : facts.job_workflow_ref;
+  claims["job_workflow_sha"] =
+      facts.github.get_string("workflow_sha", facts.github.get_string("sha"));
   claims["ref_protected"] = "false";
   claims["repository_visibility"] = "private";
   claims["runner_environment"] = "self-hosted";
@@ -55,18 +72,21 @@ OidcIssuer::OidcIssuer(const std::filesystem::path& directory) {
     os::write_file_durably(path, key_->private_pem(), 0600);
   }
   auto set = jwks().dump();
-  if (os::read_file_if_exists(directory / "jwks.json") != set) os::write_file_durably(directory / "jwks.json", set);
+  if (os::read_file_if_exists(directory / "jwks.json") != set)
+    os::write_file_durably(directory / "jwks.json", set);
 }
 
 formats::Json OidcIssuer::jwks() const {
   return formats::Json::object({{"keys", formats::Json::array({key_->public_jwk()})}});
 }
 
-std::string OidcIssuer::sign(const formats::Json& claims, const std::string& audience, formats::Time now) const {
+std::string OidcIssuer::sign(const formats::Json& claims, const std::string& audience,
+                             formats::Time now) const {
   auto token = claims;
   auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
   token["jti"] = uuid();
-  token["aud"] = audience.empty() ? "https://github.com/" + claims.get_string("repository_owner") : audience;
+  token["aud"] =
+      audience.empty() ? "https://github.com/" + claims.get_string("repository_owner") : audience;
   token["iat"] = seconds;
   token["nbf"] = seconds - 600;
   token["exp"] = seconds + 300;

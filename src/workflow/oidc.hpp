@@ -15,9 +15,10 @@ inline constexpr std::string_view kOidcIssuer = "https://token.actions.githubuse
 
 /// What a job's token says about it.
 struct OidcFacts {
-  formats::Json github;         ///< the `github` context
-  std::string environment;      ///< empty: none
-  std::string job_workflow_ref; ///< "owner/repo/.github/workflows/x.yml@refs/heads/main"; empty: github.workflow_ref
+  formats::Json github;     ///< the `github` context
+  std::string environment;  ///< empty: none
+  std::string
+      job_workflow_ref;  ///< "owner/repo/.github/workflows/x.yml@refs/heads/main"; empty: github.workflow_ref
   std::string check_run_id;
 };
 
@@ -34,7 +35,8 @@ class OidcIssuer final {
   /// Loads the key, or makes one (once, whoever comes first).
   explicit OidcIssuer(const std::filesystem::path& directory);
   /// A token for `audience`, good for five minutes.
-  [[nodiscard]] std::string sign(const formats::Json& claims, const std::string& audience, formats::Time now) const;
+  [[nodiscard]] std::string sign(const formats::Json& claims, const std::string& audience,
+                                 formats::Time now) const;
   [[nodiscard]] formats::Json jwks() const;
 
  private:

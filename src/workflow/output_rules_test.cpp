@@ -51,7 +51,8 @@ TEST_CASE("commands: the official runner's cases") {
     CHECK(command->name == test.at("command").as_string());
     CHECK(command->data == test.at("data").as_string());
     CHECK(command->properties.size() == test.at("properties").size());
-    for (const auto& [key, value] : test.at("properties").as_object()) CHECK(command->property(key) == value.as_string());
+    for (const auto& [key, value] : test.at("properties").as_object())
+      CHECK(command->property(key) == value.as_string());
   }
 }
 
@@ -109,7 +110,8 @@ TEST_CASE("a line is a command only when its name is registered") {
   CHECK(!parse_command("text ::warning::x", registered_commands()));
   CHECK(parse_command("  ::WARNING::x", registered_commands()));
   CHECK(parse_command("text ##[add-matcher]file.json", registered_commands())->data == "file.json");
-  CHECK(parse_command("::warning file=a%3Ab,line=1::100%25 a%0Ab", registered_commands())->property("FILE") == "a:b");
+  CHECK(parse_command("::warning file=a%3Ab,line=1::100%25 a%0Ab", registered_commands())
+            ->property("FILE") == "a:b");
   CHECK(parse_command("::warning::%250A", registered_commands())->data == "%0A");
 }
 

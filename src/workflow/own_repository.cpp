@@ -12,9 +12,12 @@ namespace fs = std::filesystem;
 
 // Objects are hard links where the file systems allow it. Without the repository's own configuration, which may hold credentials.
 void copy_repository(const fs::path& source, const fs::path& target, const std::stop_token& stop) {
-  auto done = os::capture({.argv = {"git", "-c", "safe.directory=*", "clone", "-q", "--bare", "-c", "uploadpack.allowAnySHA1InWant=true", "--", source.string(), target.string()}},
-                          stop, Deadline::in(std::chrono::minutes(10)));
-  if (!done.exit.ok()) fail(Fault::unavailable, "copying the repository for the job: {}", trim(done.err));
+  auto done = os::capture(
+      {.argv = {"git", "-c", "safe.directory=*", "clone", "-q", "--bare", "-c",
+                "uploadpack.allowAnySHA1InWant=true", "--", source.string(), target.string()}},
+      stop, Deadline::in(std::chrono::minutes(10)));
+  if (!done.exit.ok())
+    fail(Fault::unavailable, "copying the repository for the job: {}", trim(done.err));
 }
 
 void add_git_setting(Variables& env, const std::string& key, const std::string& value) {

@@ -42,7 +42,8 @@ PlannedWorkflow plan_workflow(const std::shared_ptr<const Workflow>& workflow, c
   contexts.values["github"] = planned.github;
   contexts.values["inputs"] = planned.inputs;
   contexts.values["vars"] = planned.vars;
-  const auto& group = workflow->concurrency.is_mapping() ? workflow->concurrency["group"] : workflow->concurrency;
+  const auto& group =
+      workflow->concurrency.is_mapping() ? workflow->concurrency["group"] : workflow->concurrency;
   while_doing(workflow->file, [&] {
     planned.run_name = evaluate_text(workflow->run_name, contexts);
     planned.concurrency = evaluate_text(group, contexts);
@@ -61,42 +62,49 @@ PlannedWorkflow plan_workflow(const std::shared_ptr<const Workflow>& workflow, c
   return planned;
 }
 
-std::string loaded_path(const std::filesystem::path& repository, const std::filesystem::path& file) {
+std::string loaded_path(const std::filesystem::path& repository,
+                        const std::filesystem::path& file) {
   auto relative = std::filesystem::absolute(file).lexically_normal().lexically_relative(
       std::filesystem::absolute(repository).lexically_normal());
-  return relative.empty() || relative.string().starts_with("..") ? file.string() : relative.string();
+  return relative.empty() || relative.string().starts_with("..") ? file.string()
+                                                                 : relative.string();
 }
 
 }  // namespace
 
 bool RunPlan::starts_anything() const {
-  return std::any_of(workflows.begin(), workflows.end(), [](const auto& one) { return one.starts; });
+  return std::any_of(workflows.begin(), workflows.end(),
+                     [](const auto& one) { return one.starts; });
 }
 
 RunPlan plan(const std::vector<std::shared_ptr<const Workflow>>& workflows, const Event& event,
              const Selectors& selectors) {
   for (const auto& id : selectors.jobs) {
-    bool is_known = std::any_of(workflows.begin(), workflows.end(),
-                                [&](const auto& workflow) { return workflow->find_job(id) != nullptr; });
+    bool is_known = std::any_of(workflows.begin(), workflows.end(), [&](const auto& workflow) {
+      return workflow->find_job(id) != nullptr;
+    });
     if (!is_known) fail(Fault::bad_input, "no workflow has a job '{}'", id);
   }
   RunPlan result;
   result.event = event;
-  for (const auto& workflow : workflows) result.workflows.push_back(plan_workflow(workflow, event, selectors));
+  for (const auto& workflow : workflows)
+    result.workflows.push_back(plan_workflow(workflow, event, selectors));
   return result;
 }
 
 std::vector<std::shared_ptr<const Workflow>> load_workflows(const std::filesystem::path& repository,
-                                                           const std::vector<std::string>& files) {
+                                                            const std::vector<std::string>& files) {
   std::vector<std::filesystem::path> paths(files.begin(), files.end());
   if (files.empty()) {
     std::error_code none;
-    for (const auto& entry : std::filesystem::directory_iterator(repository / ".github/workflows", none)) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(repository / ".github/workflows", none)) {
       auto extension = entry.path().extension();
       if (extension == ".yml" || extension == ".yaml") paths.push_back(entry.path());
     }
     std::sort(paths.begin(), paths.end());
-    if (paths.empty()) fail(Fault::not_found, "no workflow in '{}'", (repository / ".github/workflows").string());
+    if (paths.empty())
+      fail(Fault::not_found, "no workflow in '{}'", (repository / ".github/workflows").string());
   }
   ReadOptions options;
   options.loader = [&](const std::string& uses) -> std::optional<std::string> {

@@ -18,8 +18,12 @@ using Verdict = PlannedJob::Verdict;
 class Foresight final : public ExpressionHost {
  public:
   explicit Foresight(bool ancestors_run) : ancestors_run_(ancestors_run) {}
-  [[nodiscard]] bool success(const std::vector<std::string>& /*jobs*/) const override { return ancestors_run_; }
-  [[nodiscard]] bool failure(const std::vector<std::string>& /*jobs*/) const override { return false; }
+  [[nodiscard]] bool success(const std::vector<std::string>& /*jobs*/) const override {
+    return ancestors_run_;
+  }
+  [[nodiscard]] bool failure(const std::vector<std::string>& /*jobs*/) const override {
+    return false;
+  }
   [[nodiscard]] bool cancelled() const override { return false; }
 
  private:
@@ -40,7 +44,8 @@ class JobPlanner final {
       advanced = false;
       for (const auto& job : workflow_.jobs) {
         if (done.contains(job.id)) continue;
-        bool is_ready = std::all_of(job.needs.begin(), job.needs.end(), [&](const auto& id) { return done.contains(id); });
+        bool is_ready = std::all_of(job.needs.begin(), job.needs.end(),
+                                    [&](const auto& id) { return done.contains(id); });
         if (!is_ready) continue;
         done.insert(job.id);
         advanced = true;
@@ -51,7 +56,8 @@ class JobPlanner final {
   }
 
  private:
-  std::vector<PlannedJob> in_file_order(std::vector<PlannedJob> planned, const std::vector<std::string>& wanted) {
+  std::vector<PlannedJob> in_file_order(std::vector<PlannedJob> planned,
+                                        const std::vector<std::string>& wanted) {
     std::set<std::string, IgnoringCase> kept;
     for (const auto& id : wanted) keep(id, kept);
     std::vector<PlannedJob> result;
@@ -85,8 +91,10 @@ class JobPlanner final {
     decide(job, skipped, result);
     if (result.verdict == Verdict::skipped) skipped_[job.id] = job.id;
     if (result.verdict != Verdict::skipped && !skipped.empty()) skipped_[job.id] = skipped;
-    result.environment = known_text(job.environment.is_mapping() ? job.environment["name"] : job.environment);
-    result.concurrency = known_text(job.concurrency.is_mapping() ? job.concurrency["group"] : job.concurrency);
+    result.environment =
+        known_text(job.environment.is_mapping() ? job.environment["name"] : job.environment);
+    result.concurrency =
+        known_text(job.concurrency.is_mapping() ? job.concurrency["group"] : job.concurrency);
     if (result.verdict != Verdict::skipped) expand(job, result);
     if (job.callee && result.verdict != Verdict::skipped) result.called = plan_callee(job);
     return result;
@@ -96,7 +104,8 @@ class JobPlanner final {
     const auto& condition = job.condition.expression;
     if (condition.uses_context("needs")) {
       result.verdict = Verdict::depends;
-      result.reason = "if: " + job.condition.text + " is known when " + join(job.needs, ", ") + " is done";
+      result.reason =
+          "if: " + job.condition.text + " is known when " + join(job.needs, ", ") + " is done";
       return;
     }
     Foresight host(skipped.empty());
@@ -118,7 +127,8 @@ class JobPlanner final {
 
   // Evaluated where github, inputs and vars are enough, else its source.
   std::string known_text(const Template& value) const {
-    for (const char* context : {"needs", "matrix", "strategy", "steps", "job", "runner", "env", "secrets"}) {
+    for (const char* context :
+         {"needs", "matrix", "strategy", "steps", "job", "runner", "env", "secrets"}) {
       if (value.uses_context(context)) return value.literal();
     }
     return evaluate_text(value, contexts_);
@@ -132,7 +142,8 @@ class JobPlanner final {
       Contexts here = contexts_;
       here.values["matrix"] = leg.matrix;
       here.values["strategy"] = strategy.context(leg.index);
-      result.leg_names.push_back(job.name.uses_context("needs") ? job.name.literal() : job_title(job, leg, here));
+      result.leg_names.push_back(job.name.uses_context("needs") ? job.name.literal()
+                                                                : job_title(job, leg, here));
     }
     result.strategy = std::move(strategy);
   }
@@ -144,14 +155,17 @@ class JobPlanner final {
     Contexts inner = contexts_;
     for (const auto& input : call->inputs) {
       const auto& given = job.inputs[input.name];
-      bool is_known = !given.uses_context("needs") && !given.uses_context("matrix") && !given.uses_context("strategy");
+      bool is_known = !given.uses_context("needs") && !given.uses_context("matrix") &&
+                      !given.uses_context("strategy");
       Value value;
       if (!given.is_absent() && is_known) {
         value = evaluate(given, contexts_);
       } else if (given.is_absent() && !input.standard.is_absent()) {
         value = evaluate(input.standard, contexts_);
       } else if (given.is_absent()) {
-        value = input.type == "boolean" ? Value(false) : input.type == "number" ? Value(0) : Value("");
+        value = input.type == "boolean"  ? Value(false)
+                : input.type == "number" ? Value(0)
+                                         : Value("");
       }
       inputs.emplace_back(input.name, std::move(value));
     }
@@ -162,7 +176,8 @@ class JobPlanner final {
   const Workflow& workflow_;
   const Contexts& contexts_;
   const Selectors& selectors_;
-  std::map<std::string, std::string, IgnoringCase> skipped_;  // a job that is skipped, or is below one that is → that one
+  std::map<std::string, std::string, IgnoringCase>
+      skipped_;  // a job that is skipped, or is below one that is → that one
 };
 
 Value typed(const InputDefinition& input, const std::string& text) {
@@ -174,12 +189,14 @@ Value typed(const InputDefinition& input, const std::string& text) {
   }
   if (input.type == "number") {
     double number = parse_number(text);
-    if (std::isnan(number)) fail(Fault::bad_input, "input '{}' is a number, not '{}'", input.name, text);
+    if (std::isnan(number))
+      fail(Fault::bad_input, "input '{}' is a number, not '{}'", input.name, text);
     return Value(number);
   }
   const auto& options = input.options;
   if (input.type == "choice" && std::find(options.begin(), options.end(), text) == options.end()) {
-    fail(Fault::bad_input, "input '{}' is one of {}, not '{}'", input.name, join(options, ", "), text);
+    fail(Fault::bad_input, "input '{}' is one of {}, not '{}'", input.name, join(options, ", "),
+         text);
   }
   return Value(text);
 }
@@ -191,7 +208,8 @@ Value dispatch_inputs(const Workflow& workflow, const Event& event) {
   if (event.name != "workflow_dispatch" || trigger == nullptr) return {};
   std::map<std::string, std::string, IgnoringCase> given(event.inputs.begin(), event.inputs.end());
   if (const auto* inputs = event.payload.find("inputs"); inputs != nullptr && inputs->is_object()) {
-    for (const auto& [name, value] : inputs->as_object()) given.emplace(name, Value::from_json(value).to_string());
+    for (const auto& [name, value] : inputs->as_object())
+      given.emplace(name, Value::from_json(value).to_string());
   }
   std::vector<Value::Member> members;
   for (const auto& input : trigger->inputs) {
@@ -203,8 +221,8 @@ Value dispatch_inputs(const Workflow& workflow, const Event& event) {
     } else if (!input.standard.is_absent()) {
       value = evaluate(input.standard, {});
     } else if (input.required) {
-      fail(Fault::bad_input, "{}: input '{}' is required; give it with --input {}=VALUE", workflow.file, input.name,
-           input.name);
+      fail(Fault::bad_input, "{}: input '{}' is required; give it with --input {}=VALUE",
+           workflow.file, input.name, input.name);
     } else if (input.type == "boolean" || input.type == "number") {
       value = input.type == "boolean" ? Value(false) : Value(0);
     } else {
@@ -212,11 +230,13 @@ Value dispatch_inputs(const Workflow& workflow, const Event& event) {
     }
     members.emplace_back(input.name, std::move(value));
   }
-  if (!given.empty()) fail(Fault::bad_input, "{}: there is no input '{}'", workflow.file, given.begin()->first);
+  if (!given.empty())
+    fail(Fault::bad_input, "{}: there is no input '{}'", workflow.file, given.begin()->first);
   return Value::object(std::move(members));
 }
 
-std::vector<PlannedJob> plan_jobs(const Workflow& workflow, const Contexts& contexts, const Selectors& selectors,
+std::vector<PlannedJob> plan_jobs(const Workflow& workflow, const Contexts& contexts,
+                                  const Selectors& selectors,
                                   const std::vector<std::string>& wanted) {
   return JobPlanner(workflow, contexts, selectors).plan(wanted);
 }

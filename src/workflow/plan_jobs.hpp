@@ -15,7 +15,8 @@ Value dispatch_inputs(const Workflow& workflow, const Event& event);
 /// Each job of a workflow with its verdict before the run, its legs and its names.
 ///   contexts  github, inputs, vars
 ///   wanted    ids of the jobs to plan; empty: all
-std::vector<PlannedJob> plan_jobs(const Workflow& workflow, const Contexts& contexts, const Selectors& selectors,
+std::vector<PlannedJob> plan_jobs(const Workflow& workflow, const Contexts& contexts,
+                                  const Selectors& selectors,
                                   const std::vector<std::string>& wanted);
 
 }  // namespace slipway::workflow

@@ -80,11 +80,13 @@ TEST_CASE("a push to a branch: branch filters decide, tags alone keep it out") {
   CHECK_FALSE(decide_on("  push: {tags: ['v*']}\n", push_to("refs/heads/main")).starts);
   CHECK(decide_on("  push: {tags: ['v*']}\n", push_to("refs/tags/v1")).starts);
   CHECK_FALSE(decide_on("  push: {branches: [main]}\n", push_to("refs/tags/v1")).starts);
-  CHECK_FALSE(decide_on("  push: {branches: ['**', '!tmp/**']}\n", push_to("refs/heads/tmp/a")).starts);
+  CHECK_FALSE(
+      decide_on("  push: {branches: ['**', '!tmp/**']}\n", push_to("refs/heads/tmp/a")).starts);
   CHECK_FALSE(decide_on("  pull_request:\n", push_to("refs/heads/main")).starts);
 }
 
-TEST_CASE("path filters look at the changed files, never for tags, and let pass what is not known") {
+TEST_CASE(
+    "path filters look at the changed files, never for tags, and let pass what is not known") {
   auto event = push_to("refs/heads/main");
   const char* on = "  push: {paths: ['src/**']}\n";
   CHECK(decide_on(on, event).starts);
@@ -99,7 +101,8 @@ TEST_CASE("path filters look at the changed files, never for tags, and let pass 
   CHECK_FALSE(decide_on("  push: {paths-ignore: ['docs/**']}\n", event).starts);
 }
 
-TEST_CASE("pull requests start on their default actions or the ones named; the base branch counts") {
+TEST_CASE(
+    "pull requests start on their default actions or the ones named; the base branch counts") {
   auto event = push_to("refs/pull/1/merge");
   event.name = "pull_request";
   event.base_ref = "main";
@@ -120,7 +123,10 @@ TEST_CASE("[skip ci] in the commit message keeps pushes out, not dispatches") {
 }
 
 Strategy strategy_of(const std::string& matrix) {
-  auto workflow = workflow_of("on: push\njobs:\n  a:\n    runs-on: x\n    steps: [{run: x}]\n    strategy:\n      matrix:\n" + matrix);
+  auto workflow = workflow_of(
+      "on: push\njobs:\n  a:\n    runs-on: x\n    steps: [{run: x}]\n    strategy:\n      "
+      "matrix:\n" +
+      matrix);
   return expand_strategy(workflow->jobs[0], {});
 }
 
@@ -134,29 +140,37 @@ using Lines = std::vector<std::string>;
 
 TEST_CASE("a matrix is a product in declared order, the first key slowest") {
   CHECK(legs("        b: [1, 2]\n        a: [x, y]\n") ==
-        Lines{R"({"b":1,"a":"x"})", R"({"b":1,"a":"y"})", R"({"b":2,"a":"x"})", R"({"b":2,"a":"y"})"});
+        Lines{R"({"b":1,"a":"x"})", R"({"b":1,"a":"y"})", R"({"b":2,"a":"x"})",
+              R"({"b":2,"a":"y"})"});
 }
 
 TEST_CASE("exclude compares as the language does, partially and leaf by leaf, before include") {
-  CHECK(legs("        os: [Linux, mac]\n        v: [1, 2]\n        exclude: [{os: linux, v: '1'}]\n") ==
+  CHECK(legs("        os: [Linux, mac]\n        v: [1, 2]\n        exclude: [{os: linux, v: "
+             "'1'}]\n") ==
         Lines{R"({"os":"Linux","v":2})", R"({"os":"mac","v":1})", R"({"os":"mac","v":2})"});
-  CHECK(legs("        n: [{a: 1, b: 2}, {a: 3, b: 4}]\n        exclude: [{n: {a: 3}}]\n") == Lines{R"({"n":{"a":1,"b":2}})"});
+  CHECK(legs("        n: [{a: 1, b: 2}, {a: 3, b: 4}]\n        exclude: [{n: {a: 3}}]\n") ==
+        Lines{R"({"n":{"a":1,"b":2}})"});
 }
 
-TEST_CASE("includes extend the cells they match, overwrite earlier includes, never vectors, and else stand alone") {
+TEST_CASE(
+    "includes extend the cells they match, overwrite earlier includes, never vectors, and else "
+    "stand alone") {
   // The example of GitHub's documentation.
-  CHECK(legs("        fruit: [apple, pear]\n        animal: [cat, dog]\n        include:\n          - color: green\n"
+  CHECK(legs("        fruit: [apple, pear]\n        animal: [cat, dog]\n        include:\n         "
+             " - color: green\n"
              "          - {color: pink, animal: cat}\n          - {fruit: apple, shape: circle}\n"
              "          - {fruit: banana}\n          - {fruit: banana, animal: cat}\n") ==
         Lines{R"({"fruit":"apple","animal":"cat","color":"pink","shape":"circle"})",
               R"({"fruit":"apple","animal":"dog","color":"green","shape":"circle"})",
-              R"({"fruit":"pear","animal":"cat","color":"pink"})", R"({"fruit":"pear","animal":"dog","color":"green"})",
-              R"({"fruit":"banana"})", R"({"fruit":"banana","animal":"cat"})"});
+              R"({"fruit":"pear","animal":"cat","color":"pink"})",
+              R"({"fruit":"pear","animal":"dog","color":"green"})", R"({"fruit":"banana"})",
+              R"({"fruit":"banana","animal":"cat"})"});
   CHECK(legs("        include: [{a: 1}, {a: 2}]\n") == Lines{R"({"a":1})", R"({"a":2})"});
 }
 
 TEST_CASE("a leg's name has the scalars of its product, cut to 100 characters") {
-  auto strategy = strategy_of("        a: [1.5, true, '']\n        include: [{a: 1.5, extra: z}]\n");
+  auto strategy =
+      strategy_of("        a: [1.5, true, '']\n        include: [{a: 1.5, extra: z}]\n");
   CHECK(strategy.legs[0].suffix == " (1.5)");
   CHECK(strategy.legs[1].suffix == " (true)");
   CHECK(strategy.legs[2].suffix.empty());
@@ -170,9 +184,12 @@ TEST_CASE("a leg's name has the scalars of its product, cut to 100 characters") 
 }
 
 TEST_CASE("a matrix with more than 256 legs, or with an unknown key in exclude, is refused") {
-  std::string many = "        a: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]\n        b: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]\n";
+  std::string many =
+      "        a: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]\n        b: "
+      "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]\n";
   CHECK(strategy_of(many).legs.size() == 256);
-  CHECK_THROWS_WITH_AS(strategy_of(many + "        include: [{z: 1, a: 99}]\n"), doctest::Contains("more than 256"), Error);
+  CHECK_THROWS_WITH_AS(strategy_of(many + "        include: [{z: 1, a: 99}]\n"),
+                       doctest::Contains("more than 256"), Error);
   CHECK_THROWS_WITH_AS(strategy_of("        a: [1]\n        exclude: [{z: 1}]\n"),
                        doctest::Contains("Matrix exclude key 'z' does not match any key"), Error);
 }
@@ -257,16 +274,19 @@ TEST_CASE("many jobs that each need the two before them plan in no time") {
 
 TEST_CASE("--job keeps the job and what it needs; an unknown job is an error") {
   auto workflow = workflow_of(kDeploy);
-  auto some = plan({workflow}, push_to("refs/heads/main"), {.jobs = {"STAGING"}, .matrix = {}, .ignore_triggers = false, .vars = {}});
+  auto some = plan({workflow}, push_to("refs/heads/main"),
+                   {.jobs = {"STAGING"}, .matrix = {}, .ignore_triggers = false, .vars = {}});
   REQUIRE(some.workflows[0].jobs.size() == 2);
   CHECK(some.workflows[0].jobs[0].job->id == "test");
-  CHECK_THROWS_WITH_AS(plan({workflow}, push_to("refs/heads/main"), {.jobs = {"x"}, .matrix = {}, .ignore_triggers = false, .vars = {}}),
+  CHECK_THROWS_WITH_AS(plan({workflow}, push_to("refs/heads/main"),
+                            {.jobs = {"x"}, .matrix = {}, .ignore_triggers = false, .vars = {}}),
                        "no workflow has a job 'x'", Error);
 }
 
 TEST_CASE("inputs of a dispatch are typed, have defaults, and are refused when unknown or wrong") {
   auto workflow = workflow_of(
-      "on:\n  workflow_dispatch:\n    inputs:\n      dry: {type: boolean}\n      n: {type: number, default: 3}\n"
+      "on:\n  workflow_dispatch:\n    inputs:\n      dry: {type: boolean}\n      n: {type: number, "
+      "default: 3}\n"
       "      env: {type: choice, options: [staging, production]}\n"
       "jobs: {a: {runs-on: x, if: inputs.dry == true && inputs.n == 3, steps: [{run: x}]}}\n");
   Event event = push_to("refs/heads/main");
@@ -276,7 +296,8 @@ TEST_CASE("inputs of a dispatch are typed, have defaults, and are refused when u
   CHECK(planned.workflows[0].inputs.to_json().dump() == R"({"dry":true,"n":3,"env":"staging"})");
   CHECK(job_of(planned, "a").verdict == PlannedJob::Verdict::runs);
   event.inputs = {{"dry", "yes"}};
-  CHECK_THROWS_WITH_AS(plan({workflow}, event, {}), "input 'dry' is true or false, not 'yes'", Error);
+  CHECK_THROWS_WITH_AS(plan({workflow}, event, {}), "input 'dry' is true or false, not 'yes'",
+                       Error);
   event.inputs = {{"nope", "1"}};
   CHECK_THROWS_WITH_AS(plan({workflow}, event, {}), "w.yml: there is no input 'nope'", Error);
 }
@@ -288,7 +309,8 @@ class FakeTree final : public FileTree {
   [[nodiscard]] Kind kind(const std::string& path, bool) const override {
     if (files_.contains(path)) return Kind::file;
     auto below = files_.lower_bound(path + "/");
-    return below != files_.end() && below->first.starts_with(path + "/") ? Kind::directory : Kind::none;
+    return below != files_.end() && below->first.starts_with(path + "/") ? Kind::directory
+                                                                         : Kind::none;
   }
   [[nodiscard]] std::vector<std::string> children(const std::string& directory) const override {
     std::set<std::string> names;
@@ -311,7 +333,11 @@ class FakeTree final : public FileTree {
 };
 
 TEST_CASE("hashFiles takes files in the order of @actions/glob") {
-  FakeTree tree({{"/w/package-lock.json", "a"}, {"/w/a/package-lock.json", "b"}, {"/w/a/b/x.txt", "c"}, {"/w/.h/y.txt", "d"}, {"/out/z.txt", "e"}});
+  FakeTree tree({{"/w/package-lock.json", "a"},
+                 {"/w/a/package-lock.json", "b"},
+                 {"/w/a/b/x.txt", "c"},
+                 {"/w/.h/y.txt", "d"},
+                 {"/out/z.txt", "e"}});
   auto files = [&](std::vector<std::string> patterns) {
     auto hash = hash_files(tree, "/w", patterns, "/home/u");
     auto read = tree.take_read();

@@ -51,9 +51,10 @@ Json job_json(const PlannedJob& planned) {
     json["jobs"] = called;
   } else {
     json["steps"] = job.steps.size();
-    json["runs_on"] = job.runs_on.is_mapping() || job.runs_on.is_sequence() || job.runs_on.is_expression()
-                          ? Json(nullptr)
-                          : Json(job.runs_on.text);
+    json["runs_on"] =
+        job.runs_on.is_mapping() || job.runs_on.is_sequence() || job.runs_on.is_expression()
+            ? Json(nullptr)
+            : Json(job.runs_on.text);
     if (job.runs_on.is_expression()) json["runs_on"] = job.runs_on.literal();
     if (job.runs_on.is_sequence()) {
       Json labels = Json::array();
@@ -68,12 +69,17 @@ Json job_json(const PlannedJob& planned) {
 void job_lines(const PlannedJob& planned, const std::string& indent, std::string& text) {
   const auto& job = *planned.job;
   bool skipped = planned.verdict == PlannedJob::Verdict::skipped;
-  text += fmt::format("{}{} {}", indent, skipped ? "-" : planned.verdict == PlannedJob::Verdict::depends ? "?" : "+", job.id);
+  text += fmt::format("{}{} {}", indent,
+                      skipped                                           ? "-"
+                      : planned.verdict == PlannedJob::Verdict::depends ? "?"
+                                                                        : "+",
+                      job.id);
   if (!job.needs.empty()) text += fmt::format("  needs {}", join(job.needs, ", "));
   if (!planned.environment.empty()) text += fmt::format("  environment {}", planned.environment);
   if (!planned.reason.empty()) text += fmt::format("  ({})", planned.reason);
   text += '\n';
-  if (!skipped && !planned.strategy) text += indent + "    legs are known when what it needs is done\n";
+  if (!skipped && !planned.strategy)
+    text += indent + "    legs are known when what it needs is done\n";
   if (planned.strategy && planned.strategy->legs.size() > 1) {
     for (const auto& name : planned.leg_names) text += fmt::format("{}    {}\n", indent, name);
   }
@@ -86,7 +92,8 @@ Json to_json(const RunPlan& plan) {
   const auto& event = plan.event;
   Json workflows = Json::array();
   for (const auto& planned : plan.workflows) {
-    Json json = Json::object({{"file", planned.workflow->file}, {"name", planned.workflow->title()}});
+    Json json =
+        Json::object({{"file", planned.workflow->file}, {"name", planned.workflow->title()}});
     json["starts"] = planned.starts;
     json["reason"] = planned.reason;
     put(json, "run_name", planned.run_name);
@@ -107,9 +114,11 @@ Json to_json(const RunPlan& plan) {
 
 std::string to_text(const RunPlan& plan) {
   const auto& event = plan.event;
-  auto text = fmt::format("{} {} at {} ({})\n", event.name, event.ref, event.sha.substr(0, 7), event.repository);
+  auto text = fmt::format("{} {} at {} ({})\n", event.name, event.ref, event.sha.substr(0, 7),
+                          event.repository);
   for (const auto& planned : plan.workflows) {
-    text += fmt::format("\n{}  {}: {}\n", planned.workflow->file, planned.starts ? "runs" : "does not run", planned.reason);
+    text += fmt::format("\n{}  {}: {}\n", planned.workflow->file,
+                        planned.starts ? "runs" : "does not run", planned.reason);
     for (const auto& job : planned.jobs) job_lines(job, "  ", text);
   }
   return text;

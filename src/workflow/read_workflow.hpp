@@ -24,14 +24,16 @@ struct ReadOptions {
 
 struct ReadResult {
   Workflow workflow;
-  std::vector<Diagnostic> diagnostics;  ///< all of them, in the file's order; empty: `workflow` is whole
+  std::vector<Diagnostic>
+      diagnostics;  ///< all of them, in the file's order; empty: `workflow` is whole
   [[nodiscard]] bool ok() const { return diagnostics.empty(); }
 };
 
 /// Reads a workflow file and everything it calls. Every wrong key, value, expression, context and reference is a diagnostic.
 ///   file    for the diagnostics
 ///   source  runner, src/Sdk/WorkflowParser; the schema of github.com/actions/languageservices
-ReadResult read_workflow(std::string_view text, const std::string& file, const ReadOptions& options = {});
+ReadResult read_workflow(std::string_view text, const std::string& file,
+                         const ReadOptions& options = {});
 
 struct ReadActionResult {
   ActionFile action;

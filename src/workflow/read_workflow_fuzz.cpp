@@ -22,7 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   event.repository = "owner/name";
   event.payload = formats::Json::object();
   try {
-    (void)to_json(plan({std::make_shared<const Workflow>(std::move(read.workflow))}, event, {})).dump();
+    (void)to_json(plan({std::make_shared<const Workflow>(std::move(read.workflow))}, event, {}))
+        .dump();
   } catch (const Error&) {
     return 0;
   }

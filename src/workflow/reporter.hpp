@@ -25,7 +25,8 @@ class SerialSink final : public EventSink {
 /// Fills in which run, job and step an event is of, and when it happened.
 class Reporter final {
  public:
-  Reporter(EventSink& sink, std::string run, std::string job) : sink_(sink), run_(std::move(run)), job_(std::move(job)) {}
+  Reporter(EventSink& sink, std::string run, std::string job)
+      : sink_(sink), run_(std::move(run)), job_(std::move(job)) {}
   void emit(RunEvent event) const;
   [[nodiscard]] const std::string& job() const { return job_; }
 

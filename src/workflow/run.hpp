@@ -51,23 +51,29 @@ struct RunServices {
   ToolkitServer* toolkit = nullptr;  ///< null: no OIDC tokens, caches and artifacts for toolkits
   std::filesystem::path source;      ///< the repository the run is of
   std::filesystem::path directory;   ///< the run's own, exists: STATE/runs/ID
-  std::filesystem::path groups;      ///< where concurrency groups are kept, shared by all runs: STATE/groups
-  std::function<std::optional<std::string>(std::string_view host)> route;  ///< ActionContext::route; may be empty
-  std::filesystem::path ca_bundle;                                          ///< ActionContext::ca_bundle; may be empty
+  std::filesystem::path
+      groups;  ///< where concurrency groups are kept, shared by all runs: STATE/groups
+  std::function<std::optional<std::string>(std::string_view host)>
+      route;                        ///< ActionContext::route; may be empty
+  std::filesystem::path ca_bundle;  ///< ActionContext::ca_bundle; may be empty
   /// Variables of every process in a job below everything else: AWS_ENDPOINT_URL, NODE_EXTRA_CA_CERTS, …
   std::map<std::string, std::string> job_env;
   int most_jobs = 8;  ///< legs at a time
-  std::stop_token hurry{};   ///< asked for: a cancelled run's steps are killed, and no further ones run
+  std::stop_token
+      hurry{};  ///< asked for: a cancelled run's steps are killed, and no further ones run
   bool keep_failed = false;  ///< what a failed job leaves goes to RUN/kept/JOB, for `slipway shell`
-  TaskGroup* endings = nullptr;  ///< set by run(): where the machines of jobs that are over are taken down beside those that run
-  JobTool* tool = nullptr;  ///< a program that jobs on views of this machine find in PATH; null: none
+  TaskGroup* endings =
+      nullptr;  ///< set by run(): where the machines of jobs that are over are taken down beside those that run
+  JobTool* tool =
+      nullptr;  ///< a program that jobs on views of this machine find in PATH; null: none
   Log& log;
 };
 
 /// What a run before this one has done already (`run --failed`): jobs whose ancestors are all kept are not run again.
 struct KeptJobs {
-  std::map<std::string, std::map<std::string, std::string>> succeeded;  ///< by id ("test (3.11)", "caller / inner"): outputs
-  std::set<std::string> others;                                         ///< failed, cancelled or never ended
+  std::map<std::string, std::map<std::string, std::string>>
+      succeeded;                 ///< by id ("test (3.11)", "caller / inner"): outputs
+  std::set<std::string> others;  ///< failed, cancelled or never ended
 };
 
 /// One workflow of a plan, to be run.

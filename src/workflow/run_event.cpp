@@ -8,27 +8,42 @@ namespace slipway::workflow {
 
 std::string_view name_of(EventKind kind) {
   switch (kind) {
-    case EventKind::run_started: return "run_started";
-    case EventKind::job_waiting: return "job_waiting";
-    case EventKind::job_started: return "job_started";
-    case EventKind::step_started: return "step_started";
-    case EventKind::output: return "output";
-    case EventKind::group_started: return "group_started";
-    case EventKind::group_ended: return "group_ended";
-    case EventKind::annotation: return "annotation";
-    case EventKind::summary: return "summary";
-    case EventKind::step_finished: return "step_finished";
-    case EventKind::job_finished: return "job_finished";
-    case EventKind::run_finished: return "run_finished";
+    case EventKind::run_started:
+      return "run_started";
+    case EventKind::job_waiting:
+      return "job_waiting";
+    case EventKind::job_started:
+      return "job_started";
+    case EventKind::step_started:
+      return "step_started";
+    case EventKind::output:
+      return "output";
+    case EventKind::group_started:
+      return "group_started";
+    case EventKind::group_ended:
+      return "group_ended";
+    case EventKind::annotation:
+      return "annotation";
+    case EventKind::summary:
+      return "summary";
+    case EventKind::step_finished:
+      return "step_finished";
+    case EventKind::job_finished:
+      return "job_finished";
+    case EventKind::run_finished:
+      return "run_finished";
   }
   return "";
 }
 
 std::string_view name_of(Severity severity) {
   switch (severity) {
-    case Severity::notice: return "notice";
-    case Severity::warning: return "warning";
-    case Severity::error: return "error";
+    case Severity::notice:
+      return "notice";
+    case Severity::warning:
+      return "warning";
+    case Severity::error:
+      return "error";
   }
   return "";
 }

@@ -12,8 +12,8 @@ namespace slipway::workflow {
 
 /// What happened in a run, in the order it happened. Everything is masked already.
 enum class EventKind {
-  run_started,    ///< text: the run's name
-  job_waiting,    ///< text: for what (a concurrency group, an approval)
+  run_started,  ///< text: the run's name
+  job_waiting,  ///< text: for what (a concurrency group, an approval)
   job_started,
   step_started,
   output,         ///< text: one or more whole lines of log, with their line breaks
@@ -32,10 +32,11 @@ struct RunEvent {
   EventKind kind = EventKind::output;
   std::int64_t at_ms = 0;  ///< since the epoch
   std::string run;
-  std::string job;       ///< the leg's id within the run: "test", "test (3.11)", "caller / inner"; empty for the run's own events
-  int step = 0;          ///< 1-based within the job, in order of execution; 0: the job itself
+  std::string
+      job;  ///< the leg's id within the run: "test", "test (3.11)", "caller / inner"; empty for the run's own events
+  int step = 0;  ///< 1-based within the job, in order of execution; 0: the job itself
   std::string step_name;
-  std::string step_id;   ///< the step's `id`, also the made-up ones ("__run_2")
+  std::string step_id;  ///< the step's `id`, also the made-up ones ("__run_2")
   std::string text;
   std::string conclusion;  ///< success, failure, cancelled, skipped
   std::string outcome;     ///< the step's before continue-on-error

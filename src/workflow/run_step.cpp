@@ -22,8 +22,12 @@ constexpr FileKind kFileKinds[] = {{"add_path_", "path", read_path_file},
                                    {"save_state_", "state", read_state_file},
                                    {"set_output_", "output", read_output_file}};
 
-void show_header(StepCall& call, const std::string& script, const std::vector<std::string>& argv, const Variables& env) {
-  call.output.group(call.title.starts_with("Run ") ? call.title : "Run " + std::string(lines_of(script).empty() ? "" : lines_of(script).front()));
+void show_header(StepCall& call, const std::string& script, const std::vector<std::string>& argv,
+                 const Variables& env) {
+  call.output.group(
+      call.title.starts_with("Run ")
+          ? call.title
+          : "Run " + std::string(lines_of(script).empty() ? "" : lines_of(script).front()));
   std::string text = script;
   if (!text.empty() && text.back() != '\n') text += '\n';
   text += "shell: " + join(argv, " ") + "\n";
@@ -62,9 +66,12 @@ void StepFiles::read(StepOutput& output) const {
   }
 }
 
-os::Exit StepRunner::execute(StepCall& call, std::vector<std::string> argv, Variables env, const std::string& cwd) {
-  MachineCommand command{.argv = std::move(argv), .env = std::move(env), .cwd = cwd, .ladder = job_.ladder};
-  auto exit = job_.machine->exec(command, [&](std::string_view bytes) { call.output.feed(bytes); }, call.stop);
+os::Exit StepRunner::execute(StepCall& call, std::vector<std::string> argv, Variables env,
+                             const std::string& cwd) {
+  MachineCommand command{
+      .argv = std::move(argv), .env = std::move(env), .cwd = cwd, .ladder = job_.ladder};
+  auto exit = job_.machine->exec(
+      command, [&](std::string_view bytes) { call.output.feed(bytes); }, call.stop);
   call.output.flush();
   return exit;
 }
@@ -94,14 +101,17 @@ Conclusion StepRunner::run_script(StepCall& call) {
   auto name = uuid() + plan.extension;
   auto inside = machine.paths().temp + "/" + name;
   auto outside = machine.outside(inside);
-  os::write_file(outside, plan.before + script + (script.ends_with('\n') ? "" : "\n") + plan.after, 0755);
+  os::write_file(outside, plan.before + script + (script.ends_with('\n') ? "" : "\n") + plan.after,
+                 0755);
   Variables shown = job_.env;
-  for (const Variables* layer : std::initializer_list<const Variables*>{&call.scope.env, &call.env}) {
+  for (const Variables* layer :
+       std::initializer_list<const Variables*>{&call.scope.env, &call.env}) {
     for (const auto& [key, value] : *layer) shown[key] = value;
   }
   show_header(call, script, plan.argv, shown);
-  auto cwd = directory.empty() ? machine.paths().workspace
-                               : directory.starts_with('/') ? directory : machine.paths().workspace + "/" + directory;
+  auto cwd = directory.empty()            ? machine.paths().workspace
+             : directory.starts_with('/') ? directory
+                                          : machine.paths().workspace + "/" + directory;
   auto kept_env = job_.services.keep_failed ? env : Variables{};
   auto exit = execute(call, with_script(plan, inside), std::move(env), cwd);
   files.read(call.output);

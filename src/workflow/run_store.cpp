@@ -36,7 +36,8 @@ RunRecord record_from(const formats::Json& json) {
 
 bool is_alive(const RunRecord& record) {
   auto start = to_integer(record.process_start);
-  return start && os::is_alive(static_cast<pid_t>(record.pid), static_cast<unsigned long long>(*start));
+  return start &&
+         os::is_alive(static_cast<pid_t>(record.pid), static_cast<unsigned long long>(*start));
 }
 
 }  // namespace
@@ -82,14 +83,24 @@ void RunWriter::log(const RunEvent& event, std::string_view text) {
 
 void RunWriter::on(const RunEvent& event) {
   switch (event.kind) {
-    case EventKind::output: log(event, event.text); return;
-    case EventKind::group_started: log(event, "##[group]" + event.text + "\n"); return;
-    case EventKind::group_ended: log(event, "##[endgroup]\n"); return;
+    case EventKind::output:
+      log(event, event.text);
+      return;
+    case EventKind::group_started:
+      log(event, "##[group]" + event.text + "\n");
+      return;
+    case EventKind::group_ended:
+      log(event, "##[endgroup]\n");
+      return;
     case EventKind::annotation:
-      if (!event.is_shown) log(event, fmt::format("##[{}]{}\n", name_of(event.severity), event.text));
+      if (!event.is_shown)
+        log(event, fmt::format("##[{}]{}\n", name_of(event.severity), event.text));
       break;
-    case EventKind::step_finished: logs_.erase({event.job, event.step}); break;
-    default: break;
+    case EventKind::step_finished:
+      logs_.erase({event.job, event.step});
+      break;
+    default:
+      break;
   }
   os::write_all(events_.get(), to_json_line(event) + "\n");
   if (event.kind != EventKind::run_finished) return;
@@ -103,7 +114,8 @@ std::unique_ptr<RunWriter> RunStore::create(RunRecord record) {
   auto lock = os::FileLock::take(directory_ / ".lock");
   long long next = 1;
   for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
-    if (auto number = to_integer(entry.path().filename().string())) next = std::max(next, *number + 1);
+    if (auto number = to_integer(entry.path().filename().string()))
+      next = std::max(next, *number + 1);
   }
   record.id = std::to_string(next);
   record.started_ms = formats::now().time_since_epoch().count();
@@ -142,9 +154,13 @@ void RunStore::sweep() {
     auto directory = directory_ / record.id;
     discard_scratch(directory / "jobs");
     record.ended_ms = formats::now().time_since_epoch().count();
-    RunEvent event{.kind = EventKind::run_finished, .at_ms = record.ended_ms, .run = record.id, .conclusion = "lost",
+    RunEvent event{.kind = EventKind::run_finished,
+                   .at_ms = record.ended_ms,
+                   .run = record.id,
+                   .conclusion = "lost",
                    .took_ms = record.ended_ms - record.started_ms};
-    auto events = os::open_file((directory / "events.jsonl").string(), O_WRONLY | O_CREAT | O_APPEND);
+    auto events =
+        os::open_file((directory / "events.jsonl").string(), O_WRONLY | O_CREAT | O_APPEND);
     os::write_all(events.get(), to_json_line(event) + "\n");
     os::write_file_durably(directory / "run.json", to_json(record).pretty());
   }
@@ -162,8 +178,10 @@ std::optional<RunRecord> RunStore::find(const std::string& id) const {
 std::vector<RunRecord> RunStore::list() const {
   std::vector<RunRecord> records;
   std::error_code error;
-  for (std::filesystem::directory_iterator entry(directory_, error), end; !error && entry != end; entry.increment(error)) {
-    if (auto record = find(entry->path().filename().string())) records.push_back(std::move(*record));
+  for (std::filesystem::directory_iterator entry(directory_, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (auto record = find(entry->path().filename().string()))
+      records.push_back(std::move(*record));
   }
   std::sort(records.begin(), records.end(), [](const auto& a, const auto& b) {
     return to_integer(a.id).value_or(0) > to_integer(b.id).value_or(0);

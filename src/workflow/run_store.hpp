@@ -19,21 +19,22 @@ namespace slipway::workflow {
 /// What is known of a run without reading its events: STATE/runs/ID/run.json.
 struct RunRecord {
   std::string id;
-  std::string workflow;   ///< title
+  std::string workflow;  ///< title
   std::string file;
-  std::string title;      ///< run-name
+  std::string title;  ///< run-name
   std::string event;
   std::string ref;
   std::string sha;
   std::string repository;
   std::int64_t started_ms = 0;
-  std::int64_t ended_ms = 0;   ///< 0: not ended
-  std::string conclusion;      ///< empty while it runs; "lost" when its process died
+  std::int64_t ended_ms = 0;  ///< 0: not ended
+  std::string conclusion;     ///< empty while it runs; "lost" when its process died
   std::int64_t pid = 0;
   std::int64_t attempt = 1;
-  std::string rerun_of;        ///< the run whose failed jobs this one ran again; may be empty
-  formats::Json request;       ///< how it was asked for, without secrets: {"arguments": […], "options": {"--event": […]}}
-  std::string process_start;   ///< tells the process from a later one with its pid
+  std::string rerun_of;  ///< the run whose failed jobs this one ran again; may be empty
+  formats::Json
+      request;  ///< how it was asked for, without secrets: {"arguments": […], "options": {"--event": […]}}
+  std::string process_start;  ///< tells the process from a later one with its pid
 };
 
 formats::Json to_json(const RunRecord& record);
@@ -69,7 +70,9 @@ class RunStore final {
   [[nodiscard]] std::optional<RunRecord> find(const std::string& id) const;
   /// What a run has done: see RunOrder::kept. throws Error{not_found}
   [[nodiscard]] KeptJobs done_by(const std::string& id) const;
-  [[nodiscard]] std::filesystem::path directory_of(const std::string& id) const { return directory_ / id; }
+  [[nodiscard]] std::filesystem::path directory_of(const std::string& id) const {
+    return directory_ / id;
+  }
 
  private:
   std::filesystem::path directory_;

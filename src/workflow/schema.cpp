@@ -49,7 +49,8 @@ class Schema::Builder final {
 
   void check() const {
     for (const auto& [name, definition] : schema_.named_) {
-      if (!defined_.contains(name)) fail(Fault::bad_input, "schema: '{}' is used and not defined", name);
+      if (!defined_.contains(name))
+        fail(Fault::bad_input, "schema: '{}' is used and not defined", name);
     }
   }
 
@@ -61,7 +62,9 @@ class Schema::Builder final {
     return definition;
   }
 
-  [[noreturn]] void wrong(std::string_view what) const { fail(Fault::bad_input, "schema: {} in: {}", what, line_); }
+  [[noreturn]] void wrong(std::string_view what) const {
+    fail(Fault::bad_input, "schema: {} in: {}", what, line_);
+  }
 
   [[nodiscard]] Availability available(const std::vector<std::string>& words) const {
     Availability result;
@@ -72,13 +75,16 @@ class Schema::Builder final {
         if (group == groups_.end()) wrong("unknown group");
         const auto& more = group->second;
         result.contexts.insert(result.contexts.end(), more.contexts.begin(), more.contexts.end());
-        result.functions.insert(result.functions.end(), more.functions.begin(), more.functions.end());
+        result.functions.insert(result.functions.end(), more.functions.begin(),
+                                more.functions.end());
       } else if (auto open = word.find('('); open != std::string::npos) {
         auto bounds = split(word.substr(open + 1, word.size() - open - 2), ',');
         auto bound = [&](const std::string& text) {
-          return text == "MAX" ? std::numeric_limits<int>::max() : static_cast<int>(to_integer(text).value_or(0));
+          return text == "MAX" ? std::numeric_limits<int>::max()
+                               : static_cast<int>(to_integer(text).value_or(0));
         };
-        result.functions.push_back({word.substr(0, open), bound(bounds.at(0)), bound(bounds.at(1))});
+        result.functions.push_back(
+            {word.substr(0, open), bound(bounds.at(0)), bound(bounds.at(1))});
       } else {
         result.contexts.push_back(word);
       }

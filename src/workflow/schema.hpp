@@ -19,14 +19,14 @@ struct Definition {
     bool required = false;
   };
   Kind kind = Kind::string;
-  bool non_empty = false;               ///< string
-  std::vector<std::string> words;       ///< string: the only ones allowed; empty: any
-  const Definition* item = nullptr;     ///< sequence
-  std::vector<Property> properties;     ///< mapping
-  const Definition* loose_key = nullptr;    ///< mapping: keys beyond the properties
+  bool non_empty = false;                 ///< string
+  std::vector<std::string> words;         ///< string: the only ones allowed; empty: any
+  const Definition* item = nullptr;       ///< sequence
+  std::vector<Property> properties;       ///< mapping
+  const Definition* loose_key = nullptr;  ///< mapping: keys beyond the properties
   const Definition* loose_value = nullptr;
-  std::vector<const Definition*> choices;   ///< one_of
-  Availability available;               ///< added to what is available around it
+  std::vector<const Definition*> choices;  ///< one_of
+  Availability available;                  ///< added to what is available around it
   [[nodiscard]] const Property* find(std::string_view key) const;
 };
 

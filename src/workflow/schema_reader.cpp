@@ -21,14 +21,17 @@ Availability merged(const Availability& around, const Availability& own) {
     }
   }
   for (const auto& function : own.functions) {
-    if (std::find(result.functions.begin(), result.functions.end(), function) == result.functions.end()) {
+    if (std::find(result.functions.begin(), result.functions.end(), function) ==
+        result.functions.end()) {
       result.functions.push_back(function);
     }
   }
   return result;
 }
 
-bool is_empty(const Availability& available) { return available.contexts.empty() && available.functions.empty(); }
+bool is_empty(const Availability& available) {
+  return available.contexts.empty() && available.functions.empty();
+}
 
 // A literal between its quotes, when the whole expression is one string.
 std::optional<std::string> only_string(std::string_view expression) {
@@ -76,7 +79,8 @@ std::string as_format_call(const std::vector<Segment>& segments) {
       format += fmt::format("{{{}}}", number++);
       arguments += ", " + segment.text;
     } else {
-      format += replace_all(replace_all(replace_all(segment.text, "'", "''"), "{", "{{"), "}", "}}");
+      format +=
+          replace_all(replace_all(replace_all(segment.text, "'", "''"), "{", "{{"), "}", "}}");
     }
   }
   return fmt::format("format('{}'{})", format, arguments);
@@ -94,7 +98,8 @@ class Reader final {
  public:
   explicit Reader(Findings& findings) : findings_(findings) {}
 
-  Template read(const formats::YamlNode& node, const Definition& definition, const Availability& around) {
+  Template read(const formats::YamlNode& node, const Definition& definition,
+                const Availability& around) {
     if (is_empty(definition.available)) return read_here(node, definition, around);
     return read_here(node, definition, merged(around, definition.available));
   }
@@ -102,7 +107,8 @@ class Reader final {
  private:
   using Kind = Definition::Kind;
 
-  Template read_here(const formats::YamlNode& node, const Definition& definition, const Availability& available) {
+  Template read_here(const formats::YamlNode& node, const Definition& definition,
+                     const Availability& available) {
     if (node.is_scalar()) return read_scalar(node, definition, available);
     if (node.is_sequence()) return read_sequence(node, definition, available);
     return read_mapping(node, definition, available);
@@ -150,13 +156,17 @@ class Reader final {
 
   void refuse_tag(const formats::YamlNode& node) {
     if (!node.is_plain && node.tag.starts_with("tag:yaml.org,2002:")) {
-      findings_.add(place_of(node), fmt::format("a scalar in quotes is not valid with the tag '{}'", node.tag));
+      findings_.add(place_of(node),
+                    fmt::format("a scalar in quotes is not valid with the tag '{}'", node.tag));
     } else if (node.tag.starts_with("!")) {
-      findings_.add(place_of(node), fmt::format("the tag '{}' is not known; a text that starts with '!' needs quotes, or "
-                                                "'${{{{ }}}}' around it",
-                                                node.tag));
+      findings_.add(
+          place_of(node),
+          fmt::format("the tag '{}' is not known; a text that starts with '!' needs quotes, or "
+                      "'${{{{ }}}}' around it",
+                      node.tag));
     } else {
-      findings_.add(place_of(node), fmt::format("the value '{}' is invalid for the type '{}'", node.value, node.tag));
+      findings_.add(place_of(node), fmt::format("the value '{}' is invalid for the type '{}'",
+                                                node.value, node.tag));
     }
   }
 
@@ -190,7 +200,8 @@ class Reader final {
   // Holds a scalar against its definition; a number, boolean or null where text is wanted becomes text.
   void validate(Template& scalar, const Definition& definition, const Availability& available) {
     if (scalar.is_expression()) {
-      if (is_empty(available)) findings_.add(scalar.place, "A template expression is not allowed in this context");
+      if (is_empty(available))
+        findings_.add(scalar.place, "A template expression is not allowed in this context");
       return;
     }
     if (matches_any(definition, scalar)) return;
@@ -204,7 +215,8 @@ class Reader final {
     findings_.add(scalar.place, fmt::format("Unexpected value '{}'", scalar.text));
   }
 
-  Template read_scalar(const formats::YamlNode& node, const Definition& definition, const Availability& available) {
+  Template read_scalar(const formats::YamlNode& node, const Definition& definition,
+                       const Availability& available) {
     bool refused = false;
     Template scalar = literal(node, &refused);
     if (refused) return scalar;
@@ -220,7 +232,8 @@ class Reader final {
     return scalar;
   }
 
-  Template read_sequence(const formats::YamlNode& node, const Definition& definition, const Availability& available) {
+  Template read_sequence(const formats::YamlNode& node, const Definition& definition,
+                         const Availability& available) {
     Template result;
     result.kind = Template::Kind::sequence;
     result.place = place_of(node);
@@ -234,7 +247,8 @@ class Reader final {
     return result;
   }
 
-  Template read_mapping(const formats::YamlNode& node, const Definition& definition, const Availability& available) {
+  Template read_mapping(const formats::YamlNode& node, const Definition& definition,
+                        const Availability& available) {
     Template result;
     result.kind = Template::Kind::mapping;
     result.place = place_of(node);
@@ -255,7 +269,8 @@ class Reader final {
     bool has_expression_key = false;
   };
 
-  void read_entry(const formats::YamlEntry& entry, MappingState& state, const Availability& available, Template& into) {
+  void read_entry(const formats::YamlEntry& entry, MappingState& state,
+                  const Availability& available, Template& into) {
     if (!entry.key.is_scalar()) {
       findings_.add(place_of(entry.key), "a key must be text");
       return;
@@ -270,7 +285,8 @@ class Reader final {
         findings_.add(key.place, "A template expression is not allowed in this context");
         return;
       }
-      const auto* loose = state.definitions[0]->properties.empty() ? state.definitions[0]->loose_value : nullptr;
+      const auto* loose =
+          state.definitions[0]->properties.empty() ? state.definitions[0]->loose_value : nullptr;
       // An inserted value is a whole mapping.
       const auto& type = is_insert || loose == nullptr ? any : *loose;
       into.entries.push_back({std::move(key), read(entry.value, type, available), is_insert});
@@ -322,9 +338,9 @@ class Reader final {
         bool is_rare = key == "wait" || key == "wait-all" || key == "cancel";
         if (count == 1 && !is_rare) telling.push_back(key);
       }
-      findings_.add(mapping.place,
-                    fmt::format("There's not enough info to determine what you meant. Add one of these properties: {}",
-                                join(telling, ", ")));
+      findings_.add(mapping.place, fmt::format("There's not enough info to determine what you "
+                                               "meant. Add one of these properties: {}",
+                                               join(telling, ", ")));
       return;
     }
     if (state.has_expression_key) return;
@@ -340,8 +356,8 @@ class Reader final {
 
 }  // namespace
 
-Template parse_text(std::string_view text, Place place, const Availability& available, Findings& findings,
-                    bool* is_insert) {
+Template parse_text(std::string_view text, Place place, const Availability& available,
+                    Findings& findings, bool* is_insert) {
   auto whole = [&] { return literal_string(std::string(text), place); };
   auto open = text.find(kOpen);
   if (open == std::string_view::npos) return whole();
@@ -357,7 +373,8 @@ Template parse_text(std::string_view text, Place place, const Availability& avai
     auto end = end_of_expression(text, open);
     if (end == std::string_view::npos) {
       findings.add(place,
-                   "The expression is not closed. An unescaped ${{ sequence was found, but the closing }} sequence was "
+                   "The expression is not closed. An unescaped ${{ sequence was found, but the "
+                   "closing }} sequence was "
                    "not found.");
       return whole();
     }
@@ -372,8 +389,10 @@ Template parse_text(std::string_view text, Place place, const Availability& avai
         return whole();
       }
       findings.add(place,
-                   "The directive 'insert' is not allowed in this context. Directives are not supported for expressions "
-                   "that are embedded within a string. Directives are only supported when the entire value is an "
+                   "The directive 'insert' is not allowed in this context. Directives are not "
+                   "supported for expressions "
+                   "that are embedded within a string. Directives are only supported when the "
+                   "entire value is an "
                    "expression.");
       return whole();
     }
@@ -403,7 +422,8 @@ Template parse_text(std::string_view text, Place place, const Availability& avai
   return result;
 }
 
-Template read_by_schema(const formats::YamlNode& root, const Definition& definition, Findings& findings) {
+Template read_by_schema(const formats::YamlNode& root, const Definition& definition,
+                        Findings& findings) {
   return Reader(findings).read(root, definition, {});
 }
 

@@ -41,11 +41,12 @@ class Findings final {
 /// duplicate keys (ignoring case), expressions and the contexts they may use. What is wrong is left out or kept as a
 /// literal, and reading goes on.
 ///   source  runner, src/Sdk/WorkflowParser/ObjectTemplating/TemplateReader.cs
-Template read_by_schema(const formats::YamlNode& root, const Definition& definition, Findings& findings);
+Template read_by_schema(const formats::YamlNode& root, const Definition& definition,
+                        Findings& findings);
 
 /// The text of a scalar as a template: a literal, an expression, or a format() of both.
 ///   whole   "${{ insert }}" is a directive only here; true also sets `is_insert`
-Template parse_text(std::string_view text, Place place, const Availability& available, Findings& findings,
-                    bool* is_insert = nullptr);
+Template parse_text(std::string_view text, Place place, const Availability& available,
+                    Findings& findings, bool* is_insert = nullptr);
 
 }  // namespace slipway::workflow

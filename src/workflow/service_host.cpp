@@ -19,13 +19,15 @@ constexpr std::string_view kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/us
 std::string last_lines_of(const std::string& text) {
   auto lines = lines_of(text);
   std::vector<std::string> last;
-  for (std::size_t i = lines.size() > 5 ? lines.size() - 5 : 0; i < lines.size(); ++i) last.emplace_back(lines[i]);
+  for (std::size_t i = lines.size() > 5 ? lines.size() - 5 : 0; i < lines.size(); ++i)
+    last.emplace_back(lines[i]);
   return join(last, "\n");
 }
 
 std::vector<std::string> health_argv(const HealthCheck& health, const ReadyImage& image) {
   if (!health.command.empty()) return {"/bin/sh", "-c", health.command};
-  if (image.health_test.size() > 1 && image.health_test[0] == "CMD-SHELL") return {"/bin/sh", "-c", image.health_test[1]};
+  if (image.health_test.size() > 1 && image.health_test[0] == "CMD-SHELL")
+    return {"/bin/sh", "-c", image.health_test[1]};
   if (image.health_test.size() > 1 && image.health_test[0] == "CMD") {
     return {image.health_test.begin() + 1, image.health_test.end()};
   }
@@ -34,8 +36,9 @@ std::vector<std::string> health_argv(const HealthCheck& health, const ReadyImage
 
 }  // namespace
 
-container::ContainerSpec spec_of(const ContainerOrder& order, const ReadyImage& image, const ContainerOptions& options,
-                                 const std::string& id, const std::filesystem::path& directory) {
+container::ContainerSpec spec_of(const ContainerOrder& order, const ReadyImage& image,
+                                 const ContainerOptions& options, const std::string& id,
+                                 const std::filesystem::path& directory) {
   container::ContainerSpec spec;
   spec.id = id;
   spec.rootfs.lower = image.layers;
@@ -45,15 +48,19 @@ container::ContainerSpec spec_of(const ContainerOrder& order, const ReadyImage& 
   for (const auto& path : {spec.rootfs.upper, spec.rootfs.work}) os::make_dirs(path);
   bool is_own_program = !trim(order.entrypoint).empty();
   spec.argv = is_own_program ? split_command_line(order.entrypoint) : image.entrypoint;
-  auto command = trim(order.command).empty() && !is_own_program ? image.command : split_command_line(order.command);
+  auto command = trim(order.command).empty() && !is_own_program ? image.command
+                                                                : split_command_line(order.command);
   spec.argv.insert(spec.argv.end(), command.begin(), command.end());
   spec.env = image.env;
   spec.env.try_emplace("PATH", kPath);
   for (const auto* layer : {&options.env, &order.env}) {
     for (const auto& [name, value] : *layer) spec.env[name] = value;
   }
-  spec.cwd = !options.workdir.empty() ? options.workdir : image.workdir.empty() ? "/" : image.workdir;
-  auto user = container::resolve_user(options.user.empty() ? image.user : options.user, spec.rootfs);
+  spec.cwd = !options.workdir.empty() ? options.workdir
+             : image.workdir.empty()  ? "/"
+                                      : image.workdir;
+  auto user =
+      container::resolve_user(options.user.empty() ? image.user : options.user, spec.rootfs);
   spec.user = user.user;
   spec.env.try_emplace("HOME", user.home);
   spec.hostname = options.hostname;
@@ -70,7 +77,9 @@ container::ContainerSpec spec_of(const ContainerOrder& order, const ReadyImage& 
       source = directory / "volumes" / (volume.source.empty() ? uuid() : volume.source);
       os::make_dirs(source);
     }
-    spec.mounts.push_back({.kind = container::MountPoint::Kind::bind, .source = source, .target = volume.target,
+    spec.mounts.push_back({.kind = container::MountPoint::Kind::bind,
+                           .source = source,
+                           .target = volume.target,
                            .read_only = volume.read_only});
   }
   for (const auto& target : options.tmpfs) {
@@ -79,9 +88,13 @@ container::ContainerSpec spec_of(const ContainerOrder& order, const ReadyImage& 
   return spec;
 }
 
-ServiceHost::ServiceHost(container::Runtime& runtime, container::Network& network, ImageSource& images,
-                         std::filesystem::path directory, std::string prefix)
-    : runtime_(runtime), network_(network), images_(images), directory_(std::move(directory)), prefix_(std::move(prefix)),
+ServiceHost::ServiceHost(container::Runtime& runtime, container::Network& network,
+                         ImageSource& images, std::filesystem::path directory, std::string prefix)
+    : runtime_(runtime),
+      network_(network),
+      images_(images),
+      directory_(std::move(directory)),
+      prefix_(std::move(prefix)),
       group_(std::make_unique<TaskGroup>(stop_.get_token())) {}
 
 ServiceHost::~ServiceHost() {
@@ -100,19 +113,21 @@ std::string ServiceHost::reserve(const std::string& service) {
   auto name = prefix_ + "-" + service;
   auto endpoint = network_.attach(name);
   std::lock_guard lock(mutex_);
-  if (std::find(attached_.begin(), attached_.end(), name) == attached_.end()) attached_.push_back(name);
+  if (std::find(attached_.begin(), attached_.end(), name) == attached_.end())
+    attached_.push_back(name);
   return endpoint.address;
 }
 
-RunningService ServiceHost::start(const ContainerOrder& order, const std::filesystem::path& netns, const OutputSink& sink,
-                                  std::stop_token stop) {
+RunningService ServiceHost::start(const ContainerOrder& order, const std::filesystem::path& netns,
+                                  const OutputSink& sink, std::stop_token stop) {
   auto options = parse_container_options(order.options);
   auto image = images_.fetch(order.image, order.login, sink, stop);
   reserve(order.id);
   auto endpoint = network_.attach(prefix_ + "-" + order.id);
   auto id = prefix_ + "-" + order.id;
   auto spec = spec_of(order, image, options, id, directory_ / id);
-  if (spec.argv.empty()) fail(Fault::bad_input, "service '{}': the image '{}' has no command", order.id, order.image);
+  if (spec.argv.empty())
+    fail(Fault::bad_input, "service '{}': the image '{}' has no command", order.id, order.image);
   if (spec.hostname.empty()) spec.hostname = order.id;
   spec.network = {.kind = container::NetworkChoice::Kind::joined, .path = endpoint.netns};
 
@@ -148,7 +163,8 @@ RunningService ServiceHost::start(const ContainerOrder& order, const std::filesy
   for (const auto& text : texts) {
     for (const auto& mapping : parse_ports(text)) ports.push_back(mapping);
   }
-  RunningService running{.id = id, .network = network_.bridge(), .ports = publish(id, ports, endpoint.address, netns)};
+  RunningService running{
+      .id = id, .network = network_.bridge(), .ports = publish(id, ports, endpoint.address, netns)};
   auto health = options.health;
   auto argv = health_argv(health, image);
   if (!argv.empty()) {
@@ -162,45 +178,53 @@ RunningService ServiceHost::start(const ContainerOrder& order, const std::filesy
 
 // As Docker counts: `retries` failures in a row, `interval` apart, after the start period. But we look more often, a tenth of the time
 // it has taken so far apart: what is healthy sooner is used sooner, and a check costs the service little of its processor.
-void ServiceHost::wait_until_healthy(Running& service, const ContainerOrder& order, const HealthCheck& health,
+void ServiceHost::wait_until_healthy(Running& service, const ContainerOrder& order,
+                                     const HealthCheck& health,
                                      const container::ContainerSpec& spec, std::stop_token stop) {
   auto patience = health.start_period + health.interval * health.retries + health.timeout;
   auto deadline = Deadline::in(std::max(patience, std::chrono::milliseconds(1000)));
   auto began = Deadline::Clock::now();
   for (;;) {
-    auto tenth = std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - began) / 10;
+    auto tenth =
+        std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - began) / 10;
     auto pause = std::max(kFirstChecks, std::min({tenth, health.interval, kMostBetweenChecks}));
     std::optional<container::ContainerExit> ended;
-    bool has_ended = service.exit.wait(stop, Deadline::in(pause).sooner(deadline), [](const auto& exit) { return exit.has_value(); },
-                                       [&](const auto& exit) { ended = exit; });
+    bool has_ended = service.exit.wait(
+        stop, Deadline::in(pause).sooner(deadline),
+        [](const auto& exit) { return exit.has_value(); }, [&](const auto& exit) { ended = exit; });
     if (stop.stop_requested()) throw Cancelled();
     auto lines = last_lines_of(service.output.read([](const auto& text) { return text; }));
     if (has_ended) {
       fail(Fault::failed, "service '{}' ({}) ended: {}{}{}", order.id, order.image,
-           ended->reason.empty() ? os::to_string(ended->exit) : ended->reason, lines.empty() ? "" : "\n", lines);
+           ended->reason.empty() ? os::to_string(ended->exit) : ended->reason,
+           lines.empty() ? "" : "\n", lines);
     }
     try {
-      auto exit = runtime_.exec(service.id, {.argv = spec.argv, .env = spec.env, .cwd = spec.cwd, .user = spec.user}, {}, stop,
-                                Deadline::in(health.timeout));
+      auto exit = runtime_.exec(
+          service.id, {.argv = spec.argv, .env = spec.env, .cwd = spec.cwd, .user = spec.user}, {},
+          stop, Deadline::in(health.timeout));
       if (exit.ok()) return;
     } catch (const Error&) {
       // Not running yet, or the check took too long: that is one failed check.
     }
     if (deadline.passed()) {
-      fail(Fault::failed, "service '{}' ({}) is not healthy after {} checks{}{}", order.id, order.image, health.retries,
-           lines.empty() ? "" : ":\n", lines);
+      fail(Fault::failed, "service '{}' ({}) is not healthy after {} checks{}{}", order.id,
+           order.image, health.retries, lines.empty() ? "" : ":\n", lines);
     }
   }
 }
 
 std::uint16_t ServiceHost::free_port(std::uint16_t wanted) {
   auto port = wanted;
-  while (taken_.contains(port)) port = port == 65535 ? std::uint16_t{32768} : static_cast<std::uint16_t>(port + 1);
+  while (taken_.contains(port))
+    port = port == 65535 ? std::uint16_t{32768} : static_cast<std::uint16_t>(port + 1);
   return port;
 }
 
-std::map<std::string, std::string> ServiceHost::publish(const std::string& key, const std::vector<PortMapping>& ports,
-                                                        const std::string& address, const std::filesystem::path& netns) {
+std::map<std::string, std::string> ServiceHost::publish(const std::string& key,
+                                                        const std::vector<PortMapping>& ports,
+                                                        const std::string& address,
+                                                        const std::filesystem::path& netns) {
   std::map<std::string, std::string> shown;
   std::vector<container::PortForward> own;
   std::lock_guard lock(mutex_);
@@ -210,9 +234,13 @@ std::map<std::string, std::string> ServiceHost::publish(const std::string& key, 
       fail(Fault::conflict, "port {} is used by two services of the job", port);
     }
     taken_.insert(port);
-    own.push_back({.listen_address = "0.0.0.0", .listen_port = port, .target_address = address,
-                   .target_port = mapping.container_port, .udp = mapping.udp});
-    shown[fmt::format("{}{}", mapping.container_port, mapping.udp ? "/udp" : "")] = std::to_string(port);
+    own.push_back({.listen_address = "0.0.0.0",
+                   .listen_port = port,
+                   .target_address = address,
+                   .target_port = mapping.container_port,
+                   .udp = mapping.udp});
+    shown[fmt::format("{}{}", mapping.container_port, mapping.udp ? "/udp" : "")] =
+        std::to_string(port);
   }
   if (own.empty()) return shown;
   network_.publish(key, own, netns);

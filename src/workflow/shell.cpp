@@ -19,13 +19,15 @@ ShellPlan known(std::vector<std::string> argv, std::string extension) {
 
 }  // namespace
 
-ShellPlan plan_shell(std::string_view shell, bool is_job_container, const std::function<bool(std::string_view)>& exists) {
+ShellPlan plan_shell(std::string_view shell, bool is_job_container,
+                     const std::function<bool(std::string_view)>& exists) {
   auto text = trim(shell);
   if (text.empty()) {
     bool has_bash = !is_job_container && exists("bash");
     return known({has_bash ? "bash" : "sh", "-e", "{0}"}, ".sh");
   }
-  if (text == "bash") return known({"bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "{0}"}, ".sh");
+  if (text == "bash")
+    return known({"bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "{0}"}, ".sh");
   if (text == "sh") return known({"sh", "-e", "{0}"}, ".sh");
   if (text == "python") return known({"python", "{0}"}, ".py");
   if (text == "pwsh" || text == "powershell") {
@@ -36,12 +38,17 @@ ShellPlan plan_shell(std::string_view shell, bool is_job_container, const std::f
   }
   if (text == "cmd") fail(Fault::bad_input, "shell 'cmd' exists on Windows only");
   if (text.find("{0}") == std::string_view::npos) {
-    fail(Fault::bad_input, "Invalid shell option. Shell must be a valid built-in (bash, sh, cmd, powershell, pwsh) or a format "
-                           "string containing '{{0}}'");
+    fail(Fault::bad_input,
+         "Invalid shell option. Shell must be a valid built-in (bash, sh, cmd, powershell, pwsh) "
+         "or a format "
+         "string containing '{{0}}'");
   }
   auto argv = split_command_line(text);
   auto first = argv.front().substr(argv.front().rfind('/') + 1);
-  std::string extension = first == "bash" || first == "sh" ? ".sh" : first == "python" ? ".py" : first == "pwsh" ? ".ps1" : "";
+  std::string extension = first == "bash" || first == "sh" ? ".sh"
+                          : first == "python"              ? ".py"
+                          : first == "pwsh"                ? ".ps1"
+                                                           : "";
   return {.argv = std::move(argv), .extension = std::move(extension)};
 }
 

@@ -21,7 +21,8 @@ struct ShellPlan {
 ///   exists            whether a program is in the job's PATH
 ///   throws            Error{bad_input} for a template without {0}
 ///   source            actions/runner ScriptHandlerHelpers.cs, ScriptHandler.cs; facts a.4
-ShellPlan plan_shell(std::string_view shell, bool is_job_container, const std::function<bool(std::string_view)>& exists);
+ShellPlan plan_shell(std::string_view shell, bool is_job_container,
+                     const std::function<bool(std::string_view)>& exists);
 
 /// "bash -e /tmp/x.sh": the command line with the script's path in it.
 std::vector<std::string> with_script(const ShellPlan& plan, const std::string& script);

@@ -26,7 +26,8 @@ std::string base_name(std::string_view uses) {
 std::string Ids::add(std::string_view id) {
   if (!is_name(id) || id.size() >= kMaxLength) {
     return fmt::format(
-        "The identifier '{}' is invalid. IDs may only contain alphanumeric characters, '_', and '-'. IDs must start with a "
+        "The identifier '{}' is invalid. IDs may only contain alphanumeric characters, '_', and "
+        "'-'. IDs must start with a "
         "letter or '_' and must be less than 100 characters.",
         id);
   }
@@ -34,7 +35,8 @@ std::string Ids::add(std::string_view id) {
     return fmt::format("The identifier '{}' is invalid. IDs starting with '__' are reserved.", id);
   }
   if (!known_.insert(std::string(id)).second) {
-    return fmt::format("The identifier '{}' may not be used more than once within the same scope.", id);
+    return fmt::format("The identifier '{}' may not be used more than once within the same scope.",
+                       id);
   }
   return "";
 }
@@ -42,7 +44,8 @@ std::string Ids::add(std::string_view id) {
 std::string Ids::make_up(std::string_view uses) {
   std::string name = "__" + base_name(uses);
   for (char& c : name) {
-    bool is_legal = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    bool is_legal = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '_' || c == '-';
     if (!is_legal) c = '_';
   }
   for (int attempt = 1;; ++attempt) {

@@ -41,8 +41,13 @@ AnnotationPlace place_of(const LogCommand& command) {
 
 }  // namespace
 
-StepOutput::StepOutput(const Reporter& reporter, StepLabel label, Masker& masker, bool& echo, StepOutputOptions options)
-    : reporter_(reporter), label_(std::move(label)), masker_(masker), echo_(echo), options_(options) {
+StepOutput::StepOutput(const Reporter& reporter, StepLabel label, Masker& masker, bool& echo,
+                       StepOutputOptions options)
+    : reporter_(reporter),
+      label_(std::move(label)),
+      masker_(masker),
+      echo_(echo),
+      options_(options) {
   if (options_.matchers) problems_.emplace(options_.matchers->matchers);
 }
 
@@ -123,24 +128,33 @@ void StepOutput::feed_line(std::string_view line) {
 void StepOutput::tell_problem(const MatchedProblem& problem) {
   auto& count = annotations_[static_cast<std::size_t>(problem.severity)];
   if (++count > kMostAnnotations) return;
-  AnnotationPlace place{.title = masker_.mask(problem.code), .line = problem.line, .column = problem.line > 0 ? problem.column : 0};
-  if (!problem.file.empty()) place.file = masker_.mask(options_.matchers->place_of(problem.file, problem.from_path));
+  AnnotationPlace place{.title = masker_.mask(problem.code),
+                        .line = problem.line,
+                        .column = problem.line > 0 ? problem.column : 0};
+  if (!problem.file.empty())
+    place.file = masker_.mask(options_.matchers->place_of(problem.file, problem.from_path));
   auto message = masker_.mask(problem.message);
   if (message.size() > kLongestMessage) message.resize(kLongestMessage);
-  report({.kind = EventKind::annotation, .text = std::move(message), .severity = problem.severity, .place = std::move(place), .is_shown = true});
+  report({.kind = EventKind::annotation,
+          .text = std::move(message),
+          .severity = problem.severity,
+          .place = std::move(place),
+          .is_shown = true});
 }
 
 void StepOutput::change_matchers(const LogCommand& command, bool adds) {
   if (!options_.matchers) return fail_command("problem matchers are not known here");
   try {
-    if (!adds && !command.property("owner").empty()) return options_.matchers->matchers.remove(command.property("owner"));
+    if (!adds && !command.property("owner").empty())
+      return options_.matchers->matchers.remove(command.property("owner"));
     auto path = std::string(trim(command.data));
     if (path.empty()) return fail_command("the path of the problem matcher's file is missing");
     auto json = formats::parse_json(options_.matchers->read(path), path);
     if (adds) {
       options_.matchers->matchers.add(read_matchers(json));
     } else {
-      for (const auto& one : json.get_array("problemMatcher")) options_.matchers->matchers.remove(one.get_string("owner"));
+      for (const auto& one : json.get_array("problemMatcher"))
+        options_.matchers->matchers.remove(one.get_string("owner"));
     }
   } catch (const Error& error) {
     fail_command(fmt::format("The problem matcher cannot be used: {}", error.what()));
@@ -155,7 +169,9 @@ void StepOutput::fail_command(const std::string& message) {
 void StepOutput::obey(const LogCommand& command, std::string_view line) {
   auto name = to_lower(command.name);
   if (name == "error" || name == "warning" || name == "notice") {
-    auto severity = name == "error" ? Severity::error : name == "warning" ? Severity::warning : Severity::notice;
+    auto severity = name == "error"     ? Severity::error
+                    : name == "warning" ? Severity::warning
+                                        : Severity::notice;
     return annotate_locked(severity, command.data, place_of(command));
   }
   if (name == "group") {
@@ -169,38 +185,50 @@ void StepOutput::obey(const LogCommand& command, std::string_view line) {
   }
   if (name == "add-mask") {
     if (trim(command.data).empty()) {
-      return annotate_locked(Severity::warning, "Can't add secret mask for empty string in ##[add-mask] command.", {});
+      return annotate_locked(Severity::warning,
+                             "Can't add secret mask for empty string in ##[add-mask] command.", {});
     }
     masker_.add(command.data);
     if (echo_) report_output("::add-mask::***\n");
     return;
   }
   if (echo_) report_output(line);
-  if (name == "add-matcher" || name == "remove-matcher") return change_matchers(command, name == "add-matcher");
+  if (name == "add-matcher" || name == "remove-matcher")
+    return change_matchers(command, name == "add-matcher");
   if (name == "stop-commands") return stop_commands(command);
   if (name == "echo") {
     auto wanted = to_lower(trim(command.data));
     if (wanted != "on" && wanted != "off") {
-      return fail_command(fmt::format("Invalid echo command value. Possible values can be: 'on', 'off'. Current value is: '{}'.",
-                                      command.data));
+      return fail_command(
+          fmt::format("Invalid echo command value. Possible values can be: 'on', 'off'. Current "
+                      "value is: '{}'.",
+                      command.data));
     }
     echo_ = wanted == "on";
   } else if (name == "set-output" || name == "save-state") {
     auto key = command.property("name");
-    if (key.empty()) return fail_command(fmt::format("Required field 'name' is missing in ##[{}] command.", name));
+    if (key.empty())
+      return fail_command(fmt::format("Required field 'name' is missing in ##[{}] command.", name));
     if (name == "set-output") {
       effects_.outputs.emplace_back(key, command.data);
     } else {
       effects_.state[key] = command.data;
     }
     annotate_locked(Severity::warning,
-                    fmt::format("The `{}` command is deprecated and will be disabled soon. Please upgrade to using Environment "
-                                "Files.", name), {});
+                    fmt::format("The `{}` command is deprecated and will be disabled soon. Please "
+                                "upgrade to using Environment "
+                                "Files.",
+                                name),
+                    {});
   } else if (name == "set-env" || name == "add-path") {
     if (!options_.allow_unsecure_commands) {
-      return fail_command(fmt::format("The `{}` command is disabled. Please upgrade to using Environment Files or opt into unsecure "
-                                      "command execution by setting the `ACTIONS_ALLOW_UNSECURE_COMMANDS` environment variable to "
-                                      "`true`.", name));
+      return fail_command(
+          fmt::format("The `{}` command is disabled. Please upgrade to using Environment Files or "
+                      "opt into unsecure "
+                      "command execution by setting the `ACTIONS_ALLOW_UNSECURE_COMMANDS` "
+                      "environment variable to "
+                      "`true`.",
+                      name));
     }
     if (name == "add-path") {
       effects_.path.push_back(command.data);
@@ -212,10 +240,12 @@ void StepOutput::obey(const LogCommand& command, std::string_view line) {
 
 void StepOutput::stop_commands(const LogCommand& command) {
   const auto& token = command.data;
-  bool is_valid = !trim(token).empty() && !registered_commands().contains(token) && !equals_ignoring_case(token, "pause-logging");
+  bool is_valid = !trim(token).empty() && !registered_commands().contains(token) &&
+                  !equals_ignoring_case(token, "pause-logging");
   if (!is_valid && !options_.allow_any_stop_token) {
     return fail_command("Invoked ::stop-commands:: with token: [" + token +
-                        "] which is not allowed. To opt into unsecure tokens, set ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS=true");
+                        "] which is not allowed. To opt into unsecure tokens, set "
+                        "ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS=true");
   }
   if (token.empty()) return;
   stop_token_ = token;
@@ -266,16 +296,22 @@ void StepOutput::annotate_locked(Severity severity, std::string message, Annotat
   if (masked.size() > kLongestMessage) masked.resize(kLongestMessage);
   place.title = masker_.mask(place.title);
   place.file = masker_.mask(place.file);
-  report({.kind = EventKind::annotation, .text = std::move(masked), .severity = severity, .place = std::move(place)});
+  report({.kind = EventKind::annotation,
+          .text = std::move(masked),
+          .severity = severity,
+          .place = std::move(place)});
 }
 
 void StepOutput::summarise(std::string_view markdown) {
   std::lock_guard lock(mutex_);
   if (markdown.empty()) return;
   if (markdown.size() > kLargestSummary) {
-    return annotate_locked(Severity::error,
-                           fmt::format("$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of {}k, got {}k",
-                                       kLargestSummary / 1024, markdown.size() / 1024), {});
+    return annotate_locked(
+        Severity::error,
+        fmt::format(
+            "$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of {}k, got {}k",
+            kLargestSummary / 1024, markdown.size() / 1024),
+        {});
   }
   report({.kind = EventKind::summary, .text = masker_.mask(markdown)});
 }
@@ -285,7 +321,8 @@ namespace {
 EnvFile read_pairs(std::string_view text, std::string_view context, StepOutput& output) {
   auto file = parse_env_file(text);
   if (file.problem) {
-    output.annotate(Severity::error, fmt::format("Unable to process file command '{}' successfully.", context));
+    output.annotate(Severity::error,
+                    fmt::format("Unable to process file command '{}' successfully.", context));
     output.annotate(Severity::error, *file.problem);
     output.effects().command_failed = true;
   }
@@ -297,7 +334,9 @@ EnvFile read_pairs(std::string_view text, std::string_view context, StepOutput& 
 void read_env_file(std::string_view text, StepOutput& output) {
   for (auto& [name, value] : read_pairs(text, "env", output).entries) {
     if (equals_ignoring_case(name, "NODE_OPTIONS")) {
-      output.annotate(Severity::error, fmt::format("Can't store {} output parameter using '$GITHUB_ENV' command.", name));
+      output.annotate(
+          Severity::error,
+          fmt::format("Can't store {} output parameter using '$GITHUB_ENV' command.", name));
       continue;
     }
     output.effects().env.emplace_back(std::move(name), std::move(value));
@@ -305,11 +344,13 @@ void read_env_file(std::string_view text, StepOutput& output) {
 }
 
 void read_output_file(std::string_view text, StepOutput& output) {
-  for (auto& entry : read_pairs(text, "output", output).entries) output.effects().outputs.push_back(std::move(entry));
+  for (auto& entry : read_pairs(text, "output", output).entries)
+    output.effects().outputs.push_back(std::move(entry));
 }
 
 void read_state_file(std::string_view text, StepOutput& output) {
-  for (auto& [name, value] : read_pairs(text, "state", output).entries) output.effects().state[name] = std::move(value);
+  for (auto& [name, value] : read_pairs(text, "state", output).entries)
+    output.effects().state[name] = std::move(value);
 }
 
 void read_path_file(std::string_view text, StepOutput& output) {

@@ -26,7 +26,7 @@ struct StepLabel {
 struct StepEffects {
   std::vector<std::pair<std::string, std::string>> outputs;
   std::vector<std::pair<std::string, std::string>> env;
-  std::vector<std::string> path;                    ///< in the order they were said
+  std::vector<std::string> path;  ///< in the order they were said
   std::map<std::string, std::string> state;
   bool command_failed = false;  ///< the step fails even with exit 0
 };
@@ -42,15 +42,16 @@ class MatcherHost {
   [[nodiscard]] virtual std::string read(const std::string& path) const = 0;
   /// The path below the workspace of a file that a tool printed; empty when there is no such file in it.
   ///   from_path  a file whose directory `file` is relative to; may be empty
-  [[nodiscard]] virtual std::string place_of(const std::string& file, const std::string& from_path) const = 0;
+  [[nodiscard]] virtual std::string place_of(const std::string& file,
+                                             const std::string& from_path) const = 0;
   MatcherSet matchers;
 };
 
 struct StepOutputOptions {
-  bool allow_unsecure_commands = false;      ///< ACTIONS_ALLOW_UNSECURE_COMMANDS
-  bool allow_any_stop_token = false;         ///< ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS
-  bool show_debug = false;                   ///< ACTIONS_STEP_DEBUG
-  MatcherHost* matchers = nullptr;           ///< null: add-matcher fails
+  bool allow_unsecure_commands = false;  ///< ACTIONS_ALLOW_UNSECURE_COMMANDS
+  bool allow_any_stop_token = false;     ///< ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS
+  bool show_debug = false;               ///< ACTIONS_STEP_DEBUG
+  MatcherHost* matchers = nullptr;       ///< null: add-matcher fails
 };
 
 /// One step's log: cuts what a process writes into lines, obeys the workflow commands among them, masks the rest and reports it in
@@ -59,7 +60,8 @@ struct StepOutputOptions {
 class StepOutput final {
  public:
   /// `echo` is the job's `::echo::` state, kept from step to step.
-  StepOutput(const Reporter& reporter, StepLabel label, Masker& masker, bool& echo, StepOutputOptions options = {});
+  StepOutput(const Reporter& reporter, StepLabel label, Masker& masker, bool& echo,
+             StepOutputOptions options = {});
   StepOutput(const StepOutput&) = delete;
   StepOutput& operator=(const StepOutput&) = delete;
 
@@ -98,9 +100,9 @@ class StepOutput final {
   Masker& masker_;
   bool& echo_;
   StepOutputOptions options_;
-  std::mutex mutex_;          // keeps the order of lines and guards all below
-  std::string partial_;       // a line whose end has not come
-  std::string stop_token_;    // set: commands are stopped until it comes
+  std::mutex mutex_;        // keeps the order of lines and guards all below
+  std::string partial_;     // a line whose end has not come
+  std::string stop_token_;  // set: commands are stopped until it comes
   std::optional<MatcherRun> problems_;
   int open_groups_ = 0;
   std::array<int, 3> annotations_{};  // by Severity

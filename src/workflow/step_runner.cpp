@@ -47,7 +47,9 @@ class CancelledHost final : public ExpressionHost {
 
 StepOutputOptions output_options(const JobState& job, const Contexts& contexts) {
   const auto& env = contexts.values.at("env");
-  auto is_true = [&](std::string_view name) { return equals_ignoring_case(env.get(name).to_string(), "true"); };
+  auto is_true = [&](std::string_view name) {
+    return equals_ignoring_case(env.get(name).to_string(), "true");
+  };
   return {.allow_unsecure_commands = is_true("ACTIONS_ALLOW_UNSECURE_COMMANDS"),
           .allow_any_stop_token = is_true("ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS"),
           .show_debug = is_true("ACTIONS_STEP_DEBUG"),
@@ -86,7 +88,8 @@ void StepRunner::note_error(const std::string& message) {
   if (job_.first_error.empty()) job_.first_error = job_.masker.mask(message);
 }
 
-std::optional<bool> StepRunner::holds(const Expression& condition, const Contexts& contexts, const Scope&, StepOutput& output) {
+std::optional<bool> StepRunner::holds(const Expression& condition, const Contexts& contexts,
+                                      const Scope&, StepOutput& output) {
   try {
     return evaluate(condition, contexts).is_truthy();
   } catch (const Error& error) {
@@ -96,7 +99,8 @@ std::optional<bool> StepRunner::holds(const Expression& condition, const Context
   }
 }
 
-void StepRunner::run_step(const Step& step, const std::shared_ptr<Scope>& scope, StepOutput* around) {
+void StepRunner::run_step(const Step& step, const std::shared_ptr<Scope>& scope,
+                          StepOutput* around) {
   if (is_control(step) && !around) return run_control(step);
   if (step.background && !around) return start_background(step);
   auto ready = make_ready(step, scope, around);
@@ -105,22 +109,29 @@ void StepRunner::run_step(const Step& step, const std::shared_ptr<Scope>& scope,
 }
 
 // Evaluates what decides whether and how the step runs.
-StepRunner::ReadyStep StepRunner::make_ready(const Step& step, const std::shared_ptr<Scope>& scope, StepOutput* around) {
-  ReadyStep ready{.step = &step, .scope = scope, .is_inner = around != nullptr, .began = Deadline::Clock::now()};
+StepRunner::ReadyStep StepRunner::make_ready(const Step& step, const std::shared_ptr<Scope>& scope,
+                                             StepOutput* around) {
+  ReadyStep ready{.step = &step,
+                  .scope = scope,
+                  .is_inner = around != nullptr,
+                  .began = Deadline::Clock::now()};
   StepHost host(job_, *scope);
   auto contexts = contexts_of(job_, *scope, {}, step.id);
   contexts.host = &host;
   std::string problem;
   try {
-    if (!step.env.is_absent()) ready.env = to_variables(evaluate(step.env, contexts, KeyCase::exact));
+    if (!step.env.is_absent())
+      ready.env = to_variables(evaluate(step.env, contexts, KeyCase::exact));
   } catch (const Error& error) {
     problem = error.what();
   }
   ready.contexts = contexts_of(job_, *scope, ready.env, step.id);
   ready.contexts.host = &host;
-  ready.title = job_.masker.mask(title_of(step, ready.contexts));  // a name may have been made of a secret
+  ready.title =
+      job_.masker.mask(title_of(step, ready.contexts));  // a name may have been made of a secret
   StepLabel label = around ? around->label() : StepLabel{++job_.last_step, ready.title, step.id};
-  ready.output = std::make_unique<StepOutput>(job_.reporter, label, job_.masker, job_.echo, output_options(job_, ready.contexts));
+  ready.output = std::make_unique<StepOutput>(job_.reporter, label, job_.masker, job_.echo,
+                                              output_options(job_, ready.contexts));
   if (problem.empty()) {
     ready.wanted = holds(step.condition.expression, ready.contexts, *scope, *ready.output);
   } else {
@@ -138,22 +149,35 @@ StepRecord StepRunner::run_ready(ReadyStep& ready) {
   StepHost host(job_, *ready.scope);
   ready.contexts.host = &host;
   const auto label = output.label();
-  StepRecord record{.id = step.id, .outcome = Conclusion::failure, .conclusion = Conclusion::failure, .outputs = {}};
+  StepRecord record{.id = step.id,
+                    .outcome = Conclusion::failure,
+                    .conclusion = Conclusion::failure,
+                    .outputs = {}};
   if (ready.wanted == false) {
     record.outcome = record.conclusion = Conclusion::skipped;
   } else {
     if (!ready.is_inner) {
-      job_.reporter.emit({.kind = EventKind::step_started, .step = label.number, .step_name = label.name, .step_id = step.id});
+      job_.reporter.emit({.kind = EventKind::step_started,
+                          .step = label.number,
+                          .step_name = label.name,
+                          .step_id = step.id});
     }
     if (ready.wanted) run_wanted(ready, host, record);
   }
   if (!ready.is_inner) {
     Variables shown;
     for (const auto& [name, value] : record.outputs) shown[name] = job_.masker.mask(value);
-    auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - ready.began).count();
-    job_.reporter.emit({.kind = EventKind::step_finished, .step = label.number, .step_name = label.name, .step_id = step.id,
-                        .conclusion = std::string(name_of(record.conclusion)), .outcome = std::string(name_of(record.outcome)),
-                        .took_ms = took, .outputs = std::move(shown)});
+    auto took =
+        std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - ready.began)
+            .count();
+    job_.reporter.emit({.kind = EventKind::step_finished,
+                        .step = label.number,
+                        .step_name = label.name,
+                        .step_id = step.id,
+                        .conclusion = std::string(name_of(record.conclusion)),
+                        .outcome = std::string(name_of(record.outcome)),
+                        .took_ms = took,
+                        .outputs = std::move(shown)});
   }
   return record;
 }
@@ -161,12 +185,21 @@ StepRecord StepRunner::run_ready(ReadyStep& ready) {
 void StepRunner::run_wanted(ReadyStep& ready, const ExpressionHost& host, StepRecord& record) {
   const auto& step = *ready.step;
   auto& output = *ready.output;
-  StepCall call{.step = &step, .scope = *ready.scope, .owner = ready.scope, .title = ready.title, .id = step.id, .env = ready.env,
-                .contexts = std::move(ready.contexts), .output = output, .stop = {}};
-  record.outcome = guarded(call, step.condition.expression, [&](StepCall& body) { return run_body(body); });
+  StepCall call{.step = &step,
+                .scope = *ready.scope,
+                .owner = ready.scope,
+                .title = ready.title,
+                .id = step.id,
+                .env = ready.env,
+                .contexts = std::move(ready.contexts),
+                .output = output,
+                .stop = {}};
+  record.outcome =
+      guarded(call, step.condition.expression, [&](StepCall& body) { return run_body(body); });
   judge(output, call.title, record.outcome);
   if (record.outcome == Conclusion::failure) {
-    if (auto full = scratch_complaint(job_.services.directory / "jobs"); !full.empty()) output.annotate(Severity::error, full);
+    if (auto full = scratch_complaint(job_.services.directory / "jobs"); !full.empty())
+      output.annotate(Severity::error, full);
   }
   record.outputs = std::move(output.effects().outputs);
   record.conclusion = record.outcome;
@@ -206,10 +239,12 @@ Conclusion StepRunner::guarded(StepCall& call, const Expression& condition,
       if (!goes_on_when_cancelled(condition, contexts)) source.request_stop();
     });
     std::stop_callback on_end(job_.end, [&] { source.request_stop(); });
-    Alarm alarm(timeout_minutes > 0 ? Deadline::in(std::chrono::minutes(timeout_minutes)) : Deadline::never(), [&] {
-      timed_out = true;
-      source.request_stop();
-    });
+    Alarm alarm(timeout_minutes > 0 ? Deadline::in(std::chrono::minutes(timeout_minutes))
+                                    : Deadline::never(),
+                [&] {
+                  timed_out = true;
+                  source.request_stop();
+                });
     if (source.stop_requested()) throw Cancelled();  // the time for it is over before it began
     auto conclusion = body(call);
     call.output.flush();
@@ -229,20 +264,24 @@ Conclusion StepRunner::guarded(StepCall& call, const Expression& condition,
     call.output.flush();
     if (!timed_out) return Conclusion::cancelled;
   }
-  auto message = fmt::format("The action '{}' has timed out after {} minutes.", call.title, timeout_minutes);
+  auto message =
+      fmt::format("The action '{}' has timed out after {} minutes.", call.title, timeout_minutes);
   call.output.annotate(Severity::error, message);
   note_error(message);
   return Conclusion::failure;
 }
 
-Conclusion StepRunner::run_body(StepCall& call) { return call.step->is_run() ? run_script(call) : run_uses(call); }
+Conclusion StepRunner::run_body(StepCall& call) {
+  return call.step->is_run() ? run_script(call) : run_uses(call);
+}
 
 // What the step said takes effect for the steps after it.
 void StepRunner::settle(StepOutput& output, Scope& scope) {
   auto& effects = output.effects();
   for (const auto& [name, value] : effects.env) {
     job_.env[name] = value;
-    if (auto inherited = scope.env.find(name); inherited != scope.env.end()) inherited->second = value;
+    if (auto inherited = scope.env.find(name); inherited != scope.env.end())
+      inherited->second = value;
   }
   effects.env.clear();
   for (const auto& directory : effects.path) {
@@ -277,22 +316,39 @@ void StepRunner::run_post(PostStep& post) {
   StepOutput output(job_.reporter, label, job_.masker, job_.echo, output_options(job_, contexts));
   auto outcome = Conclusion::skipped;
   std::optional<bool> wanted = true;
-  if (post.condition.expression.root()) wanted = holds(post.condition.expression, contexts, scope, output);
+  if (post.condition.expression.root())
+    wanted = holds(post.condition.expression, contexts, scope, output);
   if (wanted != false) {
-    job_.reporter.emit({.kind = EventKind::step_started, .step = label.number, .step_name = label.name, .step_id = post.id});
+    job_.reporter.emit({.kind = EventKind::step_started,
+                        .step = label.number,
+                        .step_name = label.name,
+                        .step_id = post.id});
     outcome = Conclusion::failure;
   }
   if (wanted == true) {
-    StepCall call{.step = nullptr, .scope = scope, .owner = post.scope, .title = post.title, .id = post.id, .env = post.env,
-                  .contexts = std::move(contexts), .output = output, .stop = {}};
+    StepCall call{.step = nullptr,
+                  .scope = scope,
+                  .owner = post.scope,
+                  .title = post.title,
+                  .id = post.id,
+                  .env = post.env,
+                  .contexts = std::move(contexts),
+                  .output = output,
+                  .stop = {}};
     outcome = guarded(call, post.condition.expression, post.body);
     judge(output, call.title, outcome);
     settle(output, scope);
   }
   if (outcome == Conclusion::failure) job_.main->status = Conclusion::failure;
-  auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - began).count();
-  job_.reporter.emit({.kind = EventKind::step_finished, .step = label.number, .step_name = label.name, .step_id = post.id,
-                      .conclusion = std::string(name_of(outcome)), .outcome = std::string(name_of(outcome)), .took_ms = took});
+  auto took =
+      std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - began).count();
+  job_.reporter.emit({.kind = EventKind::step_finished,
+                      .step = label.number,
+                      .step_name = label.name,
+                      .step_id = post.id,
+                      .conclusion = std::string(name_of(outcome)),
+                      .outcome = std::string(name_of(outcome)),
+                      .took_ms = took});
 }
 
 }  // namespace slipway::workflow

@@ -16,8 +16,8 @@ namespace slipway::workflow {
 /// An action whose code is on the job's machine.
 struct PreparedAction {
   ActionFile file;
-  std::string directory;  ///< inside the machine, of the action itself
-  std::string repository; ///< "owner/name"; empty for a local action
+  std::string directory;   ///< inside the machine, of the action itself
+  std::string repository;  ///< "owner/name"; empty for a local action
   std::string ref;
 };
 
@@ -43,7 +43,8 @@ class StepRunner final {
   void run_post(PostStep& post);
   Conclusion guarded(StepCall& call, const Expression& condition,
                      const std::function<Conclusion(StepCall&)>& body);
-  std::optional<bool> holds(const Expression& condition, const Contexts& contexts, const Scope& scope, StepOutput& output);
+  std::optional<bool> holds(const Expression& condition, const Contexts& contexts,
+                            const Scope& scope, StepOutput& output);
   Conclusion run_body(StepCall& call);
   /// A step whose conditions are evaluated.
   struct ReadyStep {
@@ -55,7 +56,7 @@ class StepRunner final {
     Contexts contexts;
     std::string title;
     std::unique_ptr<StepOutput> output;
-    std::optional<bool> wanted;    // nothing: that could not be evaluated, and the step fails
+    std::optional<bool> wanted;  // nothing: that could not be evaluated, and the step fails
   };
   ReadyStep make_ready(const Step& step, const std::shared_ptr<Scope>& scope, StepOutput* around);
   StepRecord run_ready(ReadyStep& ready);
@@ -78,16 +79,18 @@ class StepRunner final {
 
   // run_step.cpp
   Conclusion run_script(StepCall& call);
-  os::Exit execute(StepCall& call, std::vector<std::string> argv, Variables env, const std::string& cwd);
+  os::Exit execute(StepCall& call, std::vector<std::string> argv, Variables env,
+                   const std::string& cwd);
 
   // uses_step.cpp: actions
   Conclusion run_uses(StepCall& call);
-  std::shared_ptr<PreparedAction> prepare_remote(const RemoteAction& action, StepOutput& output, int depth);
+  std::shared_ptr<PreparedAction> prepare_remote(const RemoteAction& action, StepOutput& output,
+                                                 int depth);
   PreparedAction read_local(const LocalAction& action) const;
   Conclusion run_action(StepCall& call, const std::shared_ptr<PreparedAction>& action);
   Conclusion run_composite(StepCall& call, const std::shared_ptr<PreparedAction>& action);
-  Conclusion run_node(StepCall& call, const PreparedAction& action, const std::string& script, const Variables& inputs,
-                      ActionState& state);
+  Conclusion run_node(StepCall& call, const PreparedAction& action, const std::string& script,
+                      const Variables& inputs, ActionState& state);
   void add_post(PostStep post);
   Conclusion run_builtin(StepCall& call, Action& action);
 
@@ -96,22 +99,26 @@ class StepRunner final {
     std::string image;                       // of docker://
     std::shared_ptr<PreparedAction> action;  // shared with the posts; null for docker://
     Variables inputs;
-    std::string entrypoint;                  // empty: the image's
-    std::shared_ptr<ActionState> state;      // shared with the posts
+    std::string entrypoint;              // empty: the image's
+    std::shared_ptr<ActionState> state;  // shared with the posts
   };
   Conclusion run_image(StepCall& call, const ImageStage& stage);
-  Conclusion run_image_action(StepCall& call, const std::shared_ptr<PreparedAction>& action, const Variables& inputs);
+  Conclusion run_image_action(StepCall& call, const std::shared_ptr<PreparedAction>& action,
+                              const Variables& inputs);
   Conclusion run_image_step(StepCall& call, const std::string& image, const Variables& inputs);
 
   Action* find_builtin(const RemoteAction& action) const;
   std::shared_ptr<ActionState> state_of(const Step* step, const Scope* scope);
 
   JobState& job_;
-  std::map<std::string, std::shared_ptr<PreparedAction>> prepared_;  // by "owner/repo/path@ref"; shared with the posts
-  std::map<std::pair<const Step*, const Scope*>, std::shared_ptr<ActionState>> states_;  // shared with the posts
-  std::list<Background> background_;   // in the order they were started; stable addresses: their threads use them
-  Guarded<int> background_slots_{0};   // taken
-  TaskGroup background_threads_;       // last: they use the others
+  std::map<std::string, std::shared_ptr<PreparedAction>>
+      prepared_;  // by "owner/repo/path@ref"; shared with the posts
+  std::map<std::pair<const Step*, const Scope*>, std::shared_ptr<ActionState>>
+      states_;  // shared with the posts
+  std::list<Background>
+      background_;  // in the order they were started; stable addresses: their threads use them
+  Guarded<int> background_slots_{0};  // taken
+  TaskGroup background_threads_;      // last: they use the others
 };
 
 /// INPUT_* names: upper case, only blanks change.

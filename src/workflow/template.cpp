@@ -25,7 +25,8 @@ Value evaluate_scalar(const Template& value, const Contexts& contexts) {
     return evaluate(value.expression, contexts);
   } catch (const Error& error) {
     if (value.place.line == 0) throw;
-    throw Error(error.fault(), fmt::format("(Line: {}, Col: {}): {}", value.place.line, value.place.column, error.what()));
+    throw Error(error.fault(), fmt::format("(Line: {}, Col: {}): {}", value.place.line,
+                                           value.place.column, error.what()));
   }
 }
 
@@ -56,7 +57,8 @@ Value evaluate_mapping(const Template& value, const Contexts& contexts, KeyCase 
 
 const Template& Template::operator[](std::string_view key) const {
   for (const auto& entry : entries) {
-    if (entry.key.is_string() && compare_ignoring_case(entry.key.text, key) == 0) return entry.value;
+    if (entry.key.is_string() && compare_ignoring_case(entry.key.text, key) == 0)
+      return entry.value;
   }
   return kAbsent;
 }
@@ -83,7 +85,9 @@ bool Template::uses_context(std::string_view name) const {
   return false;
 }
 
-std::string Template::literal() const { return is_expression() ? "${{ " + expression.text() + " }}" : text; }
+std::string Template::literal() const {
+  return is_expression() ? "${{ " + expression.text() + " }}" : text;
+}
 
 Value evaluate(const Template& value, const Contexts& contexts, KeyCase keys) {
   if (value.is_mapping()) return evaluate_mapping(value, contexts, keys);
@@ -95,7 +99,8 @@ Value evaluate(const Template& value, const Contexts& contexts, KeyCase keys) {
 
 std::string evaluate_text(const Template& value, const Contexts& contexts, std::string otherwise) {
   // Literal numbers keep the form that a file gives them (G15), which is not that of an expression.
-  if (value.is_scalar() && !value.is_expression() && value.kind != Template::Kind::null) return value.text;
+  if (value.is_scalar() && !value.is_expression() && value.kind != Template::Kind::null)
+    return value.text;
   Value result = evaluate(value, contexts);
   return result.is_null() ? std::move(otherwise) : result.to_string();
 }

@@ -23,9 +23,10 @@ struct Template {
   Kind kind = Kind::absent;
   bool boolean = false;
   double number = 0;
-  std::string text;              ///< of a string; of a literal the characters as written; of an expression its source
-  Expression expression;         ///< mixed text ("a ${{ b }}") is one format() expression
-  std::vector<Template> items;   ///< of a sequence
+  std::string
+      text;  ///< of a string; of a literal the characters as written; of an expression its source
+  Expression expression;               ///< mixed text ("a ${{ b }}") is one format() expression
+  std::vector<Template> items;         ///< of a sequence
   std::vector<TemplateEntry> entries;  ///< of a mapping, in order
   Place place;
 
@@ -46,9 +47,9 @@ struct Template {
 };
 
 struct TemplateEntry {
-  Template key;             ///< a string, or an expression
+  Template key;  ///< a string, or an expression
   Template value;
-  bool is_insert = false;   ///< `${{ insert }}: …`: the value's members stand here
+  bool is_insert = false;  ///< `${{ insert }}: …`: the value's members stand here
 };
 
 /// Evaluates every expression in it. An absent template and null are null. `${{ insert }}` is spliced; of a key that comes
@@ -57,6 +58,7 @@ struct TemplateEntry {
 ///   throws  Error{failed} "(Line: 3, Col: 9): …", also when an inserted value is no mapping or a key no string
 Value evaluate(const Template& value, const Contexts& contexts, KeyCase keys = KeyCase::ignored);
 /// The same as text; `otherwise` when it is absent or null.
-std::string evaluate_text(const Template& value, const Contexts& contexts, std::string otherwise = "");
+std::string evaluate_text(const Template& value, const Contexts& contexts,
+                          std::string otherwise = "");
 
 }  // namespace slipway::workflow

@@ -29,7 +29,8 @@ sockaddr_un address_of(const os::Fd& directory, const std::string& name) {
   auto path = fmt::format("/proc/self/fd/{}/{}", directory.get(), name);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) fail(Fault::bad_input, "the tool's name '{}' is too long", name);
+  if (path.size() >= sizeof address.sun_path)
+    fail(Fault::bad_input, "the tool's name '{}' is too long", name);
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   return address;
 }
@@ -55,10 +56,12 @@ ToolSocket::ToolSocket(const fs::path& directory, JobTool& tool, Job job)
     : tool_(tool), job_(std::move(job)), listener_(make_socket()), calls_(std::stop_token{}) {
   auto folder = os::open_file(directory.string(), O_PATH | O_DIRECTORY);
   auto address = address_of(folder, tool.name());
-  if (::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || ::listen(listener_.get(), 64) != 0) {
+  if (::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(listener_.get(), 64) != 0) {
     os::throw_errno(fmt::format("listening in {}", directory.string()));
   }
-  fs::permissions(directory / tool.name(), fs::perms::all);  // a step may run as any user of the job's
+  fs::permissions(directory / tool.name(),
+                  fs::perms::all);  // a step may run as any user of the job's
   calls_.start([this](const std::stop_token& stop) { accept_all(stop); });
 }
 
@@ -69,8 +72,9 @@ void ToolSocket::accept_all(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     std::array<pollfd, 2> fds = {{{listener_.get(), POLLIN, 0}, {wake.get(), POLLIN, 0}}};
     if (::poll(fds.data(), fds.size(), -1) < 0 || fds[0].revents == 0) continue;
-    auto caller = std::make_shared<os::Fd>(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));  // owned by the task alone; a
-    if (!caller->is_open()) continue;                                                                  // std::function must be copyable
+    auto caller = std::make_shared<os::Fd>(
+        ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));  // owned by the task alone; a
+    if (!caller->is_open()) continue;  // std::function must be copyable
     calls_.start([this, caller](const std::stop_token& token) { answer(*caller, token); });
   }
 }
@@ -83,11 +87,21 @@ void ToolSocket::answer(const os::Fd& caller, const std::stop_token& stop) {
   int code = 1;
   try {
     auto request = formats::parse_json(os::read_all(message->fds[0].get()), "the call");
-    ToolCall call{.argv = {}, .env = {}, .cwd = request.get_string("cwd", "/"), .in = message->fds[1].get(), .out = message->fds[2].get(),
-                  .err = message->fds[3].get(), .machine = job_.machine, .github = job_.github, .repository = job_.repository,
-                  .ca_bundle = job_.ca_bundle, .route = job_.route, .stop = cancel.get_token()};
+    ToolCall call{.argv = {},
+                  .env = {},
+                  .cwd = request.get_string("cwd", "/"),
+                  .in = message->fds[1].get(),
+                  .out = message->fds[2].get(),
+                  .err = message->fds[3].get(),
+                  .machine = job_.machine,
+                  .github = job_.github,
+                  .repository = job_.repository,
+                  .ca_bundle = job_.ca_bundle,
+                  .route = job_.route,
+                  .stop = cancel.get_token()};
     for (const auto& word : request.get_array("argv")) call.argv.push_back(word.as_string());
-    for (const auto& [name, value] : request.at("env").as_object()) call.env[name] = value.as_string();
+    for (const auto& [name, value] : request.at("env").as_object())
+      call.env[name] = value.as_string();
     TaskGroup watcher(stop);
     watcher.start([&](const std::stop_token& done) { watch(caller, cancel, done); });
     code = tool_.run(call);
@@ -109,17 +123,22 @@ int call_job_tool(int argc, char** argv) {
   Json env = Json::object();
   for (const auto& [name, value] : os::environment()) env[name] = value;
   std::error_code error;
-  auto request = container::memory_file(
-      Json::object({{"argv", std::move(words)}, {"env", std::move(env)}, {"cwd", fs::current_path(error).string()}}).dump());
+  auto request = container::memory_file(Json::object({{"argv", std::move(words)},
+                                                      {"env", std::move(env)},
+                                                      {"cwd", fs::current_path(error).string()}})
+                                            .dump());
   os::Fd null = os::open_file("/dev/null", O_RDWR);
   auto own = [&](int fd) { return ::fcntl(fd, F_GETFD) < 0 ? null.get() : fd; };
   auto socket = make_socket();
   auto folder = os::open_file(kToolsInside, O_PATH | O_DIRECTORY);
   auto address = address_of(folder, argv[0]);
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) os::throw_errno("reaching slipway's run");
-  container::send_message(socket, "call", {request.get(), own(STDIN_FILENO), own(STDOUT_FILENO), own(STDERR_FILENO)});
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    os::throw_errno("reaching slipway's run");
+  container::send_message(
+      socket, "call", {request.get(), own(STDIN_FILENO), own(STDOUT_FILENO), own(STDERR_FILENO)});
   auto answer = container::receive_message(socket);
-  if (!answer || !answer->bytes.starts_with("exit ")) fail(Fault::unavailable, "slipway's run has ended");
+  if (!answer || !answer->bytes.starts_with("exit "))
+    fail(Fault::unavailable, "slipway's run has ended");
   return static_cast<int>(to_integer(std::string_view(answer->bytes).substr(5)).value_or(1));
 }
 

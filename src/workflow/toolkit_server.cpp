@@ -39,7 +39,8 @@ std::string runtime_token(const ToolkitJob& job) {
   constexpr int kReadAndWrite = 3;
   Json scopes = Json::array();  // which branches' caches it may touch
   for (const auto& ref : job.scope.read) {
-    scopes.push_back(Json::object({{"Scope", ref}, {"Permission", ref == job.scope.write ? kReadAndWrite : kRead}}));
+    scopes.push_back(Json::object(
+        {{"Scope", ref}, {"Permission", ref == job.scope.write ? kReadAndWrite : kRead}}));
   }
   auto claims = Json::object(
       {{"iss", "slipway"},

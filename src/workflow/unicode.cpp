@@ -64,25 +64,29 @@ void append_utf8(std::string& text, char32_t code_point) {
 
 char32_t to_upper_simple(char32_t c) {
   if (c < 0x80) return c >= 'a' && c <= 'z' ? c - 32 : c;
-  if (c == 0x131 || c == 0x17F) return c;  // .NET's ordinal casing leaves what would become ASCII alone
+  if (c == 0x131 || c == 0x17F)
+    return c;  // .NET's ordinal casing leaves what would become ASCII alone
   static const CaseTable table;
   return table.upper(c);
 }
 
 std::size_t utf16_length(std::string_view text) {
   std::size_t length = 0;
-  for (std::size_t at = 0; at < text.size();) length += next_code_point(text, at) >= 0x10000 ? 2 : 1;
+  for (std::size_t at = 0; at < text.size();)
+    length += next_code_point(text, at) >= 0x10000 ? 2 : 1;
   return length;
 }
 
 bool is_white_space(char32_t c) {
-  return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) ||
-         c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+  return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
+         c == 0x3000;
 }
 
 std::string_view trim_unicode(std::string_view text) {
   std::size_t begin = 0;
-  for (std::size_t at = 0; at < text.size() && is_white_space(next_code_point(text, at));) begin = at;
+  for (std::size_t at = 0; at < text.size() && is_white_space(next_code_point(text, at));)
+    begin = at;
   std::size_t end = begin;
   for (std::size_t at = begin; at < text.size();) {
     if (!is_white_space(next_code_point(text, at))) end = at;

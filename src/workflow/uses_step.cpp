@@ -15,7 +15,9 @@ namespace {
 
 constexpr int kDeepestComposite = 9;
 
-std::string key_of(const RemoteAction& action) { return to_lower(action.full_name()) + "@" + action.ref; }
+std::string key_of(const RemoteAction& action) {
+  return to_lower(action.full_name()) + "@" + action.ref;
+}
 
 ActionFile read_action_file(const std::filesystem::path& directory, const std::string& shown) {
   for (const char* name : {"action.yml", "action.yaml"}) {
@@ -32,8 +34,10 @@ ActionFile read_action_file(const std::filesystem::path& directory, const std::s
     file.image = "Dockerfile";
     return file;
   }
-  fail(Fault::not_found, "Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '{}'. Did you forget to run "
-                         "actions/checkout before running your local action?", shown);
+  fail(Fault::not_found,
+       "Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '{}'. Did you forget to run "
+       "actions/checkout before running your local action?",
+       shown);
 }
 
 struct Declared {
@@ -52,15 +56,17 @@ Variables inputs_of(StepCall& call, const std::vector<Declared>& declared, bool 
     }
   }
   for (const auto& [name, value] : inputs) {
-    bool is_known = std::any_of(declared.begin(), declared.end(), [name = name](const auto& d) { return to_lower(d.name) == name; });
+    bool is_known = std::any_of(declared.begin(), declared.end(),
+                                [name = name](const auto& d) { return to_lower(d.name) == name; });
     if (is_docker && (name == "entrypoint" || name == "args")) is_known = true;
     if (!is_known) unknown.push_back("'" + name + "'");
   }
   if (!unknown.empty()) {
     std::vector<std::string> valid;
     for (const auto& d : declared) valid.push_back("'" + d.name + "'");
-    call.output.annotate(Severity::warning, fmt::format("Unexpected input(s) {}, valid inputs are [{}]", join(unknown, ", "),
-                                                        join(valid, ", ")));
+    call.output.annotate(Severity::warning,
+                         fmt::format("Unexpected input(s) {}, valid inputs are [{}]",
+                                     join(unknown, ", "), join(valid, ", ")));
   }
   for (const auto& d : declared) {
     if (inputs.contains(to_lower(d.name))) continue;
@@ -72,10 +78,11 @@ Variables inputs_of(StepCall& call, const std::vector<Declared>& declared, bool 
 Variables inputs_of(StepCall& call, const ActionFile& file) {
   std::vector<Declared> declared;
   for (const auto& input : file.inputs) {
-    declared.push_back({input.name, [&input](const Contexts& contexts) -> std::optional<std::string> {
-                          if (input.standard.is_absent()) return std::nullopt;
-                          return evaluate_text(input.standard, contexts);
-                        }});
+    declared.push_back(
+        {input.name, [&input](const Contexts& contexts) -> std::optional<std::string> {
+           if (input.standard.is_absent()) return std::nullopt;
+           return evaluate_text(input.standard, contexts);
+         }});
   }
   return inputs_of(call, declared, file.runs == ActionFile::Runs::docker);
 }
@@ -93,23 +100,33 @@ void show_action_header(StepCall& call, const std::string& uses, const Variables
 
 Condition if_success() {
   static const Availability kAvailable{{}, {{"success", 0, 0}}};
-  return {.expression = std::get<Expression>(parse_expression("success()", kAvailable)), .text = "success()", .place = {}};
+  return {.expression = std::get<Expression>(parse_expression("success()", kAvailable)),
+          .text = "success()",
+          .place = {}};
 }
 
 void copy_tree(const std::filesystem::path& from, const std::filesystem::path& to) {
   namespace fs = std::filesystem;
   os::make_dirs(to);
   std::error_code error;
-  fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::copy_symlinks | fs::copy_options::overwrite_existing, error);
-  if (error) fail(Fault::unavailable, "copying the action from '{}': {}", from.string(), error.message());
+  fs::copy(from, to,
+           fs::copy_options::recursive | fs::copy_options::copy_symlinks |
+               fs::copy_options::overwrite_existing,
+           error);
+  if (error)
+    fail(Fault::unavailable, "copying the action from '{}': {}", from.string(), error.message());
 }
 
 // Whether checkout's own code is going to fetch the repository that the run is of.
 bool takes_own_repository(const JobState& job, const Variables& inputs) {
   auto wanted = inputs.find("repository");
   auto own = job.base.values.at("github").get("repository").to_string();
-  if (wanted != inputs.end() && !wanted->second.empty() && to_lower(wanted->second) != to_lower(own)) return false;
-  if (job.order.dirty) fail(Fault::unsupported, "--dirty is not supported yet with the checkout action's own code, which takes commits");
+  if (wanted != inputs.end() && !wanted->second.empty() &&
+      to_lower(wanted->second) != to_lower(own))
+    return false;
+  if (job.order.dirty)
+    fail(Fault::unsupported,
+         "--dirty is not supported yet with the checkout action's own code, which takes commits");
   return true;
 }
 
@@ -123,21 +140,27 @@ std::optional<std::string> runner_node(const JobMachine& machine, std::string_vi
     auto version = entry.path().filename().string();
     if (!version.starts_with(prefix)) continue;
     for (const char* architecture : {"x64", "arm64"}) {
-      if (auto node = machine.find_program(fmt::format("{}/{}/{}/bin/node", places, version, architecture), "")) return node;
+      if (auto node = machine.find_program(
+              fmt::format("{}/{}/{}/bin/node", places, version, architecture), ""))
+        return node;
     }
   }
   auto path = machine.base_env().find("PATH");
-  return machine.find_program("node", path == machine.base_env().end() ? "/usr/local/bin:/usr/bin:/bin" : path->second);
+  return machine.find_program(
+      "node", path == machine.base_env().end() ? "/usr/local/bin:/usr/bin:/bin" : path->second);
 }
 
 }  // namespace
 
-std::string input_variable(std::string_view name) { return "INPUT_" + replace_all(to_upper(name), " ", "_"); }
+std::string input_variable(std::string_view name) {
+  return "INPUT_" + replace_all(to_upper(name), " ", "_");
+}
 
 void StepRunner::add_post(PostStep post) { job_.posts.push_back(std::move(post)); }
 
 std::string interpolate(std::string_view text, const Contexts& contexts) {
-  static const Availability kAvailable{{"github", "strategy", "matrix", "job", "runner", "inputs", "env"}, {{"hashFiles", 1, 255}}};
+  static const Availability kAvailable{
+      {"github", "strategy", "matrix", "job", "runner", "inputs", "env"}, {{"hashFiles", 1, 255}}};
   std::string out;
   while (!text.empty()) {
     auto begin = text.find("${{");
@@ -149,7 +172,8 @@ std::string interpolate(std::string_view text, const Contexts& contexts) {
     }
     if (end >= text.size()) fail(Fault::bad_input, "'{}' has no end to its '${{{{'", text);
     auto parsed = parse_expression(text.substr(begin + 3, end - begin - 3), kAvailable);
-    if (auto* error = std::get_if<ExpressionError>(&parsed)) fail(Fault::bad_input, "{}", error->message);
+    if (auto* error = std::get_if<ExpressionError>(&parsed))
+      fail(Fault::bad_input, "{}", error->message);
     out += evaluate(std::get<Expression>(parsed), contexts).to_string();
     text.remove_prefix(end + 2);
   }
@@ -166,22 +190,25 @@ std::shared_ptr<ActionState> StepRunner::state_of(const Step* step, const Scope*
   return state;
 }
 
-std::shared_ptr<PreparedAction> StepRunner::prepare_remote(const RemoteAction& action, StepOutput& output, int depth) {
-  if (depth > kDeepestComposite) fail(Fault::bad_input, "actions are nested more than {} deep", kDeepestComposite);
+std::shared_ptr<PreparedAction> StepRunner::prepare_remote(const RemoteAction& action,
+                                                           StepOutput& output, int depth) {
+  if (depth > kDeepestComposite)
+    fail(Fault::bad_input, "actions are nested more than {} deep", kDeepestComposite);
   auto& prepared = prepared_[key_of(action)];
   if (prepared) return prepared;
   auto found = job_.services.actions.find(action, job_.stop);
   output.say(fmt::format("Download action repository '{}@{}'{}", action.name(), action.ref,
                          found.sha.empty() ? "" : " (SHA:" + found.sha + ")"));
-  auto inside = fmt::format("{}/{}/{}/{}", job_.machine->paths().actions, action.owner, action.repository,
-                            replace_all(action.ref, "/", "_"));
+  auto inside = fmt::format("{}/{}/{}/{}", job_.machine->paths().actions, action.owner,
+                            action.repository, replace_all(action.ref, "/", "_"));
   auto outside = job_.machine->outside(inside);
   if (!std::filesystem::exists(outside)) copy_tree(found.directory, outside);
   auto made = std::make_shared<PreparedAction>();
   made->directory = action.path.empty() ? inside : inside + "/" + action.path;
   made->repository = action.name();
   made->ref = action.ref;
-  made->file = read_action_file(action.path.empty() ? outside : outside / action.path, action.full_name());
+  made->file =
+      read_action_file(action.path.empty() ? outside : outside / action.path, action.full_name());
   prepared = made;
   for (const auto& step : made->file.steps) {
     if (step.uses.empty()) continue;
@@ -195,8 +222,11 @@ std::shared_ptr<PreparedAction> StepRunner::prepare_remote(const RemoteAction& a
 
 PreparedAction StepRunner::read_local(const LocalAction& action) const {
   PreparedAction prepared;
-  prepared.directory = (std::filesystem::path(job_.machine->paths().workspace) / action.path).lexically_normal().string();
-  while (prepared.directory.size() > 1 && prepared.directory.back() == '/') prepared.directory.pop_back();
+  prepared.directory = (std::filesystem::path(job_.machine->paths().workspace) / action.path)
+                           .lexically_normal()
+                           .string();
+  while (prepared.directory.size() > 1 && prepared.directory.back() == '/')
+    prepared.directory.pop_back();
   prepared.file = read_action_file(job_.machine->outside(prepared.directory), prepared.directory);
   return prepared;
 }
@@ -220,13 +250,21 @@ void StepRunner::run_pre(const std::vector<Step>& steps) {
     if (found == prepared_.end()) continue;
     auto action = found->second;
     if (action->file.pre.empty() && action->file.pre_entrypoint.empty()) continue;
-    PostStep pre{.title = "Pre " + step_title(step, std::nullopt, ""), .id = step.id, .condition = action->file.pre_if,
-                 .scope = job_.main, .env = {}, .body = [this, action, &step](StepCall& call) {
+    PostStep pre{.title = "Pre " + step_title(step, std::nullopt, ""),
+                 .id = step.id,
+                 .condition = action->file.pre_if,
+                 .scope = job_.main,
+                 .env = {},
+                 .body = [this, action, &step](StepCall& call) {
                    call.step = &step;
                    auto inputs = inputs_of(call, action->file);
                    auto state = state_of(&step, job_.main.get());
                    if (action->file.runs == ActionFile::Runs::docker) {
-                     return run_image(call, {.image = {}, .action = action, .inputs = inputs, .entrypoint = action->file.pre_entrypoint, .state = state});
+                     return run_image(call, {.image = {},
+                                             .action = action,
+                                             .inputs = inputs,
+                                             .entrypoint = action->file.pre_entrypoint,
+                                             .state = state});
                    }
                    return run_node(call, *action, action->file.pre, inputs, *state);
                  }};
@@ -239,7 +277,8 @@ Conclusion StepRunner::run_uses(StepCall& call) {
   if (auto* image = std::get_if<ImageAction>(&reference)) {
     Variables inputs;
     if (!call.step->with.is_absent()) {
-      for (const auto& [name, value] : to_variables(evaluate(call.step->with, call.contexts))) inputs[to_lower(name)] = value;
+      for (const auto& [name, value] : to_variables(evaluate(call.step->with, call.contexts)))
+        inputs[to_lower(name)] = value;
     }
     show_action_header(call, call.step->uses, inputs);
     return run_image_step(call, image->image, inputs);
@@ -255,7 +294,8 @@ Conclusion StepRunner::run_uses(StepCall& call) {
 }
 
 Conclusion StepRunner::run_action(StepCall& call, const std::shared_ptr<PreparedAction>& action) {
-  if (call.scope.depth >= kDeepestComposite) fail(Fault::bad_input, "actions are nested more than {} deep", kDeepestComposite);
+  if (call.scope.depth >= kDeepestComposite)
+    fail(Fault::bad_input, "actions are nested more than {} deep", kDeepestComposite);
   const auto& file = action->file;
   if (file.runs == ActionFile::Runs::composite) return run_composite(call, action);
   if (file.runs == ActionFile::Runs::docker) {
@@ -267,15 +307,20 @@ Conclusion StepRunner::run_action(StepCall& call, const std::shared_ptr<Prepared
   show_action_header(call, call.step->uses, inputs);
   auto state = state_of(call.step, &call.scope);
   if (!file.post.empty()) {
-    add_post({.title = "Post " + call.title, .id = call.id, .condition = file.post_if, .scope = call.owner,
-                          .env = call.env, .body = [this, action, inputs, state](StepCall& post) {
-                            return run_node(post, *action, action->file.post, inputs, *state);
-                          }});
+    add_post({.title = "Post " + call.title,
+              .id = call.id,
+              .condition = file.post_if,
+              .scope = call.owner,
+              .env = call.env,
+              .body = [this, action, inputs, state](StepCall& post) {
+                return run_node(post, *action, action->file.post, inputs, *state);
+              }});
   }
   return run_node(call, *action, file.main, inputs, *state);
 }
 
-Conclusion StepRunner::run_composite(StepCall& call, const std::shared_ptr<PreparedAction>& action) {
+Conclusion StepRunner::run_composite(StepCall& call,
+                                     const std::shared_ptr<PreparedAction>& action) {
   auto inputs = inputs_of(call, action->file);
   show_action_header(call, call.step->uses, inputs);
   auto inner = std::make_shared<Scope>();
@@ -295,29 +340,36 @@ Conclusion StepRunner::run_composite(StepCall& call, const std::shared_ptr<Prepa
   }
   // The action's own steps outlive this call in the posts of its inner actions.
   for (auto& post : job_.posts) {
-    if (post.scope == inner) post.body = [action, body = std::move(post.body)](StepCall& later) { return body(later); };
+    if (post.scope == inner)
+      post.body = [action, body = std::move(post.body)](StepCall& later) { return body(later); };
   }
   return inner->status;
 }
 
-Conclusion StepRunner::run_node(StepCall& call, const PreparedAction& action, const std::string& script,
-                                const Variables& inputs, ActionState& state) {
+Conclusion StepRunner::run_node(StepCall& call, const PreparedAction& action,
+                                const std::string& script, const Variables& inputs,
+                                ActionState& state) {
   auto& machine = *job_.machine;
   StepFiles files(machine, call);
   auto env = process_env(job_, call);
   add_runtime(job_, env, false);
   for (const auto& [name, value] : inputs) env[input_variable(name)] = value;
   for (const auto& [name, value] : state.saved) env["STATE_" + name] = value;
-  if (to_lower(action.repository) == "actions/checkout" && takes_own_repository(job_, inputs)) offer_own_repository(job_, env);
+  if (to_lower(action.repository) == "actions/checkout" && takes_own_repository(job_, inputs))
+    offer_own_repository(job_, env);
   auto node = runner_node(machine, action.file.node);
-  if (!node) fail(Fault::not_found, "'{}' runs on {}, and there is no 'node' here: install nodejs", call.title, action.file.node);
-  auto exit = execute(call, {*node, action.directory + "/" + script}, std::move(env), machine.paths().workspace);
+  if (!node)
+    fail(Fault::not_found, "'{}' runs on {}, and there is no 'node' here: install nodejs",
+         call.title, action.file.node);
+  auto exit = execute(call, {*node, action.directory + "/" + script}, std::move(env),
+                      machine.paths().workspace);
   files.read(call.output);
   for (const auto& [name, value] : call.output.effects().state) state.saved[name] = value;
   call.output.effects().state.clear();
   if (exit.ok()) return Conclusion::success;
   if (call.stop.stop_requested()) return Conclusion::cancelled;
-  if (exit.signal != 0) call.output.annotate(Severity::error, "The action ended by " + os::to_string(exit));
+  if (exit.signal != 0)
+    call.output.annotate(Severity::error, "The action ended by " + os::to_string(exit));
   note_error(fmt::format("{} failed", call.title));
   return Conclusion::failure;
 }
@@ -326,10 +378,11 @@ Conclusion StepRunner::run_builtin(StepCall& call, Action& action) {
   auto standards = action.inputs();
   std::vector<Declared> declared;
   for (const auto& input : standards) {
-    declared.push_back({input.name, [&input](const Contexts& contexts) -> std::optional<std::string> {
-                          if (!input.standard) return std::nullopt;
-                          return interpolate(*input.standard, contexts);
-                        }});
+    declared.push_back(
+        {input.name, [&input](const Contexts& contexts) -> std::optional<std::string> {
+           if (!input.standard) return std::nullopt;
+           return interpolate(*input.standard, contexts);
+         }});
   }
   auto inputs = inputs_of(call, declared, false);
   show_action_header(call, call.step->uses, inputs);
@@ -341,13 +394,16 @@ Conclusion StepRunner::run_builtin(StepCall& call, Action& action) {
     }
   }
   if (action.has_post()) {
-    add_post({.title = "Post " + call.title, .id = call.id, .condition = action.posts_only_after_success() ? if_success() : Condition{},
-                          .scope = call.owner, .env = call.env,
-                          .body = [this, &action, inputs, state](StepCall& post) {
-                            BuiltinContext context(job_, post, inputs, *state);
-                            action.post(context);
-                            return Conclusion::success;
-                          }});
+    add_post({.title = "Post " + call.title,
+              .id = call.id,
+              .condition = action.posts_only_after_success() ? if_success() : Condition{},
+              .scope = call.owner,
+              .env = call.env,
+              .body = [this, &action, inputs, state](StepCall& post) {
+                BuiltinContext context(job_, post, inputs, *state);
+                action.post(context);
+                return Conclusion::success;
+              }});
   }
   BuiltinContext context(job_, call, inputs, *state);
   action.run(context);

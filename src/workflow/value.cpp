@@ -22,7 +22,8 @@ struct Value::ArrayBody {
 struct Value::ObjectBody {
   std::vector<Member> members;
   KeyCase keys = KeyCase::ignored;
-  std::unordered_map<std::string, std::size_t> index;  // by key as compared; only for larger objects
+  std::unordered_map<std::string, std::size_t>
+      index;  // by key as compared; only for larger objects
 
   [[nodiscard]] std::string compared(std::string_view key) const {
     return keys == KeyCase::ignored ? fold_case(key) : std::string(key);
@@ -54,7 +55,8 @@ Value Value::object(std::vector<Member> members, KeyCase keys) {
   for (auto& member : members) {
     Member* known = nullptr;
     if (indexed) {
-      auto [at, is_new] = body->index.try_emplace(body->compared(member.first), body->members.size());
+      auto [at, is_new] =
+          body->index.try_emplace(body->compared(member.first), body->members.size());
       if (!is_new) known = &body->members[at->second];
     } else {
       for (auto& other : body->members) {
@@ -233,7 +235,8 @@ formats::Json Value::to_json() const {
       return boolean();
     case Kind::number: {
       double n = number();
-      if (std::floor(n) == n && std::fabs(n) < 9007199254740992.0) return static_cast<std::int64_t>(n);
+      if (std::floor(n) == n && std::fabs(n) < 9007199254740992.0)
+        return static_cast<std::int64_t>(n);
       return n;
     }
     case Kind::string:
@@ -256,8 +259,11 @@ namespace {
 // The shortest text that reads back as this finite number, laid out as ECMA-262 Number::toString does.
 std::string shortest_text(double number) {
   char buffer[32];
-  auto end = std::to_chars(std::begin(buffer), std::end(buffer), std::fabs(number), std::chars_format::scientific).ptr;
-  std::string_view text(static_cast<const char*>(buffer), static_cast<std::size_t>(end - std::begin(buffer)));
+  auto end = std::to_chars(std::begin(buffer), std::end(buffer), std::fabs(number),
+                           std::chars_format::scientific)
+                 .ptr;
+  std::string_view text(static_cast<const char*>(buffer),
+                        static_cast<std::size_t>(end - std::begin(buffer)));
   auto e = text.find('e');
   std::string digits(1, text[0]);
   if (e > 2) digits += text.substr(2, e - 2);
@@ -269,10 +275,13 @@ std::string shortest_text(double number) {
   auto count = static_cast<int>(digits.size());
   std::string out = number < 0 ? "-" : "";
   if (point > 0 && point <= 21) {
-    if (count <= point) return out + digits + std::string(static_cast<std::size_t>(point - count), '0');
-    return out + digits.substr(0, static_cast<std::size_t>(point)) + "." + digits.substr(static_cast<std::size_t>(point));
+    if (count <= point)
+      return out + digits + std::string(static_cast<std::size_t>(point - count), '0');
+    return out + digits.substr(0, static_cast<std::size_t>(point)) + "." +
+           digits.substr(static_cast<std::size_t>(point));
   }
-  if (point > -6 && point <= 0) return out + "0." + std::string(static_cast<std::size_t>(-point), '0') + digits;
+  if (point > -6 && point <= 0)
+    return out + "0." + std::string(static_cast<std::size_t>(-point), '0') + digits;
   out += digits[0];
   if (count > 1) out += "." + digits.substr(1);
   return out + "e" + (power < 0 ? "-" : "+") + std::to_string(std::abs(power));
@@ -327,7 +336,9 @@ void write_json(const Value& value, std::size_t level, std::string& out) {
       out += value.to_string();
       return;
     case Value::Kind::number:
-      out += std::isfinite(value.number()) ? value.number() == 0 ? "0" : shortest_text(value.number()) : "null";
+      out += std::isfinite(value.number())
+                 ? value.number() == 0 ? "0" : shortest_text(value.number())
+                 : "null";
       return;
     case Value::Kind::string:
       out += formats::json_quote(value.string());
@@ -397,7 +408,8 @@ std::optional<int> order_of(const Value& a, const Value& b) {
     return left.number() < right.number() ? -1 : left.number() > right.number() ? 1 : 0;
   }
   if (left.is_string()) return compare_ignoring_case(left.string(), right.string());
-  if (left.is_boolean()) return static_cast<int>(left.boolean()) - static_cast<int>(right.boolean());
+  if (left.is_boolean())
+    return static_cast<int>(left.boolean()) - static_cast<int>(right.boolean());
   return std::nullopt;
 }
 
@@ -531,7 +543,8 @@ int compare_ignoring_case(std::string_view a, std::string_view b) {
 std::string fold_case(std::string_view text) {
   std::string folded;
   folded.reserve(text.size());
-  for (std::size_t at = 0; at < text.size();) append_utf8(folded, to_upper_simple(next_code_point(text, at)));
+  for (std::size_t at = 0; at < text.size();)
+    append_utf8(folded, to_upper_simple(next_code_point(text, at)));
   return folded;
 }
 

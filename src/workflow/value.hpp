@@ -61,10 +61,11 @@ class Value final {
   [[nodiscard]] Value with(std::string_view key, Value value) const;
 
   // Coercions of the language.
-  [[nodiscard]] bool is_truthy() const;          ///< false: null, false, ±0, NaN, ''
-  [[nodiscard]] double to_number() const;        ///< NaN for arrays and objects
-  [[nodiscard]] std::string to_string() const;   ///< "Array", "Object"; numbers by format_number(); null ''
-  [[nodiscard]] formats::Json to_json() const;   ///< whole numbers as integers
+  [[nodiscard]] bool is_truthy() const;    ///< false: null, false, ±0, NaN, ''
+  [[nodiscard]] double to_number() const;  ///< NaN for arrays and objects
+  [[nodiscard]] std::string to_string()
+      const;  ///< "Array", "Object"; numbers by format_number(); null ''
+  [[nodiscard]] formats::Json to_json() const;  ///< whole numbers as integers
   /// toJSON(): two spaces a level.
   [[nodiscard]] std::string to_json_text() const;
   /// "Null", "Boolean", "Number", "String", "Array", "Object".

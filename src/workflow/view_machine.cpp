@@ -21,11 +21,14 @@ constexpr std::string_view kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/us
 constexpr std::string_view kBundle = "/etc/ssl/certs/ca-certificates.crt";
 
 // How this machine reaches the network is no secret of its user's, and a job needs it as much as he does.
-constexpr std::string_view kPassedOn[] = {"HTTP_PROXY",  "HTTPS_PROXY", "NO_PROXY",      "ALL_PROXY",           "http_proxy", "https_proxy",
-                                          "no_proxy",    "all_proxy",   "PIP_INDEX_URL", "NPM_CONFIG_REGISTRY", "npm_config_registry"};
+constexpr std::string_view kPassedOn[] = {
+    "HTTP_PROXY",    "HTTPS_PROXY",         "NO_PROXY",           "ALL_PROXY",
+    "http_proxy",    "https_proxy",         "no_proxy",           "all_proxy",
+    "PIP_INDEX_URL", "NPM_CONFIG_REGISTRY", "npm_config_registry"};
 // Programs that do not read the system's bundle by themselves.
-constexpr std::string_view kBundleVariables[] = {"NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
-                                                 "CURL_CA_BUNDLE", "PIP_CERT"};
+constexpr std::string_view kBundleVariables[] = {"NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE",
+                                                 "SSL_CERT_FILE",       "REQUESTS_CA_BUNDLE",
+                                                 "CURL_CA_BUNDLE",      "PIP_CERT"};
 
 MachinePaths paths_for(const std::string& repository) {
   auto work = std::string(kHome) + "/work";
@@ -42,14 +45,19 @@ std::map<std::string, std::string> network_env() {
   std::map<std::string, std::string> env;
   auto own = os::environment();
   for (auto name : kPassedOn) {
-    if (auto found = own.find(std::string(name)); found != own.end()) env[found->first] = found->second;
+    if (auto found = own.find(std::string(name)); found != own.end())
+      env[found->first] = found->second;
   }
   return env;
 }
 
 std::map<std::string, std::string> view_env() {
-  std::map<std::string, std::string> env{{"PATH", std::string(kPath)},   {"HOME", std::string(kHome)}, {"USER", "runner"},
-                                         {"LANG", "C.UTF-8"},            {"SHELL", "/bin/bash"},       {"DEBIAN_FRONTEND", "noninteractive"},
+  std::map<std::string, std::string> env{{"PATH", std::string(kPath)},
+                                         {"HOME", std::string(kHome)},
+                                         {"USER", "runner"},
+                                         {"LANG", "C.UTF-8"},
+                                         {"SHELL", "/bin/bash"},
+                                         {"DEBIAN_FRONTEND", "noninteractive"},
                                          {"AGENT_TOOLSDIRECTORY", std::string(kToolCache)}};
   env.merge(network_env());
   if (fs::exists(kBundle)) {
@@ -75,8 +83,11 @@ class ViewMachine final : public JobMachine {
     MachinePaths paths;
     container::Endpoint endpoint;
   };
-  ViewMachine(Parts parts, const container::HostViewOptions& view, std::unique_ptr<ServiceHost> services)
-      : parts_(std::move(parts)), services_(std::move(services)), env_(view_env()),
+  ViewMachine(Parts parts, const container::HostViewOptions& view,
+              std::unique_ptr<ServiceHost> services)
+      : parts_(std::move(parts)),
+        services_(std::move(services)),
+        env_(view_env()),
         view_(std::make_unique<container::HostView>(parts_.runtime_options, view)) {}
   ~ViewMachine() override {
     view_.reset();
@@ -88,18 +99,25 @@ class ViewMachine final : public JobMachine {
     }
   }
 
-  os::Exit exec(const MachineCommand& command, const OutputSink& sink, std::stop_token stop) override {
+  os::Exit exec(const MachineCommand& command, const OutputSink& sink,
+                std::stop_token stop) override {
     container::RunIo io;
     io.sink = sink;
     io.stdin_fd = command.stdin_fd;
     io.stdout_fd = command.stdout_fd;
-    return view_->exec({.argv = command.argv, .env = command.env, .cwd = command.cwd, .stop_steps = steps_of(command.ladder)}, io,
-                       std::move(stop));
+    return view_->exec({.argv = command.argv,
+                        .env = command.env,
+                        .cwd = command.cwd,
+                        .stop_steps = steps_of(command.ladder)},
+                       io, std::move(stop));
   }
-  [[nodiscard]] std::optional<std::string> find_program(const std::string& name, const std::string& path) const override {
+  [[nodiscard]] std::optional<std::string> find_program(const std::string& name,
+                                                        const std::string& path) const override {
     return view_->find_program(name, path);
   }
-  [[nodiscard]] fs::path outside(const std::string& inside) const override { return view_->outside(inside); }
+  [[nodiscard]] fs::path outside(const std::string& inside) const override {
+    return view_->outside(inside);
+  }
   [[nodiscard]] const MachinePaths& paths() const override { return parts_.paths; }
   [[nodiscard]] bool is_apart() const override { return true; }
   void kill() override {
@@ -108,13 +126,16 @@ class ViewMachine final : public JobMachine {
   [[nodiscard]] std::optional<pid_t> first_process() const override { return view_->pid(); }
   [[nodiscard]] bool is_job_container() const override { return false; }
   [[nodiscard]] const std::map<std::string, std::string>& base_env() const override { return env_; }
-  RunningService start_service(const ContainerOrder& order, const OutputSink& sink, std::stop_token stop) override {
+  RunningService start_service(const ContainerOrder& order, const OutputSink& sink,
+                               std::stop_token stop) override {
     return services_->start(order, parts_.endpoint.netns, sink, std::move(stop));
   }
   os::Exit run_container(const ContainerOrder& order, const std::vector<std::string>& entrypoint,
-                         const std::vector<std::string>& args, const OutputSink& sink, std::stop_token stop) override {
-    return run_action_container(parts_.runtime, parts_.images, order, entrypoint, args, parts_.id + "-" + uuid().substr(0, 8),
-                                parts_.directory, parts_.endpoint.netns, *this, sink, std::move(stop));
+                         const std::vector<std::string>& args, const OutputSink& sink,
+                         std::stop_token stop) override {
+    return run_action_container(parts_.runtime, parts_.images, order, entrypoint, args,
+                                parts_.id + "-" + uuid().substr(0, 8), parts_.directory,
+                                parts_.endpoint.netns, *this, sink, std::move(stop));
   }
 
  private:
@@ -131,10 +152,16 @@ std::string id_of(const MachineOrder& order) {
 
 }  // namespace
 
-ContainerMachines::ContainerMachines(MachineOptions options, container::Runtime& runtime, ImageSource& images, Log& log)
-    : options_(std::move(options)), runtime_(runtime), images_(images), log_(log),
-      network_({.state = options_.network.state, .name = options_.network.name, .transient = true}), servers_(std::stop_token{}) {
-  dns_ = std::make_unique<container::DnsServer>(network_.gateway(), 53, options_.network.names, options_.network.upstream, log_);
+ContainerMachines::ContainerMachines(MachineOptions options, container::Runtime& runtime,
+                                     ImageSource& images, Log& log)
+    : options_(std::move(options)),
+      runtime_(runtime),
+      images_(images),
+      log_(log),
+      network_({.state = options_.network.state, .name = options_.network.name, .transient = true}),
+      servers_(std::stop_token{}) {
+  dns_ = std::make_unique<container::DnsServer>(network_.gateway(), 53, options_.network.names,
+                                                options_.network.upstream, log_);
   servers_.start([this](std::stop_token stop) { dns_->run(std::move(stop)); });
 }
 
@@ -150,10 +177,12 @@ ContainerMachines::~ContainerMachines() {
 
 std::string ContainerMachines::host_address() const { return network_.gateway(); }
 
-std::unique_ptr<JobMachine> ContainerMachines::make(const MachineOrder& order, const OutputSink& sink, std::stop_token stop) {
+std::unique_ptr<JobMachine> ContainerMachines::make(const MachineOrder& order,
+                                                    const OutputSink& sink, std::stop_token stop) {
   auto id = id_of(order);
   auto services = std::make_unique<ServiceHost>(runtime_, network_, images_, order.directory, id);
-  if (options_.on_host) return std::make_unique<HostMachine>(order.directory, order.repository, std::move(services));
+  if (options_.on_host)
+    return std::make_unique<HostMachine>(order.directory, order.repository, std::move(services));
   auto container = order.container;
   for (const auto& label : order.labels) {
     auto image = options_.label_images.find(label);
@@ -163,9 +192,16 @@ std::unique_ptr<JobMachine> ContainerMachines::make(const MachineOrder& order, c
   }
   if (container) {
     os::make_dirs(options_.tool_cache);
-    return make_image_machine({.runtime = runtime_, .network = network_, .images = images_, .job = order, .container = *container,
-                               .id = id, .tool_cache = options_.tool_cache, .trusted_certificates = options_.trusted_certificates,
-                               .env = network_env(), .is_job_container = order.container.has_value()},
+    return make_image_machine({.runtime = runtime_,
+                               .network = network_,
+                               .images = images_,
+                               .job = order,
+                               .container = *container,
+                               .id = id,
+                               .tool_cache = options_.tool_cache,
+                               .trusted_certificates = options_.trusted_certificates,
+                               .env = network_env(),
+                               .is_job_container = order.container.has_value()},
                               std::move(services), sink, stop);
   }
   for (const auto& label : order.labels) {
@@ -186,8 +222,12 @@ std::unique_ptr<JobMachine> ContainerMachines::make(const MachineOrder& order, c
   container::HostViewOptions view{
       .id = id,
       .directory = view_directory,
-      .mounts = {{.kind = container::MountPoint::Kind::bind, .source = work, .target = std::string(kHome) + "/work"},
-                 {.kind = container::MountPoint::Kind::bind, .source = options_.tool_cache, .target = paths.tool_cache}},
+      .mounts = {{.kind = container::MountPoint::Kind::bind,
+                  .source = work,
+                  .target = std::string(kHome) + "/work"},
+                 {.kind = container::MountPoint::Kind::bind,
+                  .source = options_.tool_cache,
+                  .target = paths.tool_cache}},
       .network = {.kind = container::NetworkChoice::Kind::joined, .path = endpoint.netns},
       .hosts = {},
       .nameserver = network_.gateway(),
@@ -195,14 +235,22 @@ std::unique_ptr<JobMachine> ContainerMachines::make(const MachineOrder& order, c
       .programs = {},
       .keeps_changes = order.keeps};
   if (!order.tools.empty()) {
-    view.mounts.push_back({.kind = container::MountPoint::Kind::bind, .source = order.directory / "tools", .target = kToolsInside});
+    view.mounts.push_back({.kind = container::MountPoint::Kind::bind,
+                           .source = order.directory / "tools",
+                           .target = kToolsInside});
   }
   for (const auto& tool : order.tools) {
-    view.programs["/usr/local/bin/" + tool] = fmt::format("#!/bin/sh\nexec {} job-tool {} \"$@\"\n", container::kSlipwayInside, tool);
+    view.programs["/usr/local/bin/" + tool] =
+        fmt::format("#!/bin/sh\nexec {} job-tool {} \"$@\"\n", container::kSlipwayInside, tool);
   }
-  return std::make_unique<ViewMachine>(ViewMachine::Parts{.runtime_options = options_.runtime, .runtime = runtime_, .network = network_,
-                                                          .images = images_, .directory = order.directory, .id = id,
-                                                          .paths = paths, .endpoint = endpoint},
+  return std::make_unique<ViewMachine>(ViewMachine::Parts{.runtime_options = options_.runtime,
+                                                          .runtime = runtime_,
+                                                          .network = network_,
+                                                          .images = images_,
+                                                          .directory = order.directory,
+                                                          .id = id,
+                                                          .paths = paths,
+                                                          .endpoint = endpoint},
                                        view, std::move(services));
 }
 

@@ -26,6 +26,7 @@ struct Expiry {
 /// still counts in theirs. An image listed in an index goes only with the index.
 ///   policy  a checked lifecycle policy document
 ///   source  ECR user guide, "Lifecycle policy evaluation rules"
-std::vector<Expiry> expired(const Json& policy, const std::vector<LifecycleImage>& images, Time now);
+std::vector<Expiry> expired(const Json& policy, const std::vector<LifecycleImage>& images,
+                            Time now);
 
 }  // namespace slipway::cloud::ecr

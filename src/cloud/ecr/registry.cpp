@@ -18,12 +18,16 @@ std::string iam_action(const net::ServerRequest& request, RegistryAction action)
   auto kind = oci::parse_registry_path(request.path).kind;
   if (action == RegistryAction::catalog) return "ecr:DescribeRepositories";
   if (action == RegistryAction::pull) {
-    if (kind == RegistryPath::Kind::blob) return request.method == "HEAD" ? "ecr:BatchCheckLayerAvailability" : "ecr:GetDownloadUrlForLayer";
-    if (kind == RegistryPath::Kind::uploads) return "ecr:GetDownloadUrlForLayer";  // the source of a mount
+    if (kind == RegistryPath::Kind::blob)
+      return request.method == "HEAD" ? "ecr:BatchCheckLayerAvailability"
+                                      : "ecr:GetDownloadUrlForLayer";
+    if (kind == RegistryPath::Kind::uploads)
+      return "ecr:GetDownloadUrlForLayer";  // the source of a mount
     return kind == RegistryPath::Kind::tags ? "ecr:ListImages" : "ecr:BatchGetImage";
   }
   if (kind == RegistryPath::Kind::uploads) return "ecr:InitiateLayerUpload";
-  if (kind == RegistryPath::Kind::manifest) return action == RegistryAction::remove ? "ecr:BatchDeleteImage" : "ecr:PutImage";
+  if (kind == RegistryPath::Kind::manifest)
+    return action == RegistryAction::remove ? "ecr:BatchDeleteImage" : "ecr:PutImage";
   return request.method == "PUT" ? "ecr:CompleteLayerUpload" : "ecr:UploadLayerPart";
 }
 
@@ -32,15 +36,21 @@ class EcrPolicy final : public oci::RegistryPolicy {
   EcrPolicy(Scope scope, State& state, Tokens& tokens, iam::Authoriser& authoriser)
       : scope_(std::move(scope)), state_(state), tokens_(tokens), authoriser_(authoriser) {}
 
-  std::optional<net::HttpResponse> authorise(const net::ServerRequest& request, RegistryAction action, std::string_view repository) override {
+  std::optional<net::HttpResponse> authorise(const net::ServerRequest& request,
+                                             RegistryAction action,
+                                             std::string_view repository) override {
     auto given = oci::basic_credentials(request);
-    if (!given || (given->user.empty() && given->password.empty())) {  // skopeo without a login sends the empty pair
-      return oci::unauthorized(fmt::format("Basic realm=\"{}://{}/\",service=\"ecr.amazonaws.com\"", request.is_tls ? "https" : "http", request.host), "Not Authorized");
+    if (!given || (given->user.empty() &&
+                   given->password.empty())) {  // skopeo without a login sends the empty pair
+      return oci::unauthorized(fmt::format("Basic realm=\"{}://{}/\",service=\"ecr.amazonaws.com\"",
+                                           request.is_tls ? "https" : "http", request.host),
+                               "Not Authorized");
     }
     auto holder = given->user == "AWS" ? tokens_.find(given->password) : std::nullopt;
     if (!holder) return oci::registry_error(400, "DENIED", "Your Authorization Token is invalid.");
     auto now = formats::now();
-    if (now >= holder->expires) return oci::denied("Your authorization token has expired. Reauthenticate and try again.");
+    if (now >= holder->expires)
+      return oci::denied("Your authorization token has expired. Reauthenticate and try again.");
     if (action == RegistryAction::ping) return std::nullopt;
     Call call;
     call.region = scope_.region;
@@ -49,8 +59,11 @@ class EcrPolicy final : public oci::RegistryPolicy {
     call.is_secure = request.is_tls;
     call.source_ip = request.peer.substr(0, request.peer.rfind(':'));
     auto stored = repository.empty() ? std::nullopt : find(repository);
-    Permission permission{.action = iam_action(request, action), .resource = repository.empty() ? "*" : repository_arn(scope_, repository), .context = {}};
-    auto decision = decide(authoriser_, holder->principal, permission, call, stored.value_or(Json()));
+    Permission permission{.action = iam_action(request, action),
+                          .resource = repository.empty() ? "*" : repository_arn(scope_, repository),
+                          .context = {}};
+    auto decision =
+        decide(authoriser_, holder->principal, permission, call, stored.value_or(Json()));
     if (decision.is_allowed && holder->principal.account == scope_.account) return std::nullopt;
     if (decision.is_allowed && decision.reason == "the repository policy") return std::nullopt;
     return oci::denied(not_authorised(holder->principal, permission, decision));
@@ -61,14 +74,20 @@ class EcrPolicy final : public oci::RegistryPolicy {
     return stored && is_tag_immutable(*stored, tag);
   }
   std::string immutable_message(std::string_view repository, std::string_view tag) override {
-    return fmt::format("The image tag '{}' already exists in the '{}' repository and cannot be overwritten because the tag is immutable.", tag, repository);
+    return fmt::format(
+        "The image tag '{}' already exists in the '{}' repository and cannot be overwritten "
+        "because the tag is immutable.",
+        tag, repository);
   }
-  std::string unknown_repository_message(std::string_view repository) override { return no_repository(repository, scope_.account); }
+  std::string unknown_repository_message(std::string_view repository) override {
+    return no_repository(repository, scope_.account);
+  }
   bool allows_mount(std::string_view, std::string_view) override { return false; }
 
  private:
   std::optional<Json> find(std::string_view repository) {
-    return state_.read([&](Tables& tables) { return tables.get(kRepositoryKind, scope_, repository); });
+    return state_.read(
+        [&](Tables& tables) { return tables.get(kRepositoryKind, scope_, repository); });
   }
 
   Scope scope_;
@@ -83,13 +102,22 @@ struct Registry::One {
   One(oci::RegistryStore& store, const Scope& scope, Registry& owner)
       : policy(scope, owner.state_, owner.tokens_, owner.authoriser_),
         server(store, policy, owner.log_,
-               oci::RegistryServerOptions{.read_only = false, .allows_delete = false, .default_page = 100, .most_page = 1000}) {}
+               oci::RegistryServerOptions{.read_only = false,
+                                          .allows_delete = false,
+                                          .default_page = 100,
+                                          .most_page = 1000}) {}
   EcrPolicy policy;
   oci::RegistryServer server;
 };
 
-Registry::Registry(Registries& registries, State& state, Tokens& tokens, iam::Authoriser& authoriser, Scope home, Log& log)
-    : registries_(registries), state_(state), tokens_(tokens), authoriser_(authoriser), home_(std::move(home)), log_(log) {}
+Registry::Registry(Registries& registries, State& state, Tokens& tokens,
+                   iam::Authoriser& authoriser, Scope home, Log& log)
+    : registries_(registries),
+      state_(state),
+      tokens_(tokens),
+      authoriser_(authoriser),
+      home_(std::move(home)),
+      log_(log) {}
 Registry::~Registry() = default;
 
 void Registry::handle(net::ServerRequest& request, net::ResponseWriter& response) {

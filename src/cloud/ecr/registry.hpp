@@ -18,7 +18,8 @@ namespace slipway::cloud::ecr {
 class Registry final {
  public:
   /// All borrowed. `home` is the registry that a request without an ECR host name (127.0.0.1:PORT) means.
-  Registry(Registries& registries, State& state, Tokens& tokens, iam::Authoriser& authoriser, Scope home, Log& log);
+  Registry(Registries& registries, State& state, Tokens& tokens, iam::Authoriser& authoriser,
+           Scope home, Log& log);
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
   ~Registry();

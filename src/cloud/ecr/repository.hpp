@@ -17,10 +17,12 @@ std::string repository_arn(const Scope& scope, std::string_view name);
 bool is_tag_immutable(const Json& repository, std::string_view tag);
 /// What the identity policies say, or, for callers that they do not refuse outright, the repository's own policy.
 ///   repository  the stored document, or null when there is none
-iam::Decision decide(const iam::Authoriser& authoriser, const Principal& caller, const Permission& permission, const Call& call, const Json& repository);
+iam::Decision decide(const iam::Authoriser& authoriser, const Principal& caller,
+                     const Permission& permission, const Call& call, const Json& repository);
 /// "The repository with name 'x' does not exist in the registry with id 'A'"
 std::string no_repository(std::string_view name, std::string_view account);
 /// "User: … is not authorized to perform: … on resource: … because …"
-std::string not_authorised(const Principal& caller, const Permission& permission, const iam::Decision& decision);
+std::string not_authorised(const Principal& caller, const Permission& permission,
+                           const iam::Decision& decision);
 
 }  // namespace slipway::cloud::ecr

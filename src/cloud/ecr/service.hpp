@@ -8,6 +8,7 @@
 namespace slipway::cloud::ecr {
 
 /// ECR's API over the same stores that the registry serves.
-std::unique_ptr<Service> make_ecr(State& state, Registries& registries, Tokens& tokens, const iam::Authoriser& authoriser);
+std::unique_ptr<Service> make_ecr(State& state, Registries& registries, Tokens& tokens,
+                                  const iam::Authoriser& authoriser);
 
 }  // namespace slipway::cloud::ecr

@@ -13,13 +13,18 @@ namespace slipway::cloud::ecr {
 std::optional<RegistryHost> parse_registry_host(std::string_view host) {
   host = host.substr(0, host.find(':'));
   auto labels = split(host, '.');
-  if (labels.size() < 5 || labels[0].size() != 12 || labels[0].find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
+  if (labels.size() < 5 || labels[0].size() != 12 ||
+      labels[0].find_first_not_of("0123456789") != std::string::npos)
+    return std::nullopt;
   for (const auto& label : labels) {
-    if (label.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) return std::nullopt;
+    if (label.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)
+      return std::nullopt;
   }
-  bool plain = labels[1] == "dkr" && labels[2] == "ecr" && labels.size() >= 6 && labels[4] == "amazonaws" && labels[5] == "com";
+  bool plain = labels[1] == "dkr" && labels[2] == "ecr" && labels.size() >= 6 &&
+               labels[4] == "amazonaws" && labels[5] == "com";
   if (plain) return RegistryHost{labels[0], labels[3]};
-  if (labels[1] == "dkr-ecr" && labels[3] == "on" && labels[4] == "aws") return RegistryHost{labels[0], labels[2]};
+  if (labels[1] == "dkr-ecr" && labels[3] == "on" && labels[4] == "aws")
+    return RegistryHost{labels[0], labels[2]};
   return std::nullopt;
 }
 
@@ -44,7 +49,8 @@ std::string Tokens::issue(const Principal& caller, Time now) {
   body["access_key_id"] = caller.access_key_id;
   auto expires = now + std::chrono::hours(12);
   state_.write([&](Tables& tables) {
-    tables.database().run("INSERT INTO registry_token VALUES(?,?,?)", formats::sha256_hex(password), expires.time_since_epoch().count(), body.dump());
+    tables.database().run("INSERT INTO registry_token VALUES(?,?,?)", formats::sha256_hex(password),
+                          expires.time_since_epoch().count(), body.dump());
   });
   return password;
 }
@@ -55,7 +61,8 @@ std::optional<Tokens::Holder> Tokens::find(std::string_view password) {
     row.bind(formats::sha256_hex(password));
     if (!row.step()) return std::nullopt;
     auto body = formats::parse_json(row.get_text(1));
-    return Holder{sts::principal_from(body, body.get_string("access_key_id")), Time(std::chrono::milliseconds(row.get_int(0)))};
+    return Holder{sts::principal_from(body, body.get_string("access_key_id")),
+                  Time(std::chrono::milliseconds(row.get_int(0)))};
   });
 }
 

@@ -10,11 +10,12 @@ Ecs::Ecs(const Surroundings& around, std::unique_ptr<Images> images, elb::Target
     : images_(std::move(images)), engine_(around, *images_, targets) {}
 
 const ServiceDescription& Ecs::description() const {
-  static const ServiceDescription kDescription{.signing_name = "ecs",
-                                               .target_prefix = "AmazonEC2ContainerServiceV20141113",
-                                               .api_version = "2014-11-13",
-                                               .protocol = Protocol::json_1_1,
-                                               .host_prefixes = {"ecs"}};
+  static const ServiceDescription kDescription{
+      .signing_name = "ecs",
+      .target_prefix = "AmazonEC2ContainerServiceV20141113",
+      .api_version = "2014-11-13",
+      .protocol = Protocol::json_1_1,
+      .host_prefixes = {"ecs"}};
   return kDescription;
 }
 
@@ -71,7 +72,9 @@ Json Ecs::call(const Call& call) { return dispatch(*this, operations(), call); }
 
 namespace {
 
-std::string member_text(const Call& call, const char* key) { return call.input.is_object() ? call.input.get_string(key) : std::string(); }
+std::string member_text(const Call& call, const char* key) {
+  return call.input.is_object() ? call.input.get_string(key) : std::string();
+}
 
 // Every string of a list member.
 std::vector<std::string> member_texts(const Call& call, const char* key) {
@@ -125,22 +128,29 @@ std::vector<Permission> Ecs::permissions(const Call& call) const {
   std::string action = "ecs:" + call.operation;
   std::string cluster = last_part(member_text(call, "cluster"));
   if (cluster.empty()) cluster = "default";
-  std::map<std::string, std::vector<std::string>> context = {{"ecs:cluster", {cluster_arn(scope_of(call), cluster)}}};
+  std::map<std::string, std::vector<std::string>> context = {
+      {"ecs:cluster", {cluster_arn(scope_of(call), cluster)}}};
   if (call.operation == "RunTask") {
     std::string name = member_text(call, "taskDefinition");
-    if (!name.starts_with("arn:")) name = arn("ecs", call.region, call.account, "task-definition/" + name + (name.find(':') == std::string::npos ? ":*" : ""));
+    if (!name.starts_with("arn:"))
+      name = arn("ecs", call.region, call.account,
+                 "task-definition/" + name + (name.find(':') == std::string::npos ? ":*" : ""));
     return {{action, name, context}};
   }
   auto found = named_resources().find(call.operation);
   if (found == named_resources().end()) return {{action, "*", context}};
   const Named& named = found->second;
-  auto names = named.many ? member_texts(call, named.many) : std::vector<std::string>{member_text(call, named.one)};
+  auto names = named.many ? member_texts(call, named.many)
+                          : std::vector<std::string>{member_text(call, named.one)};
   std::vector<Permission> out;
   for (const auto& name : names) {
     std::string_view kind = named.kind;
-    std::string resource = kind == "arn"       ? name
-                           : kind == "cluster" ? cluster_arn(scope_of(call), name.empty() ? "default" : last_part(name))
-                                               : arn("ecs", call.region, call.account, fmt::format("{}/{}/{}", kind, cluster, last_part(name)));
+    std::string resource =
+        kind == "arn" ? name
+        : kind == "cluster"
+            ? cluster_arn(scope_of(call), name.empty() ? "default" : last_part(name))
+            : arn("ecs", call.region, call.account,
+                  fmt::format("{}/{}/{}", kind, cluster, last_part(name)));
     out.push_back({action, resource, context});
   }
   if (out.empty()) out.push_back({action, "*", context});
@@ -152,7 +162,8 @@ std::string last_part(const std::string& name_or_arn) {
   return slash == std::string::npos ? name_or_arn : name_or_arn.substr(slash + 1);
 }
 
-std::unique_ptr<Service> make(const Surroundings& around, std::unique_ptr<Images> images, elb::Targets& targets) {
+std::unique_ptr<Service> make(const Surroundings& around, std::unique_ptr<Images> images,
+                              elb::Targets& targets) {
   return std::make_unique<Ecs>(around, std::move(images), targets);
 }
 

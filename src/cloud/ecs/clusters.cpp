@@ -7,7 +7,8 @@
 namespace slipway::cloud::ecs {
 namespace {
 
-Json describe_cluster(const World& world, const Scope& scope, const std::string& name, const Json& stored) {
+Json describe_cluster(const World& world, const Scope& scope, const std::string& name,
+                      const Json& stored) {
   int running = 0;
   int pending = 0;
   int services = 0;
@@ -16,12 +17,18 @@ Json describe_cluster(const World& world, const Scope& scope, const std::string&
     ++(task.last_status == "RUNNING" ? running : pending);
   }
   for (const auto& [key, service] : world.services) {
-    if (service.scope == scope && service.cluster == name && service.status != "INACTIVE") ++services;
+    if (service.scope == scope && service.cluster == name && service.status != "INACTIVE")
+      ++services;
   }
-  Json out = Json::object({{"clusterArn", cluster_arn(scope, name)}, {"clusterName", name}, {"status", "ACTIVE"},
-                           {"registeredContainerInstancesCount", 0}, {"runningTasksCount", running},
-                           {"pendingTasksCount", pending}, {"activeServicesCount", services}});
-  for (const char* key : {"tags", "settings", "capacityProviders", "defaultCapacityProviderStrategy", "configuration"}) {
+  Json out = Json::object({{"clusterArn", cluster_arn(scope, name)},
+                           {"clusterName", name},
+                           {"status", "ACTIVE"},
+                           {"registeredContainerInstancesCount", 0},
+                           {"runningTasksCount", running},
+                           {"pendingTasksCount", pending},
+                           {"activeServicesCount", services}});
+  for (const char* key : {"tags", "settings", "capacityProviders",
+                          "defaultCapacityProviderStrategy", "configuration"}) {
     const Json* value = stored.find(key);
     if (value) {
       out[key] = *value;
@@ -35,13 +42,15 @@ Json describe_cluster(const World& world, const Scope& scope, const std::string&
 
 bool is_cluster_name(const std::string& name) {
   return !name.empty() && name.size() <= 255 && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
   });
 }
 
 std::string tag_kind(const std::string& resource) {
   auto parsed = parse_arn(resource);
-  if (!parsed || parsed->service != "ecs") refuse("InvalidParameterException", "Invalid ARN: " + resource);
+  if (!parsed || parsed->service != "ecs")
+    refuse("InvalidParameterException", "Invalid ARN: " + resource);
   return parsed->resource.substr(0, parsed->resource.find('/'));
 }
 
@@ -51,7 +60,8 @@ void change_tags(Json& tags, const std::vector<Json>& add, const std::vector<std
   auto is_named = [&](const Json& tag) {
     std::string key = tag.get_string("key");
     return std::find(remove.begin(), remove.end(), key) != remove.end() ||
-           std::any_of(add.begin(), add.end(), [&](const Json& other) { return other.get_string("key") == key; });
+           std::any_of(add.begin(), add.end(),
+                       [&](const Json& other) { return other.get_string("key") == key; });
   };
   for (const auto& tag : tags.is_array() ? tags.as_array() : Json::Array{}) {
     if (!is_named(tag)) kept.push_back(tag);
@@ -63,8 +73,10 @@ void change_tags(Json& tags, const std::vector<Json>& add, const std::vector<std
 }  // namespace
 
 std::string Ecs::existing_cluster(const Call& call) {
-  std::string name = last_part(Input(call.input, "InvalidParameterException").text_or("cluster", "default"));
-  bool exists = engine_.read([&](const World& world) { return world.clusters.contains(full_key(scope_of(call), name)); });
+  std::string name =
+      last_part(Input(call.input, "InvalidParameterException").text_or("cluster", "default"));
+  bool exists = engine_.read(
+      [&](const World& world) { return world.clusters.contains(full_key(scope_of(call), name)); });
   if (!exists) refuse("ClusterNotFoundException", "Cluster not found.");
   return name;
 }
@@ -72,9 +84,12 @@ std::string Ecs::existing_cluster(const Call& call) {
 Json Ecs::create_cluster(const Call& call) {
   Input in(call.input, "InvalidParameterException");
   std::string name = in.text_or("clusterName", "default");
-  if (!is_cluster_name(name)) refuse("InvalidParameterException", "Identifier is an unexpected length or contains invalid characters: " + name);
+  if (!is_cluster_name(name))
+    refuse("InvalidParameterException",
+           "Identifier is an unexpected length or contains invalid characters: " + name);
   Json stored = Json::object({{"clusterName", name}});
-  for (const char* key : {"tags", "settings", "capacityProviders", "defaultCapacityProviderStrategy", "configuration"}) {
+  for (const char* key : {"tags", "settings", "capacityProviders",
+                          "defaultCapacityProviderStrategy", "configuration"}) {
     if (const Json* value = call.input.find(key)) stored[key] = *value;
   }
   Scope scope = scope_of(call);
@@ -90,8 +105,13 @@ Json Ecs::create_cluster(const Call& call) {
 }
 
 Json Ecs::cluster_answer(const Scope& scope, const std::string& name) {
-  Json stored = engine_.around().state.read([&](Tables& tables) { return tables.get("ecs.cluster", scope, name); }).value_or(Json::object());
-  return engine_.read([&](const World& world) { return Json::object({{"cluster", describe_cluster(world, scope, name, stored)}}); });
+  Json stored =
+      engine_.around()
+          .state.read([&](Tables& tables) { return tables.get("ecs.cluster", scope, name); })
+          .value_or(Json::object());
+  return engine_.read([&](const World& world) {
+    return Json::object({{"cluster", describe_cluster(world, scope, name, stored)}});
+  });
 }
 
 Json Ecs::describe_clusters(const Call& call) {
@@ -103,9 +123,11 @@ Json Ecs::describe_clusters(const Call& call) {
   Json failures = Json::array();
   for (const auto& given : names) {
     std::string name = last_part(given);
-    auto stored = engine_.around().state.read([&](Tables& tables) { return tables.get("ecs.cluster", scope, name); });
+    auto stored = engine_.around().state.read(
+        [&](Tables& tables) { return tables.get("ecs.cluster", scope, name); });
     if (stored) {
-      clusters.push_back(engine_.read([&](const World& world) { return describe_cluster(world, scope, name, *stored); }));
+      clusters.push_back(engine_.read(
+          [&](const World& world) { return describe_cluster(world, scope, name, *stored); }));
     } else {
       failures.push_back(Json::object({{"arn", cluster_arn(scope, name)}, {"reason", "MISSING"}}));
     }
@@ -116,7 +138,8 @@ Json Ecs::describe_clusters(const Call& call) {
 Json Ecs::list_clusters(const Call& call) {
   Json arns = Json::array();
   Scope scope = scope_of(call);
-  for (const auto& stored : engine_.around().state.read([&](Tables& tables) { return tables.list("ecs.cluster", scope); })) {
+  for (const auto& stored : engine_.around().state.read(
+           [&](Tables& tables) { return tables.list("ecs.cluster", scope); })) {
     arns.push_back(cluster_arn(scope, stored.id));
   }
   return Json::object({{"clusterArns", arns}});
@@ -128,12 +151,14 @@ Json Ecs::delete_cluster(const Call& call) {
   Json last = engine_.change([&](World& world) {
     for (const auto& [key, service] : world.services) {
       if (service.scope == scope && service.cluster == name && service.status != "INACTIVE") {
-        refuse("ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.");
+        refuse("ClusterContainsServicesException",
+               "The Cluster cannot be deleted while Services are active.");
       }
     }
     for (const auto& [key, task] : world.tasks) {
       if (task.scope == scope && task.cluster == name && !task.has_stopped()) {
-        refuse("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.");
+        refuse("ClusterContainsTasksException",
+               "The Cluster cannot be deleted while Tasks are active.");
       }
     }
     world.clusters.erase(full_key(scope, name));
@@ -178,7 +203,8 @@ Json Ecs::tag_resource(const Call& call) {
   }
   engine_.around().state.write([&](Tables& tables) {
     auto stored = tables.get(table, scope, id);
-    if (!stored) refuse("InvalidParameterException", "The specified resource does not exist: " + resource);
+    if (!stored)
+      refuse("InvalidParameterException", "The specified resource does not exist: " + resource);
     change_tags((*stored)["tags"], add, remove);
     tables.put(table, scope, id, *stored);
   });
@@ -202,7 +228,9 @@ Json Ecs::list_tags_for_resource(const Call& call) {
       refuse("InvalidParameterException", "The specified resource does not exist: " + resource);
     });
   } else if (kind == "cluster") {
-    auto stored = engine_.around().state.read([&](Tables& tables) { return tables.get("ecs.cluster", scope_of(call), last_part(resource)); });
+    auto stored = engine_.around().state.read([&](Tables& tables) {
+      return tables.get("ecs.cluster", scope_of(call), last_part(resource));
+    });
     if (!stored) refuse("ClusterNotFoundException", "Cluster not found.");
     if (const Json* present = stored->find("tags")) tags = *present;
   } else {

@@ -46,7 +46,8 @@ std::map<std::string, std::string> environment_of(const PlanInputs& in, const Js
   env.try_emplace("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
   for (const auto& [name, value] : in.more_env) env[name] = value;
   auto add = [&](const Json& from) {
-    for (const auto& item : from.get_array("environment")) env[item.get_string("name")] = item.get_string("value");
+    for (const auto& item : from.get_array("environment"))
+      env[item.get_string("name")] = item.get_string("value");
   };
   add(in.definition);
   for (const auto& [name, value] : in.secrets) env[name] = value;
@@ -94,7 +95,8 @@ container::Limits limits_of(const PlanInputs& in) {
     limits.memory_bytes = static_cast<std::uint64_t>(mib) * kMib;
   }
   if (in.definition.contains("memoryReservation")) {
-    limits.memory_reservation_bytes = static_cast<std::uint64_t>(in.definition.get_int("memoryReservation")) * kMib;
+    limits.memory_reservation_bytes =
+        static_cast<std::uint64_t>(in.definition.get_int("memoryReservation")) * kMib;
   }
   auto cpu = in.definition.get_int("cpu");
   if (cpu == 0) cpu = cpu_units(in.task_definition.get_string("cpu"));
@@ -134,7 +136,8 @@ ContainerPlan plan_container(const PlanInputs& in) {
   spec.rootfs.discard = true;
   spec.argv = command_line(in, over);
   spec.env = environment_of(in, over);
-  spec.cwd = in.definition.get_string("workingDirectory", image.working_dir.empty() ? "/" : image.working_dir);
+  spec.cwd = in.definition.get_string("workingDirectory",
+                                      image.working_dir.empty() ? "/" : image.working_dir);
   auto user = container::resolve_user(in.definition.get_string("user", image.user), spec.rootfs);
   spec.user = user.user;
   spec.env.try_emplace("HOME", user.home);
@@ -142,22 +145,27 @@ ContainerPlan plan_container(const PlanInputs& in) {
   spec.hostname = "ip-" + replace_all(in.task.address, ".", "-");
   spec.env.try_emplace("HOSTNAME", spec.hostname);
   for (const char* file : {"resolv.conf", "hosts"}) {
-    spec.mounts.push_back({.source = in.directory.parent_path() / file, .target = std::string("/etc/") + file});
+    spec.mounts.push_back(
+        {.source = in.directory.parent_path() / file, .target = std::string("/etc/") + file});
   }
   spec.limits = limits_of(in);
   for (const auto& limit : in.definition.get_array("ulimits")) {
-    spec.ulimits.push_back({limit.get_string("name"), static_cast<std::uint64_t>(limit.get_int("softLimit")),
+    spec.ulimits.push_back({limit.get_string("name"),
+                            static_cast<std::uint64_t>(limit.get_int("softLimit")),
                             static_cast<std::uint64_t>(limit.get_int("hardLimit"))});
   }
   spec.security.drop_capabilities = {};
   if (const Json* linux_parameters = in.definition.find("linuxParameters")) {
     if (const Json* capabilities = linux_parameters->find("capabilities")) {
-      for (const auto& name : texts(*capabilities, "add")) spec.security.add_capabilities.push_back("CAP_" + name);
-      for (const auto& name : texts(*capabilities, "drop")) spec.security.drop_capabilities.push_back(name == "ALL" ? name : "CAP_" + name);
+      for (const auto& name : texts(*capabilities, "add"))
+        spec.security.add_capabilities.push_back("CAP_" + name);
+      for (const auto& name : texts(*capabilities, "drop"))
+        spec.security.drop_capabilities.push_back(name == "ALL" ? name : "CAP_" + name);
     }
   }
   for (const auto& dependency : in.definition.get_array("dependsOn")) {
-    plan.depends_on.push_back({dependency.get_string("containerName"), dependency.get_string("condition")});
+    plan.depends_on.push_back(
+        {dependency.get_string("containerName"), dependency.get_string("condition")});
   }
   plan.health = health_of(in.definition);
   plan.logs = logs_of(in, plan.name);

@@ -47,12 +47,13 @@ struct ContainerPlan {
 /// What a plan is made from besides the task definition.
 struct PlanInputs {
   const Task& task;
-  const Json& definition;              ///< containerDefinitions' item
+  const Json& definition;  ///< containerDefinitions' item
   const Json& task_definition;
   const TaskImage& image;
-  std::map<std::string, std::string> secrets;  ///< name → value, resolved
-  std::map<std::string, std::string> more_env; ///< AWS_REGION and its like
-  std::filesystem::path directory;     ///< the container's own: upper and work directories, resolv.conf, hosts
+  std::map<std::string, std::string> secrets;   ///< name → value, resolved
+  std::map<std::string, std::string> more_env;  ///< AWS_REGION and its like
+  std::filesystem::path
+      directory;  ///< the container's own: upper and work directories, resolv.conf, hosts
   std::filesystem::path netns;
 };
 

@@ -10,7 +10,8 @@
 namespace slipway::cloud::ecs {
 
 /// Amazon ECS. `targets` must outlive it.
-std::unique_ptr<Service> make(const Surroundings& around, std::unique_ptr<Images> images, elb::Targets& targets);
+std::unique_ptr<Service> make(const Surroundings& around, std::unique_ptr<Images> images,
+                              elb::Targets& targets);
 
 /// Images from the account's ECR registries of this cloud and from everywhere else, kept and unpacked in STATE/images.
 std::unique_ptr<Images> make_images(const Surroundings& around);

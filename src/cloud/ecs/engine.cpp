@@ -14,29 +14,37 @@ namespace slipway::cloud::ecs {
 namespace {
 
 constexpr std::size_t kEvents = 100;
-constexpr std::int64_t kStoppedKeptMs = 3600 * 1000;  // DescribeTasks answers for an hour after the end
+constexpr std::int64_t kStoppedKeptMs =
+    3600 * 1000;  // DescribeTasks answers for an hour after the end
 
-std::vector<std::pair<std::string, std::uint16_t>> targets_of(const ServiceRecord& service, const Task& task) {
+std::vector<std::pair<std::string, std::uint16_t>> targets_of(const ServiceRecord& service,
+                                                              const Task& task) {
   std::vector<std::pair<std::string, std::uint16_t>> out;
   for (const auto& balancer : balancers_of(service, task.deployment)) {
     std::string arn = balancer.get_string("targetGroupArn");
-    if (!arn.empty()) out.emplace_back(arn, static_cast<std::uint16_t>(balancer.get_int("containerPort")));
+    if (!arn.empty())
+      out.emplace_back(arn, static_cast<std::uint16_t>(balancer.get_int("containerPort")));
   }
   return out;
 }
 
 }  // namespace
 
-std::string full_key(const Scope& scope, const std::string& key) { return scope.account + "/" + scope.region + "/" + key; }
+std::string full_key(const Scope& scope, const std::string& key) {
+  return scope.account + "/" + scope.region + "/" + key;
+}
 
 std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 std::vector<const Task*> World::live_tasks(const ServiceRecord& service) const {
   std::vector<const Task*> out;
   std::string prefix = full_key(service.scope, service.cluster + "/");
-  for (auto it = tasks.lower_bound(prefix); it != tasks.end() && it->first.starts_with(prefix); ++it) {
+  for (auto it = tasks.lower_bound(prefix); it != tasks.end() && it->first.starts_with(prefix);
+       ++it) {
     if (it->second.service == service.name && !it->second.has_stopped()) out.push_back(&it->second);
   }
   return out;
@@ -44,7 +52,10 @@ std::vector<const Task*> World::live_tasks(const ServiceRecord& service) const {
 
 void World::add_event(ServiceRecord& service, const std::string& text, std::int64_t now) {
   if (!service.events.empty() && service.events.front().get_string("message") == text) return;
-  service.events.insert(service.events.begin(), Json::object({{"id", uuid()}, {"createdAt", static_cast<double>(now) / 1000.0}, {"message", text}}));
+  service.events.insert(
+      service.events.begin(),
+      Json::object(
+          {{"id", uuid()}, {"createdAt", static_cast<double>(now) / 1000.0}, {"message", text}}));
   if (service.events.size() > kEvents) service.events.resize(kEvents);
   dirty_services.insert(full_key(service.scope, service.key()));
 }
@@ -52,19 +63,16 @@ void World::add_event(ServiceRecord& service, const std::string& text, std::int6
 Engine::Engine(const Surroundings& around, Images& images, elb::Targets& targets)
     : around_(around), images_(images), targets_(targets) {
   load();
-  targets_.on_change([this] {
-    world_.with([](World& world) { ++world.version; });
-  });
+  targets_.on_change([this] { world_.with([](World& world) { ++world.version; }); });
 }
 
-Engine::~Engine() {
-  targets_.on_change({});
-}
+Engine::~Engine() { targets_.on_change({}); }
 
 void Engine::load() {
   around_.state.read([&](Tables& tables) {
     world_.with([&](World& world) {
-      for (const auto& [scope, stored] : tables.list_everywhere("ecs.cluster")) world.clusters.insert(full_key(scope, stored.id));
+      for (const auto& [scope, stored] : tables.list_everywhere("ecs.cluster"))
+        world.clusters.insert(full_key(scope, stored.id));
       for (const auto& [scope, stored] : tables.list_everywhere("ecs.service")) {
         world.services.emplace(full_key(scope, stored.id), service_from_json(scope, stored.body));
       }
@@ -81,11 +89,13 @@ void Engine::save(World& world) {
   around_.state.write([&](Tables& tables) {
     for (const auto& key : world.dirty_services) {
       auto it = world.services.find(key);
-      if (it != world.services.end()) tables.put("ecs.service", it->second.scope, it->second.key(), to_json(it->second));
+      if (it != world.services.end())
+        tables.put("ecs.service", it->second.scope, it->second.key(), to_json(it->second));
     }
     for (const auto& key : world.dirty_tasks) {
       auto it = world.tasks.find(key);
-      if (it != world.tasks.end()) tables.put("ecs.task", it->second.scope, it->second.key(), to_json(it->second));
+      if (it != world.tasks.end())
+        tables.put("ecs.task", it->second.scope, it->second.key(), to_json(it->second));
     }
     for (const auto& key : world.gone_tasks) {
       auto it = world.tasks.find(key);
@@ -98,7 +108,8 @@ void Engine::save(World& world) {
   world.gone_tasks.clear();
 }
 
-void Engine::request_stop(World& world, Task& task, const std::string& code, const std::string& reason) {
+void Engine::request_stop(World& world, Task& task, const std::string& code,
+                          const std::string& reason) {
   if (task.is_stopping()) return;
   task.desired_status = "STOPPED";
   task.stop_code = code;
@@ -120,16 +131,19 @@ std::optional<Json> Engine::task_definition(const Scope& scope, const std::strin
   auto number = to_integer(name.substr(colon + 1));
   if (!number) return std::nullopt;
   return around_.state.read([&](Tables& tables) {
-    return tables.get("ecs.taskdef", scope, fmt::format("{}:{:010}", name.substr(0, colon), *number));
+    return tables.get("ecs.taskdef", scope,
+                      fmt::format("{}:{:010}", name.substr(0, colon), *number));
   });
 }
 
 std::string Engine::launch_error(const Json& definition) const {
   for (const char* key : {"executionRoleArn", "taskRoleArn"}) {
     std::string role = definition.get_string(key);
-    if (role.empty() || around_.authoriser.trusts_service(role, "ecs-tasks.amazonaws.com")) continue;
+    if (role.empty() || around_.authoriser.trusts_service(role, "ecs-tasks.amazonaws.com"))
+      continue;
     return fmt::format(
-        "ECS was unable to assume the role '{}' that was provided for this task. Please verify that the role being passed has the proper trust "
+        "ECS was unable to assume the role '{}' that was provided for this task. Please verify "
+        "that the role being passed has the proper trust "
         "relationship and permissions and that your IAM user has permissions to pass this role.",
         role);
   }
@@ -138,7 +152,8 @@ std::string Engine::launch_error(const Json& definition) const {
 
 void Engine::prune(World& world) {
   for (const auto& [key, task] : world.tasks) {
-    if (task.has_stopped() && now_ms() - task.stopped > kStoppedKeptMs) world.gone_tasks.insert(key);
+    if (task.has_stopped() && now_ms() - task.stopped > kStoppedKeptMs)
+      world.gone_tasks.insert(key);
   }
 }
 
@@ -163,13 +178,20 @@ void Engine::run(std::stop_token stop) {
     }
     return std::nullopt;
   };
-  hooks.definition = [&](const std::string& arn) { return task_definition(service_now->scope, arn).value_or(Json::object()); };
+  hooks.definition = [&](const std::string& arn) {
+    return task_definition(service_now->scope, arn).value_or(Json::object());
+  };
   hooks.launch_error = [&](const Json& definition) { return launch_error(definition); };
-  hooks.stop = [&](Task& task, const std::string& code, const std::string& reason) { request_stop(*current, task, code, reason); };
+  hooks.stop = [&](Task& task, const std::string& code, const std::string& reason) {
+    request_stop(*current, task, code, reason);
+  };
   while (!stop.stop_requested()) {
-    auto deadline = again > 0 ? Deadline::in(std::chrono::milliseconds(std::max<std::int64_t>(again - now_ms(), 0)))
-                              : Deadline::in(std::chrono::minutes(1));
-    world_.wait(stop, deadline, [&](const World& world) { return world.version != seen; }, [](World&) {});
+    auto deadline =
+        again > 0
+            ? Deadline::in(std::chrono::milliseconds(std::max<std::int64_t>(again - now_ms(), 0)))
+            : Deadline::in(std::chrono::minutes(1));
+    world_.wait(
+        stop, deadline, [&](const World& world) { return world.version != seen; }, [](World&) {});
     if (stop.stop_requested()) break;
     again = 0;
     std::vector<std::string> starting;
@@ -202,7 +224,8 @@ void Engine::run(std::stop_token stop) {
       }
     }
     for (const auto& key : starting) {
-      std::stop_token task_stop = stops_.read([&](const auto& stops) { return stops.at(key).get_token(); });
+      std::stop_token task_stop =
+          stops_.read([&](const auto& stops) { return stops.at(key).get_token(); });
       runners.start([this, key, task_stop](const std::stop_token& cloud_stop) {
         try {
           run_task(*this, key, task_stop, cloud_stop);

@@ -95,7 +95,8 @@ class Engine final {
   Images& images_;
   elb::Targets& targets_;
   Guarded<World> world_;
-  Guarded<std::map<std::string, std::stop_source>> stops_;  ///< a task's stop, by full key, while it has a runner
+  Guarded<std::map<std::string, std::stop_source>>
+      stops_;  ///< a task's stop, by full key, while it has a runner
 };
 
 /// One look at a service: starts and stops tasks by changing records, moves its deployments on. Pure but for the ids it draws.
@@ -109,9 +110,11 @@ struct FailedTarget {
 };
 struct TickHooks {
   std::function<bool(const Task&)> is_in_service;
-  std::function<std::optional<FailedTarget>(const Task&)> failed_target;  ///< of a group that finds it unhealthy
-  std::function<Json(const std::string& arn)> definition;                 ///< a registered task definition
-  std::function<std::string(const Json& definition)> launch_error;        ///< why no task of it can be launched; empty: it can
+  std::function<std::optional<FailedTarget>(const Task&)>
+      failed_target;                                       ///< of a group that finds it unhealthy
+  std::function<Json(const std::string& arn)> definition;  ///< a registered task definition
+  std::function<std::string(const Json& definition)>
+      launch_error;  ///< why no task of it can be launched; empty: it can
   std::function<void(Task&, const std::string& code, const std::string& reason)> stop;
 };
 std::int64_t tick(World& world, ServiceRecord& service, const TickHooks& hooks, std::int64_t now);

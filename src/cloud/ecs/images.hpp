@@ -28,7 +28,8 @@ class Images {
   ///   image  as the task definition names it; `digest` (when not empty) is what its deployment resolved it to
   ///   role   the execution role, which must be allowed to pull from ECR; empty: none
   ///   throws Error whose message is the rest of "CannotPullContainerError: ", or a whole "ResourceInitializationError: …"; Cancelled
-  virtual TaskImage pull(const std::string& image, const std::string& digest, const std::string& role, const Scope& scope,
+  virtual TaskImage pull(const std::string& image, const std::string& digest,
+                         const std::string& role, const Scope& scope,
                          const std::stop_token& stop) = 0;
 };
 

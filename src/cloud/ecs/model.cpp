@@ -20,15 +20,24 @@ void put_text(Json& out, const char* key, const std::string& text) {
 }
 
 std::string_view name_of(Breaker::Kind kind) {
-  return kind == Breaker::Kind::count ? "COUNT" : kind == Breaker::Kind::unbounded_percent ? "UNBOUNDED_PERCENT" : "BOUNDED_PERCENT";
+  return kind == Breaker::Kind::count               ? "COUNT"
+         : kind == Breaker::Kind::unbounded_percent ? "UNBOUNDED_PERCENT"
+                                                    : "BOUNDED_PERCENT";
 }
 
 Json to_json(const TaskContainer& container) {
-  Json out = Json::object({{"name", container.name}, {"id", container.id}, {"image", container.image},
-                           {"imageDigest", container.image_digest}, {"runtimeId", container.runtime_id},
-                           {"status", container.status}, {"health", container.health}, {"reason", container.reason},
-                           {"essential", container.is_essential}, {"healthCheck", container.has_health_check},
-                           {"cpu", container.cpu}, {"memory", container.memory},
+  Json out = Json::object({{"name", container.name},
+                           {"id", container.id},
+                           {"image", container.image},
+                           {"imageDigest", container.image_digest},
+                           {"runtimeId", container.runtime_id},
+                           {"status", container.status},
+                           {"health", container.health},
+                           {"reason", container.reason},
+                           {"essential", container.is_essential},
+                           {"healthCheck", container.has_health_check},
+                           {"cpu", container.cpu},
+                           {"memory", container.memory},
                            {"memoryReservation", container.memory_reservation},
                            {"logOffset", static_cast<std::int64_t>(container.log_offset)}});
   if (container.exit_code) out["exitCode"] = *container.exit_code;
@@ -36,35 +45,67 @@ Json to_json(const TaskContainer& container) {
 }
 
 TaskContainer container_from_json(const Json& json) {
-  TaskContainer out{.name = json.get_string("name"), .id = json.get_string("id"), .image = json.get_string("image"),
-                    .image_digest = json.get_string("imageDigest"), .runtime_id = json.get_string("runtimeId"),
-                    .status = json.get_string("status"), .health = json.get_string("health"), .exit_code = {},
-                    .reason = json.get_string("reason"), .is_essential = json.get_bool("essential"),
-                    .has_health_check = json.get_bool("healthCheck"), .cpu = json.get_string("cpu", "0"),
-                    .memory = json.get_string("memory"), .memory_reservation = json.get_string("memoryReservation"),
+  TaskContainer out{.name = json.get_string("name"),
+                    .id = json.get_string("id"),
+                    .image = json.get_string("image"),
+                    .image_digest = json.get_string("imageDigest"),
+                    .runtime_id = json.get_string("runtimeId"),
+                    .status = json.get_string("status"),
+                    .health = json.get_string("health"),
+                    .exit_code = {},
+                    .reason = json.get_string("reason"),
+                    .is_essential = json.get_bool("essential"),
+                    .has_health_check = json.get_bool("healthCheck"),
+                    .cpu = json.get_string("cpu", "0"),
+                    .memory = json.get_string("memory"),
+                    .memory_reservation = json.get_string("memoryReservation"),
                     .log_offset = static_cast<std::uint64_t>(json.get_int("logOffset"))};
   if (json.contains("exitCode")) out.exit_code = static_cast<int>(json.get_int("exitCode"));
   return out;
 }
 
 Json to_json(const Deployment& d) {
-  return Json::object({{"id", d.id}, {"status", d.status}, {"rollout", d.rollout}, {"reason", d.reason},
-                       {"taskDefinition", d.task_definition_arn}, {"failedTasks", d.progress.failed_tasks},
-                       {"tripped", d.progress.has_tripped}, {"created", d.created}, {"updated", d.updated},
-                       {"finished", d.finished}, {"rollback", d.is_rollback}, {"failures", d.failures_in_a_row},
-                       {"notBefore", d.not_before}, {"rolledBackTo", d.rolled_back_to}, {"digests", d.digests},
-                       {"network", d.network}, {"loadBalancers", d.load_balancers}, {"stage", d.stage},
-                       {"stageSince", d.stage_since}, {"weight", d.weight}});
+  return Json::object({{"id", d.id},
+                       {"status", d.status},
+                       {"rollout", d.rollout},
+                       {"reason", d.reason},
+                       {"taskDefinition", d.task_definition_arn},
+                       {"failedTasks", d.progress.failed_tasks},
+                       {"tripped", d.progress.has_tripped},
+                       {"created", d.created},
+                       {"updated", d.updated},
+                       {"finished", d.finished},
+                       {"rollback", d.is_rollback},
+                       {"failures", d.failures_in_a_row},
+                       {"notBefore", d.not_before},
+                       {"rolledBackTo", d.rolled_back_to},
+                       {"digests", d.digests},
+                       {"network", d.network},
+                       {"loadBalancers", d.load_balancers},
+                       {"stage", d.stage},
+                       {"stageSince", d.stage_since},
+                       {"weight", d.weight}});
 }
 
 Deployment deployment_from_json(const Json& json) {
-  return {.id = json.get_string("id"), .status = json.get_string("status"), .rollout = json.get_string("rollout"),
-          .reason = json.get_string("reason"), .task_definition_arn = json.get_string("taskDefinition"),
+  return {.id = json.get_string("id"),
+          .status = json.get_string("status"),
+          .rollout = json.get_string("rollout"),
+          .reason = json.get_string("reason"),
+          .task_definition_arn = json.get_string("taskDefinition"),
           .progress = {static_cast<int>(json.get_int("failedTasks")), json.get_bool("tripped")},
-          .created = json.get_int("created"), .updated = json.get_int("updated"), .finished = json.get_int("finished"),
-          .is_rollback = json.get_bool("rollback"), .failures_in_a_row = static_cast<int>(json.get_int("failures")),
-          .not_before = json.get_int("notBefore"), .rolled_back_to = json.get_string("rolledBackTo"),
-          .digests = json.at("digests"), .network = json.at("network"), .load_balancers = json.at("loadBalancers"), .stage = json.get_string("stage"), .stage_since = json.get_int("stageSince"),
+          .created = json.get_int("created"),
+          .updated = json.get_int("updated"),
+          .finished = json.get_int("finished"),
+          .is_rollback = json.get_bool("rollback"),
+          .failures_in_a_row = static_cast<int>(json.get_int("failures")),
+          .not_before = json.get_int("notBefore"),
+          .rolled_back_to = json.get_string("rolledBackTo"),
+          .digests = json.at("digests"),
+          .network = json.at("network"),
+          .load_balancers = json.at("loadBalancers"),
+          .stage = json.get_string("stage"),
+          .stage_since = json.get_int("stageSince"),
           .weight = static_cast<int>(json.get_int("weight"))};
 }
 
@@ -84,28 +125,37 @@ Json breaker_json(const Breaker& breaker) {
   Json out = Json::object({{"enable", breaker.enabled}, {"rollback", breaker.rolls_back}});
   if (!breaker.resets_on_healthy) out["resetOnHealthyTask"] = false;
   if (breaker.kind != Breaker::Kind::bounded_percent || breaker.value != 50) {
-    out["thresholdConfiguration"] = Json::object({{"type", name_of(breaker.kind)}, {"value", breaker.value}});
+    out["thresholdConfiguration"] =
+        Json::object({{"type", name_of(breaker.kind)}, {"value", breaker.value}});
   }
   return out;
 }
 
 Breaker breaker_from_json(const Json& json) {
-  Breaker out{.enabled = json.get_bool("enable"), .rolls_back = json.get_bool("rollback"),
+  Breaker out{.enabled = json.get_bool("enable"),
+              .rolls_back = json.get_bool("rollback"),
               .resets_on_healthy = json.get_bool("resetOnHealthyTask", true)};
   if (const Json* threshold = json.find("thresholdConfiguration")) {
     std::string type = threshold->get_string("type");
-    out.kind = type == "COUNT" ? Breaker::Kind::count
-               : type == "UNBOUNDED_PERCENT" ? Breaker::Kind::unbounded_percent : Breaker::Kind::bounded_percent;
+    out.kind = type == "COUNT"               ? Breaker::Kind::count
+               : type == "UNBOUNDED_PERCENT" ? Breaker::Kind::unbounded_percent
+                                             : Breaker::Kind::bounded_percent;
     out.value = static_cast<int>(threshold->get_int("value"));
   }
   return out;
 }
 
 Json describe(const Task& task, const TaskContainer& container) {
-  Json out = Json::object({{"containerArn", arn("ecs", task.scope.region, task.scope.account,
-                                                fmt::format("container/{}/{}/{}", task.cluster, task.id, container.id))},
-                           {"taskArn", task_arn(task)}, {"name", container.name}, {"image", container.image},
-                           {"lastStatus", container.status}, {"healthStatus", container.health}, {"cpu", container.cpu}});
+  Json out =
+      Json::object({{"containerArn",
+                     arn("ecs", task.scope.region, task.scope.account,
+                         fmt::format("container/{}/{}/{}", task.cluster, task.id, container.id))},
+                    {"taskArn", task_arn(task)},
+                    {"name", container.name},
+                    {"image", container.image},
+                    {"lastStatus", container.status},
+                    {"healthStatus", container.health},
+                    {"cpu", container.cpu}});
   put_text(out, "memory", container.memory);
   put_text(out, "memoryReservation", container.memory_reservation);
   put_text(out, "imageDigest", container.image_digest);
@@ -114,17 +164,27 @@ Json describe(const Task& task, const TaskContainer& container) {
   if (container.exit_code) out["exitCode"] = *container.exit_code;
   out["networkInterfaces"] = Json::array();
   if (!task.address.empty()) {
-    out["networkInterfaces"].push_back(Json::object({{"attachmentId", task.id}, {"privateIpv4Address", task.address}}));
+    out["networkInterfaces"].push_back(
+        Json::object({{"attachmentId", task.id}, {"privateIpv4Address", task.address}}));
   }
   return out;
 }
 
 Json describe(const Deployment& d, int desired, Counts counts) {
-  Json out = Json::object({{"id", d.id}, {"status", d.status}, {"taskDefinition", d.task_definition_arn},
-                           {"desiredCount", desired}, {"pendingCount", counts.pending}, {"runningCount", counts.running},
-                           {"failedTasks", d.progress.failed_tasks}, {"createdAt", seconds(d.created)},
-                           {"updatedAt", seconds(d.updated)}, {"launchType", "FARGATE"}, {"platformVersion", "1.4.0"},
-                           {"platformFamily", "Linux"}, {"rolloutState", d.rollout}, {"rolloutStateReason", d.reason}});
+  Json out = Json::object({{"id", d.id},
+                           {"status", d.status},
+                           {"taskDefinition", d.task_definition_arn},
+                           {"desiredCount", desired},
+                           {"pendingCount", counts.pending},
+                           {"runningCount", counts.running},
+                           {"failedTasks", d.progress.failed_tasks},
+                           {"createdAt", seconds(d.created)},
+                           {"updatedAt", seconds(d.updated)},
+                           {"launchType", "FARGATE"},
+                           {"platformVersion", "1.4.0"},
+                           {"platformFamily", "Linux"},
+                           {"rolloutState", d.rollout},
+                           {"rolloutStateReason", d.reason}});
   if (!d.network.empty()) out["networkConfiguration"] = d.network;
   return out;
 }
@@ -134,11 +194,14 @@ Json overrides_of(const Task& task) {
   Json out = task.overrides;
   Json::Array list = out.get_array("containerOverrides");
   for (const auto& container : task.containers) {
-    bool known = std::any_of(list.begin(), list.end(), [&](const Json& one) { return one.get_string("name") == container.name; });
+    bool known = std::any_of(list.begin(), list.end(), [&](const Json& one) {
+      return one.get_string("name") == container.name;
+    });
     if (!known) list.push_back(Json::object({{"name", container.name}}));
   }
   out["containerOverrides"] = std::move(list);
-  if (!out.contains("inferenceAcceleratorOverrides")) out["inferenceAcceleratorOverrides"] = Json::array();
+  if (!out.contains("inferenceAcceleratorOverrides"))
+    out["inferenceAcceleratorOverrides"] = Json::array();
   return out;
 }
 
@@ -169,15 +232,19 @@ std::string cluster_arn(const Scope& scope, const std::string& cluster) {
 std::string service_arn(const ServiceRecord& service) {
   return arn("ecs", service.scope.region, service.scope.account, "service/" + service.key());
 }
-std::string task_arn(const Task& task) { return arn("ecs", task.scope.region, task.scope.account, "task/" + task.key()); }
+std::string task_arn(const Task& task) {
+  return arn("ecs", task.scope.region, task.scope.account, "task/" + task.key());
+}
 
 std::string mac_of(const std::string& address) {
   std::string out = "02:42";
-  for (const auto& part : split(address, '.')) out += fmt::format(":{:02x}", to_integer(part).value_or(0));
+  for (const auto& part : split(address, '.'))
+    out += fmt::format(":{:02x}", to_integer(part).value_or(0));
   return out;
 }
 
-Task new_task(const Scope& scope, const std::string& cluster, const Json& definition, std::int64_t now) {
+Task new_task(const Scope& scope, const std::string& cluster, const Json& definition,
+              std::int64_t now) {
   Task task;
   task.scope = scope;
   task.cluster = cluster;
@@ -195,7 +262,8 @@ Task new_task(const Scope& scope, const std::string& cluster, const Json& defini
     container.has_health_check = item.contains("healthCheck");
     container.cpu = std::to_string(item.get_int("cpu"));
     if (item.contains("memory")) container.memory = std::to_string(item.get_int("memory"));
-    if (item.contains("memoryReservation")) container.memory_reservation = std::to_string(item.get_int("memoryReservation"));
+    if (item.contains("memoryReservation"))
+      container.memory_reservation = std::to_string(item.get_int("memoryReservation"));
     task.containers.push_back(std::move(container));
   }
   return task;
@@ -203,7 +271,8 @@ Task new_task(const Scope& scope, const std::string& cluster, const Json& defini
 
 std::string new_deployment_id() {
   std::string digits;
-  for (char c : random_bytes(19)) digits += static_cast<char>('0' + static_cast<unsigned char>(c) % 10);
+  for (char c : random_bytes(19))
+    digits += static_cast<char>('0' + static_cast<unsigned char>(c) % 10);
   if (digits[0] == '0') digits[0] = '9';
   return "ecs-svc/" + digits;
 }
@@ -211,17 +280,37 @@ std::string new_deployment_id() {
 Json to_json(const Task& task) {
   Json containers = Json::array();
   for (const auto& container : task.containers) containers.push_back(to_json(container));
-  return Json::object({{"cluster", task.cluster}, {"id", task.id}, {"taskDefinition", task.task_definition_arn},
-                       {"group", task.group}, {"service", task.service}, {"deployment", task.deployment},
-                       {"startedBy", task.started_by}, {"lastStatus", task.last_status},
-                       {"desiredStatus", task.desired_status}, {"stopCode", task.stop_code},
-                       {"stoppedReason", task.stopped_reason}, {"address", task.address}, {"mac", task.mac},
-                       {"overrides", task.overrides}, {"network", task.network}, {"tags", task.tags},
-                       {"containers", containers}, {"created", task.created}, {"pullStarted", task.pull_started},
-                       {"pullStopped", task.pull_stopped}, {"started", task.started}, {"stopping", task.stopping},
-                       {"stopped", task.stopped}, {"version", task.version}, {"wasHealthy", task.was_healthy},
-                       {"counted", task.is_counted}, {"target", task.is_target}, {"cpu", task.cpu}, {"memory", task.memory},
-                       {"execute", task.can_execute}, {"protectedUntil", task.protected_until}});
+  return Json::object({{"cluster", task.cluster},
+                       {"id", task.id},
+                       {"taskDefinition", task.task_definition_arn},
+                       {"group", task.group},
+                       {"service", task.service},
+                       {"deployment", task.deployment},
+                       {"startedBy", task.started_by},
+                       {"lastStatus", task.last_status},
+                       {"desiredStatus", task.desired_status},
+                       {"stopCode", task.stop_code},
+                       {"stoppedReason", task.stopped_reason},
+                       {"address", task.address},
+                       {"mac", task.mac},
+                       {"overrides", task.overrides},
+                       {"network", task.network},
+                       {"tags", task.tags},
+                       {"containers", containers},
+                       {"created", task.created},
+                       {"pullStarted", task.pull_started},
+                       {"pullStopped", task.pull_stopped},
+                       {"started", task.started},
+                       {"stopping", task.stopping},
+                       {"stopped", task.stopped},
+                       {"version", task.version},
+                       {"wasHealthy", task.was_healthy},
+                       {"counted", task.is_counted},
+                       {"target", task.is_target},
+                       {"cpu", task.cpu},
+                       {"memory", task.memory},
+                       {"execute", task.can_execute},
+                       {"protectedUntil", task.protected_until}});
 }
 
 Task task_from_json(const Scope& scope, const Json& json) {
@@ -243,7 +332,8 @@ Task task_from_json(const Scope& scope, const Json& json) {
   task.overrides = json.at("overrides");
   task.network = json.at("network");
   task.tags = json.at("tags");
-  for (const auto& item : json.get_array("containers")) task.containers.push_back(container_from_json(item));
+  for (const auto& item : json.get_array("containers"))
+    task.containers.push_back(container_from_json(item));
   task.created = json.get_int("created");
   task.pull_started = json.get_int("pullStarted");
   task.pull_stopped = json.get_int("pullStopped");
@@ -262,14 +352,23 @@ Task task_from_json(const Scope& scope, const Json& json) {
 }
 
 Json to_json(const ServiceRecord& service) {
-  return Json::object({{"cluster", service.cluster}, {"name", service.name}, {"status", service.status},
-                       {"desired", service.desired}, {"taskDefinition", service.task_definition_arn},
-                       {"minPercent", service.min_percent}, {"maxPercent", service.max_percent},
-                       {"breaker", breaker_json(service.breaker)}, {"grace", service.grace_seconds},
-                       {"settings", service.settings}, {"strategy", service.strategy}, {"tags", service.tags},
-                       {"deployments", to_json(service.deployments)}, {"history", to_json(service.history)},
+  return Json::object({{"cluster", service.cluster},
+                       {"name", service.name},
+                       {"status", service.status},
+                       {"desired", service.desired},
+                       {"taskDefinition", service.task_definition_arn},
+                       {"minPercent", service.min_percent},
+                       {"maxPercent", service.max_percent},
+                       {"breaker", breaker_json(service.breaker)},
+                       {"grace", service.grace_seconds},
+                       {"settings", service.settings},
+                       {"strategy", service.strategy},
+                       {"tags", service.tags},
+                       {"deployments", to_json(service.deployments)},
+                       {"history", to_json(service.history)},
                        {"events", Json::Array(service.events)},
-                       {"created", service.created}, {"createdBy", service.created_by}});
+                       {"created", service.created},
+                       {"createdBy", service.created_by}});
 }
 
 ServiceRecord service_from_json(const Scope& scope, const Json& json) {
@@ -318,14 +417,25 @@ Counts count(const std::vector<const Task*>& tasks, const std::string& deploymen
 }
 
 Json describe(const Task& task) {
-  Json out = Json::object({{"taskArn", task_arn(task)}, {"clusterArn", cluster_arn(task.scope, task.cluster)},
-                           {"taskDefinitionArn", task.task_definition_arn}, {"group", task.group},
-                           {"lastStatus", task.last_status}, {"desiredStatus", task.desired_status},
-                           {"healthStatus", task.health()}, {"launchType", "FARGATE"}, {"platformVersion", "1.4.0"},
-                           {"platformFamily", "Linux"}, {"availabilityZone", task.scope.region + "a"},
-                           {"version", task.version}, {"tags", task.tags}, {"overrides", overrides_of(task)},
-                           {"enableExecuteCommand", task.can_execute}, {"attributes", Json::array({Json::object({{"name", "ecs.cpu-architecture"}, {"value", "x86_64"}})})},
-                           {"ephemeralStorage", Json::object({{"sizeInGiB", 20}})}});
+  Json out = Json::object(
+      {{"taskArn", task_arn(task)},
+       {"clusterArn", cluster_arn(task.scope, task.cluster)},
+       {"taskDefinitionArn", task.task_definition_arn},
+       {"group", task.group},
+       {"lastStatus", task.last_status},
+       {"desiredStatus", task.desired_status},
+       {"healthStatus", task.health()},
+       {"launchType", "FARGATE"},
+       {"platformVersion", "1.4.0"},
+       {"platformFamily", "Linux"},
+       {"availabilityZone", task.scope.region + "a"},
+       {"version", task.version},
+       {"tags", task.tags},
+       {"overrides", overrides_of(task)},
+       {"enableExecuteCommand", task.can_execute},
+       {"attributes",
+        Json::array({Json::object({{"name", "ecs.cpu-architecture"}, {"value", "x86_64"}})})},
+       {"ephemeralStorage", Json::object({{"sizeInGiB", 20}})}});
   put_text(out, "cpu", task.cpu);
   put_text(out, "memory", task.memory);
   put_text(out, "startedBy", task.started_by);
@@ -342,29 +452,40 @@ Json describe(const Task& task) {
   auto detail = [&](const char* name, const std::string& value) {
     if (!value.empty()) details.push_back(Json::object({{"name", name}, {"value", value}}));
   };
-  if (const Json* vpc = task.network.find("awsvpcConfiguration"); vpc && !vpc->get_array("subnets").empty()) {
+  if (const Json* vpc = task.network.find("awsvpcConfiguration");
+      vpc && !vpc->get_array("subnets").empty()) {
     detail("subnetId", vpc->get_array("subnets").front().as_string());
   }
   if (!task.address.empty()) detail("networkInterfaceId", "eni-" + task.id.substr(0, 17));
   detail("macAddress", task.mac);
-  if (!task.address.empty()) detail("privateDnsName", fmt::format("ip-{}.ec2.internal", replace_all(task.address, ".", "-")));
+  if (!task.address.empty())
+    detail("privateDnsName",
+           fmt::format("ip-{}.ec2.internal", replace_all(task.address, ".", "-")));
   detail("privateIPv4Address", task.address);
   if (!task.address.empty()) {
     out["connectivity"] = "CONNECTED";
     put_time(out, "connectivityAt", task.created);
   }
-  out["attachments"] = Json::array({Json::object({{"id", task.id}, {"type", "ElasticNetworkInterface"},
-                                                  {"status", task.has_stopped() ? "DELETED" : task.address.empty() ? "PRECREATED" : "ATTACHED"}, {"details", details}})});
+  out["attachments"] = Json::array({Json::object({{"id", task.id},
+                                                  {"type", "ElasticNetworkInterface"},
+                                                  {"status", task.has_stopped()     ? "DELETED"
+                                                             : task.address.empty() ? "PRECREATED"
+                                                                                    : "ATTACHED"},
+                                                  {"details", details}})});
   out["containers"] = Json::array();
-  for (const auto& container : task.containers) out["containers"].push_back(describe(task, container));
+  for (const auto& container : task.containers)
+    out["containers"].push_back(describe(task, container));
   return out;
 }
 
 namespace {
 
 Json configuration_json(const ServiceRecord& service) {
-  Json out = Json::object({{"deploymentCircuitBreaker", breaker_json(service.breaker)}, {"maximumPercent", service.max_percent},
-                           {"minimumHealthyPercent", service.min_percent}, {"strategy", "ROLLING"}, {"bakeTimeInMinutes", 0}});
+  Json out = Json::object({{"deploymentCircuitBreaker", breaker_json(service.breaker)},
+                           {"maximumPercent", service.max_percent},
+                           {"minimumHealthyPercent", service.min_percent},
+                           {"strategy", "ROLLING"},
+                           {"bakeTimeInMinutes", 0}});
   for (const auto& [key, value] : service.strategy.as_object()) out[key] = value;
   return out;
 }
@@ -373,23 +494,37 @@ Json configuration_json(const ServiceRecord& service) {
 
 Json describe(const ServiceRecord& service, const std::vector<const Task*>& tasks) {
   Counts all = count(tasks, "");
-  Json out = Json::object({{"serviceArn", service_arn(service)}, {"serviceName", service.name},
-                           {"clusterArn", cluster_arn(service.scope, service.cluster)}, {"status", service.status},
-                           {"desiredCount", service.desired}, {"runningCount", all.running}, {"pendingCount", all.pending},
-                           {"launchType", "FARGATE"}, {"platformVersion", "LATEST"}, {"platformFamily", "Linux"},
-                           {"taskDefinition", service.task_definition_arn}, {"createdAt", seconds(service.created)},
-                           {"healthCheckGracePeriodSeconds", service.grace_seconds}, {"schedulingStrategy", "REPLICA"},
-                           {"deploymentController", Json::object({{"type", "ECS"}})}, {"createdBy", service.created_by}});
+  Json out = Json::object({{"serviceArn", service_arn(service)},
+                           {"serviceName", service.name},
+                           {"clusterArn", cluster_arn(service.scope, service.cluster)},
+                           {"status", service.status},
+                           {"desiredCount", service.desired},
+                           {"runningCount", all.running},
+                           {"pendingCount", all.pending},
+                           {"launchType", "FARGATE"},
+                           {"platformVersion", "LATEST"},
+                           {"platformFamily", "Linux"},
+                           {"taskDefinition", service.task_definition_arn},
+                           {"createdAt", seconds(service.created)},
+                           {"healthCheckGracePeriodSeconds", service.grace_seconds},
+                           {"schedulingStrategy", "REPLICA"},
+                           {"deploymentController", Json::object({{"type", "ECS"}})},
+                           {"createdBy", service.created_by}});
   out["deploymentConfiguration"] = configuration_json(service);
-  for (const char* key : {"loadBalancers", "serviceRegistries", "networkConfiguration", "enableECSManagedTags",
-                          "propagateTags", "enableExecuteCommand", "roleArn", "capacityProviderStrategy", "availabilityZoneRebalancing", "placementConstraints", "placementStrategy"}) {
+  for (const char* key :
+       {"loadBalancers", "serviceRegistries", "networkConfiguration", "enableECSManagedTags",
+        "propagateTags", "enableExecuteCommand", "roleArn", "capacityProviderStrategy",
+        "availabilityZoneRebalancing", "placementConstraints", "placementStrategy"}) {
     if (const Json* value = service.settings.find(key)) out[key] = *value;
   }
-  for (const auto& [key, otherwise] : {std::pair<const char*, Json>{"enableECSManagedTags", false}, {"enableExecuteCommand", false},
-                                       {"propagateTags", "NONE"}, {"availabilityZoneRebalancing", "ENABLED"}}) {
+  for (const auto& [key, otherwise] : {std::pair<const char*, Json>{"enableECSManagedTags", false},
+                                       {"enableExecuteCommand", false},
+                                       {"propagateTags", "NONE"},
+                                       {"availabilityZoneRebalancing", "ENABLED"}}) {
     if (!out.contains(key)) out[key] = otherwise;
   }
-  for (const char* key : {"loadBalancers", "serviceRegistries", "placementConstraints", "placementStrategy"}) {
+  for (const char* key :
+       {"loadBalancers", "serviceRegistries", "placementConstraints", "placementStrategy"}) {
     if (!out.contains(key)) out[key] = Json::array();
   }
   out["deployments"] = Json::array();
@@ -400,19 +535,24 @@ Json describe(const ServiceRecord& service, const std::vector<const Task*>& task
   Json revisions = Json::array();
   for (const auto& d : service.deployments) {
     Counts counts = count(tasks, d.id);
-    revisions.push_back(Json::object({{"arn", service_revision_arn(service, d)}, {"requestedTaskCount", d.status == "PRIMARY" ? service.desired : 0},
-                                      {"runningTaskCount", counts.running}, {"pendingTaskCount", counts.pending}}));
+    revisions.push_back(
+        Json::object({{"arn", service_revision_arn(service, d)},
+                      {"requestedTaskCount", d.status == "PRIMARY" ? service.desired : 0},
+                      {"runningTaskCount", counts.running},
+                      {"pendingTaskCount", counts.pending}}));
   }
   out["currentServiceRevisions"] = std::move(revisions);
-  if (const auto* d = service.primary()) out["currentServiceDeployment"] = service_deployment_arn(service, *d);
+  if (const auto* d = service.primary())
+    out["currentServiceDeployment"] = service_deployment_arn(service, *d);
   out["events"] = Json::Array(service.events);
   if (!service.tags.empty()) out["tags"] = service.tags;
   return out;
 }
 
 std::string service_deployment_arn(const ServiceRecord& service, const Deployment& d) {
-  return arn("ecs", service.scope.region, service.scope.account,
-             fmt::format("service-deployment/{}/{}", service.key(), d.id.substr(d.id.find('/') + 1)));
+  return arn(
+      "ecs", service.scope.region, service.scope.account,
+      fmt::format("service-deployment/{}/{}", service.key(), d.id.substr(d.id.find('/') + 1)));
 }
 
 std::string service_revision_arn(const ServiceRecord& service, const Deployment& d) {
@@ -423,19 +563,28 @@ std::string service_revision_arn(const ServiceRecord& service, const Deployment&
 Json describe_service_deployment(const ServiceRecord& service, const Deployment& d) {
   bool is_current = std::any_of(service.deployments.begin(), service.deployments.end(),
                                 [&](const Deployment& other) { return other.id == d.id; });
-  Json out = Json::object({{"serviceDeploymentArn", service_deployment_arn(service, d)},
-                           {"serviceArn", service_arn(service)}, {"clusterArn", cluster_arn(service.scope, service.cluster)},
-                           {"createdAt", seconds(d.created)}, {"startedAt", seconds(d.created)},
-                           {"updatedAt", seconds(d.updated)}, {"status", service_deployment_status(d, is_current)},
-                           {"statusReason", d.reason},
-                           {"targetServiceRevision", Json::object({{"arn", service_revision_arn(service, d)}, {"requestedTaskCount", d.status == "PRIMARY" ? service.desired : 0}})},
-                           {"deploymentConfiguration", configuration_json(service)}});
+  Json out = Json::object(
+      {{"serviceDeploymentArn", service_deployment_arn(service, d)},
+       {"serviceArn", service_arn(service)},
+       {"clusterArn", cluster_arn(service.scope, service.cluster)},
+       {"createdAt", seconds(d.created)},
+       {"startedAt", seconds(d.created)},
+       {"updatedAt", seconds(d.updated)},
+       {"status", service_deployment_status(d, is_current)},
+       {"statusReason", d.reason},
+       {"targetServiceRevision",
+        Json::object({{"arn", service_revision_arn(service, d)},
+                      {"requestedTaskCount", d.status == "PRIMARY" ? service.desired : 0}})},
+       {"deploymentConfiguration", configuration_json(service)}});
   if (d.finished > 0) out["finishedAt"] = seconds(d.finished);
   put_text(out, "lifecycleStage", d.stage);
   if (service.breaker.enabled) {
-    out["deploymentCircuitBreaker"] = Json::object({{"failureCount", d.progress.failed_tasks},
-        {"status", d.progress.has_tripped ? "TRIGGERED" : d.rollout == "IN_PROGRESS" ? "MONITORING" : "MONITORING_COMPLETE"},
-        {"threshold", breaker_threshold(service.breaker, service.desired)}});
+    out["deploymentCircuitBreaker"] =
+        Json::object({{"failureCount", d.progress.failed_tasks},
+                      {"status", d.progress.has_tripped       ? "TRIGGERED"
+                                 : d.rollout == "IN_PROGRESS" ? "MONITORING"
+                                                              : "MONITORING_COMPLETE"},
+                      {"threshold", breaker_threshold(service.breaker, service.desired)}});
   }
   return out;
 }

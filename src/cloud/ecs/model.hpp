@@ -20,17 +20,19 @@ struct TaskContainer {
   std::string id;  ///< the last part of its ARN
   std::string image;
   std::string image_digest;
-  std::string runtime_id;  ///< the id under which container::Runtime knows it; empty before it is made
+  std::string
+      runtime_id;  ///< the id under which container::Runtime knows it; empty before it is made
   std::string status = "PENDING";  ///< PENDING, RUNNING, STOPPED
   std::string health = "UNKNOWN";  ///< of its health check; UNKNOWN without one
   std::optional<int> exit_code;
   std::string reason;
   bool is_essential = true;
   bool has_health_check = false;
-  std::string cpu = "0";          ///< units, as the task definition says
-  std::string memory;             ///< MiB; empty: the task's
-  std::string memory_reservation; ///< MiB; empty: none
-  std::uint64_t log_offset = 0;  ///< how much of its output is in CloudWatch Logs, in bytes of the runtime's log
+  std::string cpu = "0";           ///< units, as the task definition says
+  std::string memory;              ///< MiB; empty: the task's
+  std::string memory_reservation;  ///< MiB; empty: none
+  std::uint64_t log_offset =
+      0;  ///< how much of its output is in CloudWatch Logs, in bytes of the runtime's log
 };
 
 /// A task as the scheduler and DescribeTasks know it. Times are milliseconds since the epoch, 0 when not yet.
@@ -49,15 +51,16 @@ struct Task {
   std::string stopped_reason;
   std::string address;
   std::string mac;
-  std::string cpu;     ///< of the whole task, units
-  std::string memory;  ///< of the whole task, MiB
-  bool can_execute = false;            ///< enableExecuteCommand
-  std::int64_t protected_until = 0;    ///< the scheduler leaves it running until then
+  std::string cpu;                   ///< of the whole task, units
+  std::string memory;                ///< of the whole task, MiB
+  bool can_execute = false;          ///< enableExecuteCommand
+  std::int64_t protected_until = 0;  ///< the scheduler leaves it running until then
   Json overrides = Json::object();
   Json network = Json::object();  ///< networkConfiguration
   Json tags = Json::array();
   std::vector<TaskContainer> containers;
-  std::int64_t created = 0, pull_started = 0, pull_stopped = 0, started = 0, stopping = 0, stopped = 0;
+  std::int64_t created = 0, pull_started = 0, pull_stopped = 0, started = 0, stopping = 0,
+               stopped = 0;
   std::int64_t version = 1;
   bool was_healthy = false;  ///< has been counted healthy once
   bool is_counted = false;   ///< its outcome has been counted for the circuit breaker
@@ -72,23 +75,24 @@ struct Task {
 
 /// One deployment of a service.
 struct Deployment {
-  std::string id;              ///< "ecs-svc/" and 19 digits
-  std::string status;          ///< PRIMARY, ACTIVE
+  std::string id;                       ///< "ecs-svc/" and 19 digits
+  std::string status;                   ///< PRIMARY, ACTIVE
   std::string rollout = "IN_PROGRESS";  ///< IN_PROGRESS, COMPLETED, FAILED
   std::string reason;
   std::string task_definition_arn;
   Progress progress;
   std::int64_t created = 0, updated = 0, finished = 0;
   bool is_rollback = false;
-  int failures_in_a_row = 0;       ///< starts that failed, for the pause before the next
-  std::int64_t not_before = 0;     ///< no task is started before
-  std::string rolled_back_to;      ///< the deployment that came back after this one failed
-  Json digests = Json::object();   ///< image → digest, resolved once
+  int failures_in_a_row = 0;      ///< starts that failed, for the pause before the next
+  std::int64_t not_before = 0;    ///< no task is started before
+  std::string rolled_back_to;     ///< the deployment that came back after this one failed
+  Json digests = Json::object();  ///< image → digest, resolved once
   Json network = Json::object();
   Json load_balancers = Json::array();
-  std::string stage;               ///< of a deployment beside the old one: SCALE_UP, PRODUCTION_TRAFFIC_SHIFT, BAKE_TIME, CLEAN_UP; else empty
+  std::string
+      stage;  ///< of a deployment beside the old one: SCALE_UP, PRODUCTION_TRAFFIC_SHIFT, BAKE_TIME, CLEAN_UP; else empty
   std::int64_t stage_since = 0;
-  int weight = 0;                  ///< percent of the production traffic, in those stages
+  int weight = 0;  ///< percent of the production traffic, in those stages
 };
 
 /// A service and what it is doing.
@@ -104,7 +108,8 @@ struct ServiceRecord {
   Breaker breaker;
   int grace_seconds = 0;
   Json settings = Json::object();  ///< the other members of CreateService, as given
-  Json strategy = Json::object();  ///< deploymentConfiguration's strategy and what belongs to it; empty: ROLLING
+  Json strategy = Json::
+      object();  ///< deploymentConfiguration's strategy and what belongs to it; empty: ROLLING
   Json tags = Json::array();
   std::vector<Deployment> deployments;  ///< PRIMARY first, then ACTIVE ones, newest first
   std::vector<Deployment> history;      ///< ended ones, newest first, at most 50
@@ -113,8 +118,12 @@ struct ServiceRecord {
   std::string created_by;  ///< an ARN
 
   [[nodiscard]] std::string key() const { return cluster + "/" + name; }
-  [[nodiscard]] Deployment* primary() { return deployments.empty() ? nullptr : &deployments.front(); }
-  [[nodiscard]] const Deployment* primary() const { return deployments.empty() ? nullptr : &deployments.front(); }
+  [[nodiscard]] Deployment* primary() {
+    return deployments.empty() ? nullptr : &deployments.front();
+  }
+  [[nodiscard]] const Deployment* primary() const {
+    return deployments.empty() ? nullptr : &deployments.front();
+  }
 };
 
 std::string cluster_arn(const Scope& scope, const std::string& cluster);
@@ -123,7 +132,8 @@ std::string task_arn(const Task& task);
 /// "02:42:…", as the network gives it to an address.
 std::string mac_of(const std::string& address);
 /// A task of a task definition, with its containers, not yet begun.
-Task new_task(const Scope& scope, const std::string& cluster, const Json& definition, std::int64_t now);
+Task new_task(const Scope& scope, const std::string& cluster, const Json& definition,
+              std::int64_t now);
 /// A new "ecs-svc/…" id.
 std::string new_deployment_id();
 

@@ -25,14 +25,22 @@ Json revision_json(const ServiceRecord& service, const Deployment& d, const Json
   for (const auto& container : definition.get_array("containerDefinitions")) {
     std::string image = container.get_string("image");
     Json one = Json::object({{"containerName", container.get_string("name")}, {"image", image}});
-    if (std::string digest = d.digests.get_string(image); !digest.empty()) one["imageDigest"] = digest;
+    if (std::string digest = d.digests.get_string(image); !digest.empty())
+      one["imageDigest"] = digest;
     images.push_back(std::move(one));
   }
-  Json out = Json::object({{"serviceRevisionArn", service_revision_arn(service, d)}, {"serviceArn", service_arn(service)},
-                           {"clusterArn", cluster_arn(service.scope, service.cluster)}, {"taskDefinition", d.task_definition_arn},
-                           {"launchType", "FARGATE"}, {"platformVersion", "1.4.0"}, {"platformFamily", "Linux"},
-                           {"loadBalancers", d.load_balancers}, {"serviceRegistries", Json::array()}, {"containerImages", images},
-                           {"guardDutyEnabled", false}, {"createdAt", static_cast<double>(d.created) / 1000.0}});
+  Json out = Json::object({{"serviceRevisionArn", service_revision_arn(service, d)},
+                           {"serviceArn", service_arn(service)},
+                           {"clusterArn", cluster_arn(service.scope, service.cluster)},
+                           {"taskDefinition", d.task_definition_arn},
+                           {"launchType", "FARGATE"},
+                           {"platformVersion", "1.4.0"},
+                           {"platformFamily", "Linux"},
+                           {"loadBalancers", d.load_balancers},
+                           {"serviceRegistries", Json::array()},
+                           {"containerImages", images},
+                           {"guardDutyEnabled", false},
+                           {"createdAt", static_cast<double>(d.created) / 1000.0}});
   if (!d.network.empty()) out["networkConfiguration"] = d.network;
   return out;
 }
@@ -45,7 +53,9 @@ Json Ecs::list_service_deployments(const Call& call) {
   std::string cluster = existing_cluster(call);
   auto statuses = in.texts("status");
   Json range = call.input.contains("createdAt") ? call.input.at("createdAt") : Json::object();
-  auto bound = [&](const char* key) { return range.contains(key) ? range.at(key).as_number() : 0.0; };
+  auto bound = [&](const char* key) {
+    return range.contains(key) ? range.at(key).as_number() : 0.0;
+  };
   double after = bound("after");
   double before = bound("before");
   auto most = in.page_size("maxResults", 100, 100);
@@ -62,11 +72,15 @@ Json Ecs::list_service_deployments(const Call& call) {
     Json::Array list;
     auto add = [&](const Deployment& d) {
       Json full = describe_service_deployment(it->second, d);
-      if (!statuses.empty() && std::find(statuses.begin(), statuses.end(), full.get_string("status")) == statuses.end()) return;
+      if (!statuses.empty() &&
+          std::find(statuses.begin(), statuses.end(), full.get_string("status")) == statuses.end())
+        return;
       double created = full.at("createdAt").as_number();
       if ((after > 0 && created < after) || (before > 0 && created > before)) return;
-      Json brief = Json::object({{"targetServiceRevisionArn", full.at("targetServiceRevision").at("arn")}});
-      for (const char* key : {"serviceDeploymentArn", "serviceArn", "clusterArn", "startedAt", "createdAt", "finishedAt", "status", "statusReason"}) {
+      Json brief =
+          Json::object({{"targetServiceRevisionArn", full.at("targetServiceRevision").at("arn")}});
+      for (const char* key : {"serviceDeploymentArn", "serviceArn", "clusterArn", "startedAt",
+                              "createdAt", "finishedAt", "status", "statusReason"}) {
         if (const Json* value = full.find(key)) brief[key] = *value;
       }
       list.push_back(std::move(brief));
@@ -83,16 +97,21 @@ Json Ecs::list_service_deployments(const Call& call) {
 
 Json Ecs::describe_service_deployments(const Call& call) {
   auto arns = Input(call.input, "InvalidParameterException").texts("serviceDeploymentArns");
-  if (arns.empty() || arns.size() > 20) refuse("InvalidParameterException", "Between 1 and 20 service deployment ARNs must be specified.");
+  if (arns.empty() || arns.size() > 20)
+    refuse("InvalidParameterException",
+           "Between 1 and 20 service deployment ARNs must be specified.");
   return engine_.read([&](const World& world) {
     Json found = Json::array();
     Json failures = Json::array();
     for (const auto& wanted : arns) {
       std::size_t before = found.size();
-      each_deployment(world, scope_of(call), [&](const ServiceRecord& service, const Deployment& d) {
-        if (service_deployment_arn(service, d) == wanted) found.push_back(describe_service_deployment(service, d));
-      });
-      if (found.size() == before) failures.push_back(Json::object({{"arn", wanted}, {"reason", "MISSING"}}));
+      each_deployment(world, scope_of(call),
+                      [&](const ServiceRecord& service, const Deployment& d) {
+                        if (service_deployment_arn(service, d) == wanted)
+                          found.push_back(describe_service_deployment(service, d));
+                      });
+      if (found.size() == before)
+        failures.push_back(Json::object({{"arn", wanted}, {"reason", "MISSING"}}));
     }
     return Json::object({{"serviceDeployments", found}, {"failures", failures}});
   });
@@ -100,7 +119,9 @@ Json Ecs::describe_service_deployments(const Call& call) {
 
 Json Ecs::describe_service_revisions(const Call& call) {
   auto arns = Input(call.input, "InvalidParameterException").texts("serviceRevisionArns");
-  if (arns.empty() || arns.size() > 20) refuse("InvalidParameterException", "Between 1 and 20 service revision ARNs must be specified.");
+  if (arns.empty() || arns.size() > 20)
+    refuse("InvalidParameterException",
+           "Between 1 and 20 service revision ARNs must be specified.");
   Scope scope = scope_of(call);
   return engine_.read([&](const World& world) {
     Json found = Json::array();
@@ -109,9 +130,12 @@ Json Ecs::describe_service_revisions(const Call& call) {
       std::size_t before = found.size();
       each_deployment(world, scope, [&](const ServiceRecord& service, const Deployment& d) {
         if (service_revision_arn(service, d) != wanted) return;
-        found.push_back(revision_json(service, d, engine_.task_definition(scope, d.task_definition_arn).value_or(Json::object())));
+        found.push_back(revision_json(
+            service, d,
+            engine_.task_definition(scope, d.task_definition_arn).value_or(Json::object())));
       });
-      if (found.size() == before) failures.push_back(Json::object({{"arn", wanted}, {"reason", "MISSING"}}));
+      if (found.size() == before)
+        failures.push_back(Json::object({{"arn", wanted}, {"reason", "MISSING"}}));
     }
     return Json::object({{"serviceRevisions", found}, {"failures", failures}});
   });
@@ -124,14 +148,20 @@ Json Ecs::stop_service_deployment(const Call& call) {
   engine_.change([&](World& world) {
     for (auto& [key, service] : world.services) {
       Deployment* primary = service.primary();
-      if (service.scope != scope_of(call) || !primary || service_deployment_arn(service, *primary) != wanted) continue;
-      if (primary->rollout != "IN_PROGRESS") refuse("ConflictException", "The service deployment is not in progress and cannot be stopped.");
+      if (service.scope != scope_of(call) || !primary ||
+          service_deployment_arn(service, *primary) != wanted)
+        continue;
+      if (primary->rollout != "IN_PROGRESS")
+        refuse("ConflictException",
+               "The service deployment is not in progress and cannot be stopped.");
       primary->rollout = "FAILED";
       primary->reason = fmt::format("ECS deployment {} was stopped by a user.", primary->id);
       primary->finished = primary->updated = now_ms();
       world.dirty_services.insert(key);
       if (rolls_back && !roll_back(world, service, "ECS deployment stopped", now_ms())) {
-        refuse("ConflictException", "There is no service revision that completed before, to which the deployment could be rolled back.");
+        refuse("ConflictException",
+               "There is no service revision that completed before, to which the deployment could "
+               "be rolled back.");
       }
       return;
     }

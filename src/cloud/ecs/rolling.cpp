@@ -9,7 +9,9 @@ namespace {
 constexpr int kLeastFailures = 3;
 constexpr int kMostFailures = 200;
 
-int percent_up(int value, int percent) { return static_cast<int>((static_cast<std::int64_t>(value) * percent + 99) / 100); }
+int percent_up(int value, int percent) {
+  return static_cast<int>((static_cast<std::int64_t>(value) * percent + 99) / 100);
+}
 
 }  // namespace
 
@@ -53,12 +55,16 @@ Decision decide(const std::vector<TaskView>& tasks, int desired, Bounds bounds, 
     decision.stop.push_back(task.id);
   };
   int primary_count = static_cast<int>(primary.size());
-  for (int i = 0; i < primary_count - desired; ++i) decision.stop.push_back(primary[static_cast<std::size_t>(i)]->id);
+  for (int i = 0; i < primary_count - desired; ++i)
+    decision.stop.push_back(primary[static_cast<std::size_t>(i)]->id);
   for (const auto* task : old) stop_if_spare(*task);
   int total = static_cast<int>(tasks.size());
-  if (may_start) decision.start = std::max(0, std::min(desired - primary_count, bounds.max_total - total));
-  bool is_in_flight = std::any_of(primary.begin(), primary.end(), [](const TaskView* task) { return !task->is_healthy; });
-  decision.is_stuck = may_start && !old.empty() && decision.start == 0 && decision.stop.empty() && !is_in_flight;
+  if (may_start)
+    decision.start = std::max(0, std::min(desired - primary_count, bounds.max_total - total));
+  bool is_in_flight = std::any_of(primary.begin(), primary.end(),
+                                  [](const TaskView* task) { return !task->is_healthy; });
+  decision.is_stuck =
+      may_start && !old.empty() && decision.start == 0 && decision.stop.empty() && !is_in_flight;
   return decision;
 }
 
@@ -73,7 +79,8 @@ Progress count_outcome(Progress progress, Outcome outcome, const Breaker& breake
     case Outcome::failed:
     case Outcome::unhealthy:
       ++progress.failed_tasks;
-      progress.has_tripped = breaker.enabled && progress.failed_tasks >= breaker_threshold(breaker, desired);
+      progress.has_tripped =
+          breaker.enabled && progress.failed_tasks >= breaker_threshold(breaker, desired);
       break;
   }
   return progress;

@@ -35,16 +35,17 @@ int breaker_threshold(const Breaker& breaker, int desired);
 /// One task of a service, as a decision sees it. Tasks that are being stopped are left out.
 struct TaskView {
   std::string id;
-  bool is_primary = false;  ///< of the PRIMARY deployment
-  bool is_healthy = false;  ///< RUNNING and what the service asks for (target, container checks)
-  std::int64_t created = 0; ///< orders the tasks; older ones stop first
+  bool is_primary = false;   ///< of the PRIMARY deployment
+  bool is_healthy = false;   ///< RUNNING and what the service asks for (target, container checks)
+  std::int64_t created = 0;  ///< orders the tasks; older ones stop first
 };
 
 /// What the scheduler does next.
 struct Decision {
-  int start = 0;                   ///< tasks of the PRIMARY deployment to start
-  std::vector<std::string> stop;   ///< tasks of older deployments, and surplus ones of the PRIMARY
-  bool is_stuck = false;           ///< old tasks remain, but the bounds let nothing start or stop and nothing is under way
+  int start = 0;                  ///< tasks of the PRIMARY deployment to start
+  std::vector<std::string> stop;  ///< tasks of older deployments, and surplus ones of the PRIMARY
+  bool is_stuck =
+      false;  ///< old tasks remain, but the bounds let nothing start or stop and nothing is under way
 };
 
 /// One step towards `desired` tasks of the PRIMARY deployment, within the bounds. Unhealthy and pending old tasks stop

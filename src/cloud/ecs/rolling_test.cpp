@@ -18,8 +18,10 @@ using namespace slipway::cloud::ecs;
 namespace {
 
 std::optional<Json> cases(const std::string& file) {
-  const char* given = std::getenv("SLIPWAY_CASES");  // NOLINT(concurrency-mt-unsafe): nobody sets it while tests run
-  auto text = os::read_file_if_exists(std::filesystem::path(given ? given : "../shared/cases") / file);
+  const char* given = std::getenv(
+      "SLIPWAY_CASES");  // NOLINT(concurrency-mt-unsafe): nobody sets it while tests run
+  auto text =
+      os::read_file_if_exists(std::filesystem::path(given ? given : "../shared/cases") / file);
   if (!text) {
     MESSAGE("skipped: there are no shared cases here");
     return std::nullopt;
@@ -38,7 +40,9 @@ Breaker breaker_of(const Json& item) {
   }
   if (const Json* threshold = settings.find("thresholdConfiguration")) {
     std::string type = threshold->get_string("type");
-    breaker.kind = type == "COUNT" ? Breaker::Kind::count : type == "UNBOUNDED_PERCENT" ? Breaker::Kind::unbounded_percent : Breaker::Kind::bounded_percent;
+    breaker.kind = type == "COUNT"               ? Breaker::Kind::count
+                   : type == "UNBOUNDED_PERCENT" ? Breaker::Kind::unbounded_percent
+                                                 : Breaker::Kind::bounded_percent;
     breaker.value = static_cast<int>(threshold->get_int("value"));
   }
   return breaker;
@@ -46,7 +50,8 @@ Breaker breaker_of(const Json& item) {
 
 void check_arithmetic(const Json& item) {
   int desired = static_cast<int>(item.get_int("desired"));
-  auto bounds = rolling_bounds(desired, static_cast<int>(item.get_int("minimumHealthyPercent")), static_cast<int>(item.get_int("maximumPercent")));
+  auto bounds = rolling_bounds(desired, static_cast<int>(item.get_int("minimumHealthyPercent")),
+                               static_cast<int>(item.get_int("maximumPercent")));
   std::vector<TaskView> tasks;
   for (int i = 0; i < desired; ++i) tasks.push_back({std::to_string(i), false, true, i});
   auto decision = decide(tasks, desired, bounds, true);
@@ -54,7 +59,8 @@ void check_arithmetic(const Json& item) {
   CHECK_MESSAGE(bounds.min_healthy == expect.get_int("min_healthy"), item.dump());
   CHECK_MESSAGE(bounds.max_total == expect.get_int("max_total"), item.dump());
   CHECK_MESSAGE(decision.start == expect.get_int("first_batch_start"), item.dump());
-  CHECK_MESSAGE(static_cast<int>(decision.stop.size()) == expect.get_int("first_batch_stop"), item.dump());
+  CHECK_MESSAGE(static_cast<int>(decision.stop.size()) == expect.get_int("first_batch_stop"),
+                item.dump());
   CHECK_MESSAGE(decision.is_stuck == expect.get_bool("stuck"), item.dump());
 }
 
@@ -104,7 +110,9 @@ void check_sequence(const Json& item) {
   };
   look();
   for (const auto& outcome : item.get_array("outcomes")) {
-    auto it = std::find_if(world.tasks.begin(), world.tasks.end(), [](const auto& entry) { return entry.second.deployment == "new" && entry.second.last_status == "PROVISIONING"; });
+    auto it = std::find_if(world.tasks.begin(), world.tasks.end(), [](const auto& entry) {
+      return entry.second.deployment == "new" && entry.second.last_status == "PROVISIONING";
+    });
     REQUIRE_MESSAGE(it != world.tasks.end(), item.dump());
     Task& task = it->second;
     if (outcome.as_string() == "F") {
@@ -126,7 +134,8 @@ void check_sequence(const Json& item) {
   for (const auto& d : service.history) mine = d.id == "new" ? &d : mine;
   REQUIRE(mine);
   CHECK_MESSAGE(mine->rollout == expect.get_string("rolloutState"), item.dump());
-  if (expect.contains("failedTasks")) CHECK_MESSAGE(mine->progress.failed_tasks == expect.get_int("failedTasks"), item.dump());
+  if (expect.contains("failedTasks"))
+    CHECK_MESSAGE(mine->progress.failed_tasks == expect.get_int("failedTasks"), item.dump());
   CHECK_MESSAGE(mine->rolled_back_to == expect.get_string("rollback_target"), item.dump());
 }
 
@@ -138,7 +147,11 @@ TEST_CASE("rolling arithmetic, breaker thresholds and sequences of the shared ca
   for (const auto& item : all->get_array("cases")) {
     std::string kind = item.get_string("kind");
     if (kind == "arithmetic") check_arithmetic(item);
-    if (kind == "threshold") CHECK_MESSAGE(breaker_threshold(breaker_of(item), static_cast<int>(item.get_int("desired"))) == item.at("expect").get_int("threshold"), item.dump());
+    if (kind == "threshold")
+      CHECK_MESSAGE(
+          breaker_threshold(breaker_of(item), static_cast<int>(item.get_int("desired"))) ==
+              item.at("expect").get_int("threshold"),
+          item.dump());
     if (kind == "sequence") check_sequence(item);
   }
 }
@@ -163,27 +176,36 @@ TEST_CASE("task definitions of the shared cases are taken or refused as by ECS")
       CHECK(code.empty());
     } else if (!expect.contains("any_of")) {
       const auto& kinds = expect.get_array("kind_any_of");
-      bool fits = expect.get_string("kind") == code || std::find(kinds.begin(), kinds.end(), Json(code)) != kinds.end();
+      bool fits = expect.get_string("kind") == code ||
+                  std::find(kinds.begin(), kinds.end(), Json(code)) != kinds.end();
       CHECK(fits);
       auto phrases = expect.get_array("phrase_any_of");
       if (expect.contains("phrase")) phrases.push_back(expect.at("phrase"));
-      bool has_phrase = phrases.empty() || std::any_of(phrases.begin(), phrases.end(), [&](const Json& p) { return message.find(p.as_string()) != std::string::npos; });
+      bool has_phrase =
+          phrases.empty() || std::any_of(phrases.begin(), phrases.end(), [&](const Json& p) {
+            return message.find(p.as_string()) != std::string::npos;
+          });
       CHECK(has_phrase);
     }
   }
 }
 
 TEST_CASE("old tasks stop only as new ones become healthy, and the newest surplus stops first") {
-  std::vector<TaskView> tasks = {{"o1", false, true, 1}, {"o2", false, true, 2}, {"n1", true, false, 3}, {"n2", true, true, 4}};
+  std::vector<TaskView> tasks = {{"o1", false, true, 1},
+                                 {"o2", false, true, 2},
+                                 {"n1", true, false, 3},
+                                 {"n2", true, true, 4}};
   auto decision = decide(tasks, 2, rolling_bounds(2, 100, 200), true);
   CHECK(decision.start == 0);
   CHECK(decision.stop == std::vector<std::string>{"o1"});
   tasks = {{"a", true, true, 1}, {"b", true, true, 2}, {"c", true, true, 3}};
-  CHECK(decide(tasks, 1, rolling_bounds(1, 100, 200), true).stop == std::vector<std::string>{"c", "b"});
+  CHECK(decide(tasks, 1, rolling_bounds(1, 100, 200), true).stop ==
+        std::vector<std::string>{"c", "b"});
 }
 
 TEST_CASE("a service and a task survive being written and read") {
-  ServiceRecord service = service_with(formats::parse_json(R"({"desired":2,"deploymentCircuitBreaker":{"enable":true,"rollback":true}})"));
+  ServiceRecord service = service_with(formats::parse_json(
+      R"({"desired":2,"deploymentCircuitBreaker":{"enable":true,"rollback":true}})"));
   service.tags = Json::array({Json::object({{"key", "k"}, {"value", "v"}})});
   CHECK(to_json(service_from_json(service.scope, to_json(service))) == to_json(service));
   Task task;
@@ -193,9 +215,11 @@ TEST_CASE("a service and a task survive being written and read") {
   CHECK(to_json(task_from_json(task.scope, to_json(task))) == to_json(task));
 }
 
-TEST_CASE("a deployment whose role is missing launches nothing, fails by the breaker and goes back") {
+TEST_CASE(
+    "a deployment whose role is missing launches nothing, fails by the breaker and goes back") {
   World world;
-  auto& service = world.services["111122223333/eu-west-1/c/s"] = service_with(formats::parse_json(R"({"desired":1,"deploymentCircuitBreaker":{"enable":true,"rollback":true}})"));
+  auto& service = world.services["111122223333/eu-west-1/c/s"] = service_with(formats::parse_json(
+      R"({"desired":1,"deploymentCircuitBreaker":{"enable":true,"rollback":true}})"));
   Deployment good;
   good.id = "ecs-svc/1";
   good.rollout = "COMPLETED";
@@ -205,10 +229,13 @@ TEST_CASE("a deployment whose role is missing launches nothing, fails by the bre
   hooks.is_in_service = [](const Task&) { return true; };
   hooks.failed_target = [](const Task&) { return std::optional<FailedTarget>(); };
   hooks.definition = [](const std::string&) { return Json::object(); };
-  hooks.launch_error = [](const Json&) { return std::string("ECS was unable to assume the role 'r'"); };
+  hooks.launch_error = [](const Json&) {
+    return std::string("ECS was unable to assume the role 'r'");
+  };
   hooks.stop = [](Task&, const std::string&, const std::string&) {};
   std::string failed = service.primary()->id;
-  for (std::int64_t now = 1'000'000; now < 1'010'000 && service.primary()->id == failed; now += 600) tick(world, service, hooks, now);
+  for (std::int64_t now = 1'000'000; now < 1'010'000 && service.primary()->id == failed; now += 600)
+    tick(world, service, hooks, now);
   CHECK(world.tasks.empty());
   CHECK(service.primary()->id == "ecs-svc/1");
   CHECK(service.events.size() >= 3);

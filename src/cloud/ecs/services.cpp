@@ -12,7 +12,8 @@ constexpr std::chrono::seconds kHeldPoll{20};
 // The strategy with its own settings; without one given the service keeps what it has.
 void read_strategy(ServiceRecord& service, const Json& configuration) {
   if (!configuration.get_array("lifecycleHooks").empty()) {
-    refuse("InvalidParameterException", "slipway: deployment lifecycle hooks are not supported yet: there is no Lambda");
+    refuse("InvalidParameterException",
+           "slipway: deployment lifecycle hooks are not supported yet: there is no Lambda");
   }
   if (std::string strategy = configuration.get_string("strategy"); !strategy.empty()) {
     service.strategy = Json::object();
@@ -31,8 +32,10 @@ void check_strategy(const ServiceRecord& service) {
     const Json* advanced = balancer.find("advancedConfiguration");
     for (const char* key : {"alternateTargetGroupArn", "productionListenerRule", "roleArn"}) {
       if (advanced && !advanced->get_string(key).empty()) continue;
-      refuse("InvalidParameterException", fmt::format("advancedConfiguration.{} must be specified for each load balancer when the deployment strategy is {}.", key,
-                                                      service.strategy.get_string("strategy")));
+      refuse("InvalidParameterException",
+             fmt::format("advancedConfiguration.{} must be specified for each load balancer when "
+                         "the deployment strategy is {}.",
+                         key, service.strategy.get_string("strategy")));
     }
   }
 }
@@ -41,29 +44,42 @@ void read_deployment_configuration(ServiceRecord& service, const Json& given) {
   const Json* configuration = given.find("deploymentConfiguration");
   if (!configuration || configuration->is_null()) return;
   read_strategy(service, *configuration);
-  service.min_percent = static_cast<int>(configuration->get_int("minimumHealthyPercent", service.min_percent));
-  service.max_percent = static_cast<int>(configuration->get_int("maximumPercent", service.max_percent));
+  service.min_percent =
+      static_cast<int>(configuration->get_int("minimumHealthyPercent", service.min_percent));
+  service.max_percent =
+      static_cast<int>(configuration->get_int("maximumPercent", service.max_percent));
   if (service.strategy.empty() && service.min_percent >= 100 && service.max_percent <= 100) {
-    refuse("InvalidParameterException", "minimumHealthyPercent and maximumPercent cannot both be 100: a deployment could neither stop nor start a task.");
+    refuse("InvalidParameterException",
+           "minimumHealthyPercent and maximumPercent cannot both be 100: a deployment could "
+           "neither stop nor start a task.");
   }
   const Json* breaker = configuration->find("deploymentCircuitBreaker");
   if (!breaker || breaker->is_null()) return;
-  service.breaker = Breaker{.enabled = breaker->get_bool("enable"), .rolls_back = breaker->get_bool("rollback"),
+  service.breaker = Breaker{.enabled = breaker->get_bool("enable"),
+                            .rolls_back = breaker->get_bool("rollback"),
                             .resets_on_healthy = breaker->get_bool("resetOnHealthyTask", true)};
   if (const Json* threshold = breaker->find("thresholdConfiguration")) {
     std::string type = threshold->get_string("type");
-    service.breaker.kind = type == "COUNT" ? Breaker::Kind::count
-                           : type == "UNBOUNDED_PERCENT" ? Breaker::Kind::unbounded_percent : Breaker::Kind::bounded_percent;
+    service.breaker.kind = type == "COUNT"               ? Breaker::Kind::count
+                           : type == "UNBOUNDED_PERCENT" ? Breaker::Kind::unbounded_percent
+                                                         : Breaker::Kind::bounded_percent;
     service.breaker.value = static_cast<int>(threshold->get_int("value"));
   }
 }
 
 // Members kept as given: {name, whether a change of it starts a deployment}.
 constexpr std::pair<const char*, bool> kSettings[] = {
-    {"loadBalancers", true},        {"serviceRegistries", true},   {"networkConfiguration", true},
-    {"capacityProviderStrategy", true}, {"platformVersion", false}, {"enableECSManagedTags", false},
-    {"propagateTags", false},       {"enableExecuteCommand", false}, {"placementConstraints", false},
-    {"placementStrategy", false},   {"role", false},
+    {"loadBalancers", true},
+    {"serviceRegistries", true},
+    {"networkConfiguration", true},
+    {"capacityProviderStrategy", true},
+    {"platformVersion", false},
+    {"enableECSManagedTags", false},
+    {"propagateTags", false},
+    {"enableExecuteCommand", false},
+    {"placementConstraints", false},
+    {"placementStrategy", false},
+    {"role", false},
 };
 
 // Takes over what the call gives; true when that alone starts a deployment.
@@ -89,7 +105,8 @@ void check_network(const ServiceRecord& service, const Json& definition) {
   const Json* network = service.settings.find("networkConfiguration");
   const Json* vpc = network ? network->find("awsvpcConfiguration") : nullptr;
   if (!vpc || vpc->get_array("subnets").empty()) {
-    refuse("InvalidParameterException", "Network Configuration must be provided when networkMode 'awsvpc' is specified.");
+    refuse("InvalidParameterException",
+           "Network Configuration must be provided when networkMode 'awsvpc' is specified.");
   }
 }
 
@@ -99,15 +116,21 @@ void check_balancers(const ServiceRecord& service, const Json& definition, elb::
     std::string container = balancer.get_string("containerName");
     auto port = balancer.get_int("containerPort");
     if (group.empty() || !targets.exists(group)) {
-      refuse("InvalidParameterException", fmt::format("Unable to assume role and validate the specified targetGroupArn. The target group {} does not exist.", group));
+      refuse("InvalidParameterException",
+             fmt::format("Unable to assume role and validate the specified targetGroupArn. The "
+                         "target group {} does not exist.",
+                         group));
     }
     bool found = false;
     for (const auto& item : definition.get_array("containerDefinitions")) {
       if (item.get_string("name") != container) continue;
-      for (const auto& mapping : item.get_array("portMappings")) found = found || mapping.get_int("containerPort") == port;
+      for (const auto& mapping : item.get_array("portMappings"))
+        found = found || mapping.get_int("containerPort") == port;
     }
     if (!found) {
-      refuse("InvalidParameterException", fmt::format("The container {} did not have a container port {} defined.", container, port));
+      refuse("InvalidParameterException",
+             fmt::format("The container {} did not have a container port {} defined.", container,
+                         port));
     }
   }
 }
@@ -121,9 +144,15 @@ Json balancers_beside(const ServiceRecord& service, Json balancers) {
   }
   for (auto& balancer : balancers.as_array()) {
     std::string first = balancer.get_string("targetGroupArn");
-    std::string other = balancer.contains("advancedConfiguration") ? balancer.at("advancedConfiguration").get_string("alternateTargetGroupArn") : "";
-    bool is_taken = present != nullptr && std::any_of(present->load_balancers.as_array().begin(), present->load_balancers.as_array().end(),
-                                                      [&](const Json& old) { return old.get_string("targetGroupArn") == first; });
+    std::string other =
+        balancer.contains("advancedConfiguration")
+            ? balancer.at("advancedConfiguration").get_string("alternateTargetGroupArn")
+            : "";
+    bool is_taken = present != nullptr &&
+                    std::any_of(present->load_balancers.as_array().begin(),
+                                present->load_balancers.as_array().end(), [&](const Json& old) {
+                                  return old.get_string("targetGroupArn") == first;
+                                });
     if (is_taken && !other.empty()) balancer["targetGroupArn"] = other;
   }
   return balancers;
@@ -139,7 +168,8 @@ void add_deployment(ServiceRecord& service, std::int64_t now) {
   next.reason = fmt::format("ECS deployment {} in progress.", next.id);
   next.created = next.updated = now;
   if (const Json* network = service.settings.find("networkConfiguration")) next.network = *network;
-  if (const Json* balancers = service.settings.find("loadBalancers")) next.load_balancers = balancers_beside(service, *balancers);
+  if (const Json* balancers = service.settings.find("loadBalancers"))
+    next.load_balancers = balancers_beside(service, *balancers);
   if (!service.strategy.empty()) {
     next.stage = "SCALE_UP";
     next.stage_since = now;
@@ -175,13 +205,18 @@ Json Ecs::create_service(const Call& call) {
   service.cluster = existing_cluster(call);
   service.name = in.text("serviceName");
   if (in.text_or("schedulingStrategy", "REPLICA") != "REPLICA") {
-    refuse("InvalidParameterException", "The scheduling strategy DAEMON is not supported by AWS Fargate.");
+    refuse("InvalidParameterException",
+           "The scheduling strategy DAEMON is not supported by AWS Fargate.");
   }
-  if (const Json* controller = call.input.find("deploymentController"); controller && controller->get_string("type", "ECS") != "ECS") {
-    refuse("InvalidParameterException", fmt::format("slipway: the deployment controller '{}' is not supported yet: only ECS is", controller->get_string("type")));
+  if (const Json* controller = call.input.find("deploymentController");
+      controller && controller->get_string("type", "ECS") != "ECS") {
+    refuse("InvalidParameterException",
+           fmt::format("slipway: the deployment controller '{}' is not supported yet: only ECS is",
+                       controller->get_string("type")));
   }
   service.desired = static_cast<int>(in.integer_or("desiredCount", 1));
-  if (service.desired < 0 || service.desired > 10'000) refuse("InvalidParameterException", "desiredCount must be between 0 and 10000.");
+  if (service.desired < 0 || service.desired > 10'000)
+    refuse("InvalidParameterException", "desiredCount must be between 0 and 10000.");
   Json definition = find_task_definition(call, in.text("taskDefinition"), true);
   service.task_definition_arn = definition.get_string("taskDefinitionArn");
   check_pass_role(call, definition);
@@ -197,7 +232,8 @@ Json Ecs::create_service(const Call& call) {
   std::string key = service.key();
   engine_.change([&](World& world) {
     auto* present = find_service(world, service.scope, key);
-    if (present && present->status != "INACTIVE") refuse("InvalidParameterException", "Creation of service was not idempotent.");
+    if (present && present->status != "INACTIVE")
+      refuse("InvalidParameterException", "Creation of service was not idempotent.");
     world.services[full_key(service.scope, key)] = service;
     world.dirty_services.insert(full_key(service.scope, key));
   });
@@ -230,9 +266,13 @@ Json Ecs::update_service(const Call& call) {
       deploys = deploys || arn != next.task_definition_arn;
       next.task_definition_arn = arn;
     }
-    if (auto desired = in.optional_integer("desiredCount")) next.desired = static_cast<int>(*desired);
+    if (auto desired = in.optional_integer("desiredCount"))
+      next.desired = static_cast<int>(*desired);
     if (deploys) {
-      Json current = definition ? *definition : engine_.task_definition(scope, next.task_definition_arn).value_or(Json::object());
+      Json current =
+          definition
+              ? *definition
+              : engine_.task_definition(scope, next.task_definition_arn).value_or(Json::object());
       check_network(next, current);
       check_balancers(next, current, engine_.targets());
       check_strategy(next);
@@ -248,15 +288,16 @@ Json Ecs::describe_services(const Call& call) {
   Input in(call.input, "InvalidParameterException");
   auto names = in.texts("services");
   if (names.empty()) refuse("InvalidParameterException", "Services cannot be empty.");
-  if (names.size() > 10) refuse("InvalidParameterException", "Services cannot have more than 10 items.");
+  if (names.size() > 10)
+    refuse("InvalidParameterException", "Services cannot have more than 10 items.");
   std::string cluster = existing_cluster(call);
   Scope scope = scope_of(call);
   if (is_waiter(call.user_agent)) {
     engine_.wait(call.stop, Deadline::in(kHeldPoll), [&](const World& world) {
       return std::none_of(names.begin(), names.end(), [&](const std::string& name) {
         auto it = world.services.find(full_key(scope, cluster + "/" + last_part(name)));
-        return it != world.services.end() && it->second.status == "ACTIVE" && it->second.primary() &&
-               it->second.primary()->rollout == "IN_PROGRESS";
+        return it != world.services.end() && it->second.status == "ACTIVE" &&
+               it->second.primary() && it->second.primary()->rollout == "IN_PROGRESS";
       });
     });
   }
@@ -268,7 +309,9 @@ Json Ecs::describe_services(const Call& call) {
     for (const auto& name : names) {
       auto it = world.services.find(full_key(scope, cluster + "/" + last_part(name)));
       if (it == world.services.end()) {
-        failures.push_back(Json::object({{"arn", arn("ecs", scope.region, scope.account, "service/" + cluster + "/" + last_part(name))}, {"reason", "MISSING"}}));
+        failures.push_back(Json::object({{"arn", arn("ecs", scope.region, scope.account,
+                                                     "service/" + cluster + "/" + last_part(name))},
+                                         {"reason", "MISSING"}}));
         continue;
       }
       Json item = describe(it->second, world.live_tasks(it->second));
@@ -294,7 +337,8 @@ Json Ecs::list_services(const Call& call) {
     Json arns = Json::array();
     Json out = Json::object();
     std::string last;
-    for (auto it = world.services.upper_bound(after.empty() ? prefix : after); it != world.services.end() && it->first.starts_with(prefix); ++it) {
+    for (auto it = world.services.upper_bound(after.empty() ? prefix : after);
+         it != world.services.end() && it->first.starts_with(prefix); ++it) {
       if (it->second.status == "INACTIVE") continue;
       if (arns.size() == most) {
         out["nextToken"] = page_token(last);
@@ -314,9 +358,11 @@ Json Ecs::delete_service(const Call& call) {
   std::string key = existing_cluster(call) + "/" + last_part(in.text("service"));
   engine_.change([&](World& world) {
     auto* service = find_service(world, scope, key);
-    if (!service || service->status == "INACTIVE") refuse("ServiceNotFoundException", "Service not found.");
+    if (!service || service->status == "INACTIVE")
+      refuse("ServiceNotFoundException", "Service not found.");
     if (service->desired > 0 && !in.boolean_or("force", false)) {
-      refuse("InvalidParameterException", "The service cannot be stopped while it is scaled above 0.");
+      refuse("InvalidParameterException",
+             "The service cannot be stopped while it is scaled above 0.");
     }
     service->desired = 0;
     service->min_percent = 0;

@@ -15,30 +15,46 @@ constexpr const char* kProviders[] = {"FARGATE", "FARGATE_SPOT"};
 // source ECS API, Setting; developer guide, "Access Amazon ECS features with account settings"
 const std::map<std::string, std::string>& settings() {
   static const std::map<std::string, std::string> kSettings = {
-      {"awsvpcTrunking", "disabled"},        {"containerInsights", "disabled"},       {"containerInstanceLongArnFormat", "enabled"},
-      {"defaultLogDriverMode", "non-blocking"},  {"fargateEventWindows", "disabled"},
-      {"fargateFIPSMode", "disabled"},       {"fargateTaskRetirementWaitPeriod", "7"}, {"guardDutyActivate", "off"},
-      {"serviceLongArnFormat", "enabled"},   {"tagResourceAuthorization", "off"},     {"taskLongArnFormat", "enabled"},
+      {"awsvpcTrunking", "disabled"},
+      {"containerInsights", "disabled"},
+      {"containerInstanceLongArnFormat", "enabled"},
+      {"defaultLogDriverMode", "non-blocking"},
+      {"fargateEventWindows", "disabled"},
+      {"fargateFIPSMode", "disabled"},
+      {"fargateTaskRetirementWaitPeriod", "7"},
+      {"guardDutyActivate", "off"},
+      {"serviceLongArnFormat", "enabled"},
+      {"tagResourceAuthorization", "off"},
+      {"taskLongArnFormat", "enabled"},
   };
   return kSettings;
 }
 
 Json provider_json(const Scope& scope, const std::string& name) {
-  return Json::object({{"capacityProviderArn", arn("ecs", scope.region, scope.account, "capacity-provider/" + name)},
-                       {"name", name}, {"status", "ACTIVE"}, {"tags", Json::array()}, {"type", name}});
+  return Json::object({{"capacityProviderArn",
+                        arn("ecs", scope.region, scope.account, "capacity-provider/" + name)},
+                       {"name", name},
+                       {"status", "ACTIVE"},
+                       {"tags", Json::array()},
+                       {"type", name}});
 }
 
 bool is_provider(const std::string& name) {
-  return std::any_of(std::begin(kProviders), std::end(kProviders), [&](const char* known) { return name == known; });
+  return std::any_of(std::begin(kProviders), std::end(kProviders),
+                     [&](const char* known) { return name == known; });
 }
 
 Json setting_json(const std::string& name, const std::string& value, const std::string& principal) {
-  return Json::object({{"name", name}, {"value", value}, {"principalArn", principal}, {"type", name == "guardDutyActivate" ? "aws_managed" : "user"}});
+  return Json::object({{"name", name},
+                       {"value", value},
+                       {"principalArn", principal},
+                       {"type", name == "guardDutyActivate" ? "aws_managed" : "user"}});
 }
 
 std::string known_setting(const Input& in) {
   std::string name = in.text("name");
-  if (!settings().contains(name)) refuse("InvalidParameterException", "Invalid setting name: " + name);
+  if (!settings().contains(name))
+    refuse("InvalidParameterException", "Invalid setting name: " + name);
   return name;
 }
 
@@ -52,7 +68,8 @@ Json Ecs::update_cluster(const Call& call) {
   Scope scope = scope_of(call);
   engine_.around().state.write([&](Tables& tables) {
     Json stored = tables.get("ecs.cluster", scope, name).value();
-    for (const char* key : {"settings", "configuration", "serviceConnectDefaults", "capacityProviders", "defaultCapacityProviderStrategy"}) {
+    for (const char* key : {"settings", "configuration", "serviceConnectDefaults",
+                            "capacityProviders", "defaultCapacityProviderStrategy"}) {
       if (const Json* value = call.input.find(key)) stored[key] = *value;
     }
     tables.put("ecs.cluster", scope, name, stored);
@@ -65,12 +82,17 @@ Json Ecs::put_cluster_capacity_providers(const Call& call) {
   if (!in.has("cluster")) refuse("InvalidParameterException", "Cluster cannot be empty.");
   auto providers = in.texts("capacityProviders");
   for (const auto& provider : providers) {
-    if (!is_provider(provider)) refuse("InvalidParameterException", "The specified capacity provider '" + provider + "' is not found.");
+    if (!is_provider(provider))
+      refuse("InvalidParameterException",
+             "The specified capacity provider '" + provider + "' is not found.");
   }
   for (const auto& item : in.items("defaultCapacityProviderStrategy")) {
     std::string provider = item.get_string("capacityProvider");
     if (std::find(providers.begin(), providers.end(), provider) == providers.end()) {
-      refuse("InvalidParameterException", "The specified capacity provider strategy cannot contain a capacity provider that is not associated with the cluster. Associate the capacity provider with the cluster and try again.");
+      refuse("InvalidParameterException",
+             "The specified capacity provider strategy cannot contain a capacity provider that is "
+             "not associated with the cluster. Associate the capacity provider with the cluster "
+             "and try again.");
     }
   }
   return update_cluster(call);
@@ -87,7 +109,9 @@ Json Ecs::describe_capacity_providers(const Call& call) {
     if (is_provider(name)) {
       found.push_back(provider_json(scope, name));
     } else {
-      failures.push_back(Json::object({{"arn", arn("ecs", scope.region, scope.account, "capacity-provider/" + name)}, {"reason", "MISSING"}}));
+      failures.push_back(Json::object(
+          {{"arn", arn("ecs", scope.region, scope.account, "capacity-provider/" + name)},
+           {"reason", "MISSING"}}));
     }
   }
   return Json::object({{"capacityProviders", found}, {"failures", failures}});
@@ -121,9 +145,13 @@ Json Ecs::put_account_setting(const Call& call) {
   std::string name = known_setting(in);
   std::string value = in.text("value");
   bool is_default = call.operation == "PutAccountSettingDefault";
-  std::string principal = is_default ? arn("iam", "us-east-1", call.account, "root") : in.text_or("principalArn", call.caller.arn);
+  std::string principal = is_default ? arn("iam", "us-east-1", call.account, "root")
+                                     : in.text_or("principalArn", call.caller.arn);
   principal = replace_all(principal, ":iam:us-east-1:", ":iam::");
-  engine_.around().state.write([&](Tables& tables) { tables.put("ecs.setting", scope_of(call), (is_default ? "default" : principal) + "|" + name, Json(value)); });
+  engine_.around().state.write([&](Tables& tables) {
+    tables.put("ecs.setting", scope_of(call), (is_default ? "default" : principal) + "|" + name,
+               Json(value));
+  });
   return Json::object({{"setting", setting_json(name, value, principal)}});
 }
 
@@ -131,7 +159,8 @@ Json Ecs::delete_account_setting(const Call& call) {
   Input in(call.input, "InvalidParameterException");
   std::string name = known_setting(in);
   std::string principal = in.text_or("principalArn", call.caller.arn);
-  engine_.around().state.write([&](Tables& tables) { tables.erase("ecs.setting", scope_of(call), principal + "|" + name); });
+  engine_.around().state.write(
+      [&](Tables& tables) { tables.erase("ecs.setting", scope_of(call), principal + "|" + name); });
   return Json::object({{"setting", Json::object({{"name", name}, {"principalArn", principal}})}});
 }
 
@@ -139,9 +168,12 @@ Json Ecs::delete_account_setting(const Call& call) {
 Json Ecs::refuse_task_sets(const Call& call) {
   Input in(call.input, "InvalidParameterException");
   std::string key = existing_cluster(call) + "/" + last_part(in.text("service"));
-  bool exists = engine_.read([&](const World& world) { return world.services.contains(full_key(scope_of(call), key)); });
+  bool exists = engine_.read(
+      [&](const World& world) { return world.services.contains(full_key(scope_of(call), key)); });
   if (!exists) refuse("ServiceNotFoundException", "Service not found.");
-  refuse("InvalidParameterException", "The service does not use the EXTERNAL deployment controller. Task sets are only for services that do.");
+  refuse("InvalidParameterException",
+         "The service does not use the EXTERNAL deployment controller. Task sets are only for "
+         "services that do.");
 }
 
 }  // namespace slipway::cloud::ecs

@@ -17,26 +17,77 @@ using formats::Json;
 [[noreturn]] void refuse(const std::string& message) { throw Refusal("ClientException", message); }
 
 // The members that are kept, as AWS's model names them; what it does not name is dropped.
-constexpr std::array kTaskMembers = {
-    "family", "taskRoleArn", "executionRoleArn", "networkMode", "containerDefinitions", "volumes", "placementConstraints",
-    "requiresCompatibilities", "cpu", "memory", "pidMode", "ipcMode", "proxyConfiguration", "inferenceAccelerators",
-    "ephemeralStorage", "runtimePlatform", "enableFaultInjection"};
-constexpr std::array kContainerMembers = {
-    "name", "image", "repositoryCredentials", "cpu", "memory", "memoryReservation", "links", "portMappings", "essential",
-    "restartPolicy", "entryPoint", "command", "environment", "environmentFiles", "mountPoints", "volumesFrom",
-    "linuxParameters", "secrets", "dependsOn", "startTimeout", "stopTimeout", "versionConsistency", "hostname", "user",
-    "workingDirectory", "disableNetworking", "privileged", "readonlyRootFilesystem", "dnsServers", "dnsSearchDomains",
-    "extraHosts", "dockerSecurityOptions", "interactive", "pseudoTerminal", "dockerLabels", "ulimits", "logConfiguration",
-    "healthCheck", "systemControls", "resourceRequirements", "firelensConfiguration", "credentialSpecs"};
+constexpr std::array kTaskMembers = {"family",
+                                     "taskRoleArn",
+                                     "executionRoleArn",
+                                     "networkMode",
+                                     "containerDefinitions",
+                                     "volumes",
+                                     "placementConstraints",
+                                     "requiresCompatibilities",
+                                     "cpu",
+                                     "memory",
+                                     "pidMode",
+                                     "ipcMode",
+                                     "proxyConfiguration",
+                                     "inferenceAccelerators",
+                                     "ephemeralStorage",
+                                     "runtimePlatform",
+                                     "enableFaultInjection"};
+constexpr std::array kContainerMembers = {"name",
+                                          "image",
+                                          "repositoryCredentials",
+                                          "cpu",
+                                          "memory",
+                                          "memoryReservation",
+                                          "links",
+                                          "portMappings",
+                                          "essential",
+                                          "restartPolicy",
+                                          "entryPoint",
+                                          "command",
+                                          "environment",
+                                          "environmentFiles",
+                                          "mountPoints",
+                                          "volumesFrom",
+                                          "linuxParameters",
+                                          "secrets",
+                                          "dependsOn",
+                                          "startTimeout",
+                                          "stopTimeout",
+                                          "versionConsistency",
+                                          "hostname",
+                                          "user",
+                                          "workingDirectory",
+                                          "disableNetworking",
+                                          "privileged",
+                                          "readonlyRootFilesystem",
+                                          "dnsServers",
+                                          "dnsSearchDomains",
+                                          "extraHosts",
+                                          "dockerSecurityOptions",
+                                          "interactive",
+                                          "pseudoTerminal",
+                                          "dockerLabels",
+                                          "ulimits",
+                                          "logConfiguration",
+                                          "healthCheck",
+                                          "systemControls",
+                                          "resourceRequirements",
+                                          "firelensConfiguration",
+                                          "credentialSpecs"};
 
 bool is_fargate(const Json& task) {
   const auto& list = task.get_array("requiresCompatibilities");
-  return std::any_of(list.begin(), list.end(), [](const Json& item) { return item.is_string() && item.as_string() == "FARGATE"; });
+  return std::any_of(list.begin(), list.end(), [](const Json& item) {
+    return item.is_string() && item.as_string() == "FARGATE";
+  });
 }
 
 bool is_name(const std::string& text, std::size_t most) {
   return !text.empty() && text.size() <= most && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
   });
 }
 
@@ -53,22 +104,28 @@ void check_fargate_pair(int cpu, int memory) {
   struct Range {
     int cpu, from, to, step;
   };
-  static constexpr std::array kRanges = {Range{512, 1024, 4096, 1024},     Range{1024, 2048, 8192, 1024},
-                                         Range{2048, 4096, 16384, 1024},   Range{4096, 8192, 30720, 1024},
-                                         Range{8192, 16384, 61440, 4096},  Range{16384, 32768, 122880, 8192},
-                                         Range{32768, 65536, 249856, 8192}};
+  static constexpr std::array kRanges = {
+      Range{512, 1024, 4096, 1024},     Range{1024, 2048, 8192, 1024},
+      Range{2048, 4096, 16384, 1024},   Range{4096, 8192, 30720, 1024},
+      Range{8192, 16384, 61440, 4096},  Range{16384, 32768, 122880, 8192},
+      Range{32768, 65536, 249856, 8192}};
   bool fits = cpu == 256 && (memory == 512 || memory == 1024 || memory == 2048);
   for (const auto& range : kRanges) {
-    if (range.cpu == cpu) fits = memory >= range.from && memory <= range.to && (memory - range.from) % range.step == 0;
+    if (range.cpu == cpu)
+      fits = memory >= range.from && memory <= range.to && (memory - range.from) % range.step == 0;
   }
-  if (!fits) refuse("No Fargate configuration exists for given values: " + std::to_string(cpu) + " CPU, " + std::to_string(memory) + " memory. See the Amazon ECS documentation for the valid values.");
+  if (!fits)
+    refuse("No Fargate configuration exists for given values: " + std::to_string(cpu) + " CPU, " +
+           std::to_string(memory) +
+           " memory. See the Amazon ECS documentation for the valid values.");
 }
 
 void check_sizes(Json& task, bool fargate) {
   for (const char* key : {"cpu", "memory"}) {
     const Json* value = task.find(key);
     if (!value) {
-      if (fargate) refuse(fmt::format("Fargate requires that '{}' be defined at the task level.", key));
+      if (fargate)
+        refuse(fmt::format("Fargate requires that '{}' be defined at the task level.", key));
       continue;
     }
     std::string text = value->is_string() ? value->as_string() : value->dump();
@@ -76,13 +133,15 @@ void check_sizes(Json& task, bool fargate) {
     if (number < 0) refuse(fmt::format("Invalid '{}' setting for task.", key));
     task[key] = std::to_string(number);
   }
-  if (fargate) check_fargate_pair(cpu_units(task.get_string("cpu")), memory_mib(task.get_string("memory")));
+  if (fargate)
+    check_fargate_pair(cpu_units(task.get_string("cpu")), memory_mib(task.get_string("memory")));
 }
 
 int whole(const Json& container, const char* key) {
   const Json* value = container.find(key);
   if (!value->is_number()) {
-    throw Refusal("SerializationException", fmt::format("NUMBER_VALUE expected for '{}', found {}.", key, value->kind_name()));
+    throw Refusal("SerializationException", fmt::format("NUMBER_VALUE expected for '{}', found {}.",
+                                                        key, value->kind_name()));
   }
   return static_cast<int>(value->as_number());
 }
@@ -101,7 +160,9 @@ void check_ports(const Json& container, bool awsvpc) {
     check_range(mapping, "hostPort", 0, 65535, "Invalid port mapping: host port");
     auto host = mapping.get_int("hostPort");
     if (awsvpc && host != 0 && host != mapping.get_int("containerPort")) {
-      refuse("When networkMode=awsvpc, the host ports and container ports in port mappings must match.");
+      refuse(
+          "When networkMode=awsvpc, the host ports and container ports in port mappings must "
+          "match.");
     }
   }
 }
@@ -120,7 +181,10 @@ void check_environment(const Json& container) {
     }
     for (const auto& name : here) {
       if (!names.insert(name).second) {
-        refuse("The secret name must be unique and not shared with any new or existing environment variables set on the container, such as '" + name + "'.");
+        refuse(
+            "The secret name must be unique and not shared with any new or existing environment "
+            "variables set on the container, such as '" +
+            name + "'.");
       }
     }
   }
@@ -141,31 +205,41 @@ void check_log(const Json& container, bool fargate) {
   if (!log) return;
   std::string driver = log->get_string("logDriver");
   static constexpr std::array kFargate = {"awslogs", "splunk", "awsfirelens"};
-  static constexpr std::array kAll = {"json-file", "syslog", "journald", "gelf", "fluentd", "awslogs", "splunk", "awsfirelens"};
+  static constexpr std::array kAll = {"json-file", "syslog",  "journald", "gelf",
+                                      "fluentd",   "awslogs", "splunk",   "awsfirelens"};
   bool known = fargate ? std::find(kFargate.begin(), kFargate.end(), driver) != kFargate.end()
                        : std::find(kAll.begin(), kAll.end(), driver) != kAll.end();
-  if (!known) refuse(fmt::format("Log driver '{}' is not supported{}.", driver, fargate ? " on Fargate" : ""));
+  if (!known)
+    refuse(
+        fmt::format("Log driver '{}' is not supported{}.", driver, fargate ? " on Fargate" : ""));
   if (driver != "awslogs") return;
   const Json* options = log->find("options");
   for (const char* key : {"awslogs-group", "awslogs-region"}) {
     if (!options || options->get_string(key).empty()) {
-      refuse(fmt::format("Log driver awslogs requires options: awslogs-region, awslogs-group. Missing: {}.", key));
+      refuse(fmt::format(
+          "Log driver awslogs requires options: awslogs-region, awslogs-group. Missing: {}.", key));
     }
   }
   if (fargate && options->get_string("awslogs-stream-prefix").empty()) {
-    refuse("Log driver awslogs requires the option awslogs-stream-prefix when launch type is Fargate.");
+    refuse(
+        "Log driver awslogs requires the option awslogs-stream-prefix when launch type is "
+        "Fargate.");
   }
 }
 
 bool needs_execution_role(const Json& container) {
-  if (!container.get_array("secrets").empty() || container.contains("repositoryCredentials")) return true;
+  if (!container.get_array("secrets").empty() || container.contains("repositoryCredentials"))
+    return true;
   const Json* log = container.find("logConfiguration");
-  if (log && (log->get_string("logDriver") == "awslogs" || !log->get_array("secretOptions").empty())) return true;
+  if (log &&
+      (log->get_string("logDriver") == "awslogs" || !log->get_array("secretOptions").empty()))
+    return true;
   return container.get_string("image").find(".dkr.ecr.") != std::string::npos;
 }
 
 Json normalised_container(const Json& given, bool fargate, bool awsvpc) {
-  if (!given.is_object()) throw Refusal("SerializationException", "Start of structure or map found where not expected.");
+  if (!given.is_object())
+    throw Refusal("SerializationException", "Start of structure or map found where not expected.");
   Json container = Json::object();
   for (const char* key : kContainerMembers) {
     const Json* value = given.find(key);
@@ -175,15 +249,18 @@ Json normalised_container(const Json& given, bool fargate, bool awsvpc) {
   if (name.empty()) refuse("Container.name should not be null or empty.");
   if (!is_name(name, 255)) refuse("Container.name contains invalid characters.");
   if (container.get_string("image").empty()) refuse("Container.image should not be null or empty.");
-  if (awsvpc && !container.get_array("links").empty()) refuse("Links are not supported when networkMode=awsvpc.");
-  if (fargate && container.get_bool("privileged")) refuse("Fargate does not support privileged containers.");
+  if (awsvpc && !container.get_array("links").empty())
+    refuse("Links are not supported when networkMode=awsvpc.");
+  if (fargate && container.get_bool("privileged"))
+    refuse("Fargate does not support privileged containers.");
   check_ports(container, awsvpc);
   check_environment(container);
   check_health(container);
   check_log(container, fargate);
   if (container.contains("memory") && container.contains("memoryReservation") &&
       whole(container, "memoryReservation") > whole(container, "memory")) {
-    refuse("Invalid setting for container '" + name + "'. The hard limit 'memory' must be greater than the soft limit 'memoryReservation'.");
+    refuse("Invalid setting for container '" + name +
+           "'. The hard limit 'memory' must be greater than the soft limit 'memoryReservation'.");
   }
   if (fargate) {
     check_range(container, "stopTimeout", 0, 120, "Container");
@@ -191,7 +268,8 @@ Json normalised_container(const Json& given, bool fargate, bool awsvpc) {
   }
   container["essential"] = container.get_bool("essential", true);
   if (!container.contains("cpu")) container["cpu"] = 0;
-  for (const char* list : {"portMappings", "environment", "mountPoints", "volumesFrom", "systemControls"}) {
+  for (const char* list :
+       {"portMappings", "environment", "mountPoints", "volumesFrom", "systemControls"}) {
     if (!container.contains(list)) container[list] = Json::Array{};
   }
   for (auto& mapping : container["portMappings"].as_array()) {
@@ -202,10 +280,11 @@ Json normalised_container(const Json& given, bool fargate, bool awsvpc) {
 }
 
 // Depth first over the dependencies; a name met again while it is still open closes a cycle.
-void check_cycles(const std::map<std::string, std::vector<std::string>>& edges, const std::string& at,
-                  std::set<std::string>& open, std::set<std::string>& done) {
+void check_cycles(const std::map<std::string, std::vector<std::string>>& edges,
+                  const std::string& at, std::set<std::string>& open, std::set<std::string>& done) {
   if (done.contains(at)) return;
-  if (!open.insert(at).second) refuse("Container dependencies must not form a cycle; '" + at + "' is in a cyclic dependency.");
+  if (!open.insert(at).second)
+    refuse("Container dependencies must not form a cycle; '" + at + "' is in a cyclic dependency.");
   for (const auto& next : edges.at(at)) check_cycles(edges, next, open, done);
   open.erase(at);
   done.insert(at);
@@ -223,16 +302,24 @@ void check_dependencies(const Json::Array& containers) {
       std::string target = dependency.get_string("containerName");
       std::string condition = dependency.get_string("condition");
       if (!kConditions.contains(condition)) {
-        refuse("Container dependency condition must be one of START, COMPLETE, SUCCESS, HEALTHY, found '" + condition + "'.");
+        refuse(
+            "Container dependency condition must be one of START, COMPLETE, SUCCESS, HEALTHY, "
+            "found '" +
+            condition + "'.");
       }
       if (target == name) refuse("A container cannot depend on itself: '" + name + "'.");
       auto found = by_name.find(target);
-      if (found == by_name.end()) refuse("Container '" + name + "' depends on '" + target + "', which is not defined in the task definition.");
+      if (found == by_name.end())
+        refuse("Container '" + name + "' depends on '" + target +
+               "', which is not defined in the task definition.");
       if (condition == "HEALTHY" && !found->second->contains("healthCheck")) {
-        refuse("Container '" + name + "' depends on '" + target + "' being HEALTHY, but that container has no healthCheck.");
+        refuse("Container '" + name + "' depends on '" + target +
+               "' being HEALTHY, but that container has no healthCheck.");
       }
-      if ((condition == "COMPLETE" || condition == "SUCCESS") && found->second->get_bool("essential")) {
-        refuse("A container with the dependency condition " + condition + " cannot be on an essential container: '" + target + "'.");
+      if ((condition == "COMPLETE" || condition == "SUCCESS") &&
+          found->second->get_bool("essential")) {
+        refuse("A container with the dependency condition " + condition +
+               " cannot be on an essential container: '" + target + "'.");
       }
       next.push_back(target);
     }
@@ -247,11 +334,14 @@ void check_containers(const Json& task, const Json::Array& containers, bool farg
   bool has_essential = false;
   std::int64_t memory = 0;
   for (const auto& container : containers) {
-    if (!names.insert(container.get_string("name")).second) refuse("Container names must be unique within a task definition.");
+    if (!names.insert(container.get_string("name")).second)
+      refuse("Container names must be unique within a task definition.");
     has_essential = has_essential || container.get_bool("essential");
     memory += container.contains("memory") ? container.get_int("memory") : 0;
     if (fargate && task.get_string("executionRoleArn").empty() && needs_execution_role(container)) {
-      refuse("Fargate requires task definition to have execution role ARN to support ECR images, log driver awslogs or secrets (executionRoleArn).");
+      refuse(
+          "Fargate requires task definition to have execution role ARN to support ECR images, log "
+          "driver awslogs or secrets (executionRoleArn).");
     }
   }
   if (!has_essential) refuse("At least one container must be marked as essential.");
@@ -294,17 +384,22 @@ formats::Json normalised_task_definition(const formats::Json& input) {
   check_sizes(task, fargate);
   const Json* containers = task.find("containerDefinitions");
   if (containers && !containers->is_array()) {
-    throw Refusal("SerializationException", fmt::format("containerDefinitions must be a list, found {}.", containers->kind_name()));
+    throw Refusal(
+        "SerializationException",
+        fmt::format("containerDefinitions must be a list, found {}.", containers->kind_name()));
   }
-  if (!containers || containers->empty()) refuse("TaskDefinition must contain at least one container definition.");
+  if (!containers || containers->empty())
+    refuse("TaskDefinition must contain at least one container definition.");
   Json::Array kept;
-  for (const auto& container : containers->as_array()) kept.push_back(normalised_container(container, fargate, mode == "awsvpc"));
+  for (const auto& container : containers->as_array())
+    kept.push_back(normalised_container(container, fargate, mode == "awsvpc"));
   check_containers(task, kept, fargate);
   task["containerDefinitions"] = std::move(kept);
   for (const char* list : {"volumes", "placementConstraints"}) {
     if (!task.contains(list)) task[list] = Json::Array{};
   }
-  task["compatibilities"] = mode == "awsvpc" && fargate ? Json::array({"EC2", "FARGATE"}) : Json::array({"EC2"});
+  task["compatibilities"] =
+      mode == "awsvpc" && fargate ? Json::array({"EC2", "FARGATE"}) : Json::array({"EC2"});
   return task;
 }
 

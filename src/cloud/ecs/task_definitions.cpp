@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::string_view kKind = "ecs.taskdef";
 
-std::string row_id(const std::string& family, std::int64_t revision) { return fmt::format("{}:{:010}", family, revision); }
+std::string row_id(const std::string& family, std::int64_t revision) {
+  return fmt::format("{}:{:010}", family, revision);
+}
 
 // The API's shape: stored rows keep the tags beside the definition.
 Json without_tags(Json stored) {
@@ -34,11 +36,13 @@ Json Ecs::register_task_definition(const Call& call) {
   definition["status"] = "ACTIVE";
   definition["registeredAt"] = formats::epoch_seconds(call.now);
   definition["registeredBy"] = call.caller.arn;
-  if (const Json* tags = call.input.find("tags"); tags && !tags->empty()) definition["tags"] = *tags;
+  if (const Json* tags = call.input.find("tags"); tags && !tags->empty())
+    definition["tags"] = *tags;
   engine_.around().state.write([&](Tables& tables) {
     auto revision = tables.next_number(kKind, scope, family);
     definition["revision"] = revision;
-    definition["taskDefinitionArn"] = arn("ecs", scope.region, scope.account, fmt::format("task-definition/{}:{}", family, revision));
+    definition["taskDefinitionArn"] = arn("ecs", scope.region, scope.account,
+                                          fmt::format("task-definition/{}:{}", family, revision));
     tables.put(kKind, scope, row_id(family, revision), definition);
   });
   return answer(definition);
@@ -49,7 +53,9 @@ void Ecs::check_pass_role(const Call& call, const Json& definition) const {
   for (const char* key : {"taskRoleArn", "executionRoleArn"}) {
     std::string role = definition.get_string(key);
     if (role.empty()) continue;
-    engine_.around().authoriser.require({"iam:PassRole", role, {{"iam:PassedToService", {"ecs-tasks.amazonaws.com"}}}}, call, Protocol::json_1_1);
+    engine_.around().authoriser.require(
+        {"iam:PassRole", role, {{"iam:PassedToService", {"ecs-tasks.amazonaws.com"}}}}, call,
+        Protocol::json_1_1);
   }
 }
 
@@ -69,8 +75,13 @@ Json Ecs::find_task_definition(const Call& call, const std::string& name, bool a
     }
     return std::nullopt;
   });
-  if (!found) refuse("ClientException", colon == std::string::npos && !active ? "Unable to describe task definition." : active ? "TaskDefinition not found." : "Unable to describe task definition.");
-  if (active && found->get_string("status") != "ACTIVE") refuse("ClientException", "TaskDefinition is inactive");
+  if (!found)
+    refuse("ClientException", colon == std::string::npos && !active
+                                  ? "Unable to describe task definition."
+                              : active ? "TaskDefinition not found."
+                                       : "Unable to describe task definition.");
+  if (active && found->get_string("status") != "ACTIVE")
+    refuse("ClientException", "TaskDefinition is inactive");
   return *found;
 }
 
@@ -86,12 +97,14 @@ Json Ecs::describe_task_definition(const Call& call) {
 
 Json Ecs::deregister_task_definition(const Call& call) {
   std::string name = Input(call.input, "ClientException").text("taskDefinition");
-  if (last_part(name).find(':') == std::string::npos) refuse("ClientException", "Revision number is required: " + name);
+  if (last_part(name).find(':') == std::string::npos)
+    refuse("ClientException", "Revision number is required: " + name);
   Json stored = find_task_definition(call, name, false);
   stored["status"] = "INACTIVE";
   stored["deregisteredAt"] = formats::epoch_seconds(call.now);
   engine_.around().state.write([&](Tables& tables) {
-    tables.put(kKind, scope_of(call), row_id(stored.get_string("family"), stored.get_int("revision")), stored);
+    tables.put(kKind, scope_of(call),
+               row_id(stored.get_string("family"), stored.get_int("revision")), stored);
   });
   return Json::object({{"taskDefinition", without_tags(stored)}});
 }
@@ -99,28 +112,42 @@ Json Ecs::deregister_task_definition(const Call& call) {
 // Deleted ones stay to be described while tasks use them; here they are only marked.
 Json Ecs::delete_task_definitions(const Call& call) {
   auto names = Input(call.input, "InvalidParameterException").texts("taskDefinitions");
-  if (names.empty() || names.size() > 10) refuse("InvalidParameterException", "Between 1 and 10 task definitions must be specified.");
+  if (names.empty() || names.size() > 10)
+    refuse("InvalidParameterException", "Between 1 and 10 task definitions must be specified.");
   Json deleted = Json::array();
   Json failures = Json::array();
   for (const auto& name : names) {
-    if (last_part(name).find(':') == std::string::npos) refuse("InvalidParameterException", "The specified task definition identifier must include a revision: " + name);
+    if (last_part(name).find(':') == std::string::npos)
+      refuse("InvalidParameterException",
+             "The specified task definition identifier must include a revision: " + name);
     auto fails = [&](const char* reason) {
-      failures.push_back(Json::object({{"arn", name.starts_with("arn:") ? name : arn("ecs", call.region, call.account, "task-definition/" + name)}, {"reason", reason}}));
+      failures.push_back(Json::object(
+          {{"arn", name.starts_with("arn:")
+                       ? name
+                       : arn("ecs", call.region, call.account, "task-definition/" + name)},
+           {"reason", reason}}));
     };
     Json stored;
     try {
       stored = find_task_definition(call, name, false);
     } catch (const Refusal&) {
-      fails("The specified task definition does not exist. Specify a valid account, family, revision and try again.");
+      fails(
+          "The specified task definition does not exist. Specify a valid account, family, revision "
+          "and try again.");
       continue;
     }
     if (stored.get_string("status") == "ACTIVE") {
-      fails("The specified task definition is still in ACTIVE status. Please deregister the target and try again.");
+      fails(
+          "The specified task definition is still in ACTIVE status. Please deregister the target "
+          "and try again.");
       continue;
     }
     stored["status"] = "DELETE_IN_PROGRESS";
     stored["deleteRequestedAt"] = formats::epoch_seconds(call.now);
-    engine_.around().state.write([&](Tables& tables) { tables.put(kKind, scope_of(call), row_id(stored.get_string("family"), stored.get_int("revision")), stored); });
+    engine_.around().state.write([&](Tables& tables) {
+      tables.put(kKind, scope_of(call),
+                 row_id(stored.get_string("family"), stored.get_int("revision")), stored);
+    });
     deleted.push_back(without_tags(stored));
   }
   return Json::object({{"taskDefinitions", deleted}, {"failures", failures}});
@@ -131,8 +158,11 @@ Json Ecs::list_task_definitions(const Call& call) {
   std::string family = in.text_or("familyPrefix");
   std::string status = in.text_or("status", "ACTIVE");
   std::vector<std::string> arns;
-  for (const auto& row : engine_.around().state.read([&](Tables& tables) { return tables.list(kKind, scope_of(call), family.empty() ? "" : family + ":"); })) {
-    if (row.body.get_string("status") == status) arns.push_back(row.body.get_string("taskDefinitionArn"));
+  for (const auto& row : engine_.around().state.read([&](Tables& tables) {
+         return tables.list(kKind, scope_of(call), family.empty() ? "" : family + ":");
+       })) {
+    if (row.body.get_string("status") == status)
+      arns.push_back(row.body.get_string("taskDefinitionArn"));
   }
   if (in.text_or("sort", "ASC") == "DESC") std::reverse(arns.begin(), arns.end());
   auto most = in.page_size("maxResults", 100, 100);
@@ -156,7 +186,8 @@ Json Ecs::list_task_definition_families(const Call& call) {
   std::string prefix = in.text_or("familyPrefix");
   std::string status = in.text_or("status", "ALL");
   std::map<std::string, bool> families;  // name → has an ACTIVE revision
-  for (const auto& row : engine_.around().state.read([&](Tables& tables) { return tables.list(kKind, scope_of(call), prefix); })) {
+  for (const auto& row : engine_.around().state.read(
+           [&](Tables& tables) { return tables.list(kKind, scope_of(call), prefix); })) {
     families[row.body.get_string("family")] |= row.body.get_string("status") == "ACTIVE";
   }
   Json out = Json::array();

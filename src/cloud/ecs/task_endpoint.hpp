@@ -18,7 +18,8 @@ class TaskEndpoint final {
   /// Listens inside the task's network namespace.
   ///   key  the task's in the world, which has it as long as this lives
   ///   throws  Error{unavailable}
-  TaskEndpoint(Engine& engine, std::string key, Json definition, const std::filesystem::path& netns);
+  TaskEndpoint(Engine& engine, std::string key, Json definition,
+               const std::filesystem::path& netns);
   /// Answers until `stop`.
   void run(const std::stop_token& stop) { server_->run(stop); }
 
@@ -35,6 +36,8 @@ class TaskEndpoint final {
 };
 
 /// The variables that lead a container to its endpoint.
-std::map<std::string, std::string> endpoint_environment(const Task& task, const TaskContainer& container, const Json& definition);
+std::map<std::string, std::string> endpoint_environment(const Task& task,
+                                                        const TaskContainer& container,
+                                                        const Json& definition);
 
 }  // namespace slipway::cloud::ecs

@@ -43,13 +43,15 @@ struct Progress {
     std::optional<container::ContainerExit> exit;
   };
   std::map<std::string, One> containers;
-  std::string broken;  // why the task must end before or beside an essential container's exit; else empty
+  std::string
+      broken;  // why the task must end before or beside an essential container's exit; else empty
   bool is_ending = false;  // nothing starts any more; what has just started ends itself
 };
 
 class TaskRun final {
  public:
-  TaskRun(Engine& engine, const std::string& key, const std::stop_token& task_stop, const std::stop_token& cloud_stop)
+  TaskRun(Engine& engine, const std::string& key, const std::stop_token& task_stop,
+          const std::stop_token& cloud_stop)
       : engine_(engine),
         key_(key),
         task_stop_(task_stop),
@@ -66,10 +68,14 @@ class TaskRun final {
       live();
     } catch (const CannotStart& why) {
       reason = why.reason;
-    } catch (const Cancelled&) {  // NOLINT(bugprone-empty-catch): stopped while starting; the record says why
+    } catch (
+        const Cancelled&) {  // NOLINT(bugprone-empty-catch): stopped while starting; the record says why
     }
     if (!reason.empty()) {
-      engine_.change([&](World& world) { engine_.request_stop(world, world.tasks.at(key_), "TaskFailedToStart", reason.substr(0, kReasonLength)); });
+      engine_.change([&](World& world) {
+        engine_.request_stop(world, world.tasks.at(key_), "TaskFailedToStart",
+                             reason.substr(0, kReasonLength));
+      });
     }
     finish();
   }
@@ -88,7 +94,9 @@ class TaskRun final {
   void prepare() {
     auto* runtime = engine_.around().options.runtime;
     auto* network = engine_.around().options.network;
-    if (!runtime || !network) throw CannotStart{"CannotStartContainerError: this local AWS was started without a container runtime"};
+    if (!runtime || !network)
+      throw CannotStart{
+          "CannotStartContainerError: this local AWS was started without a container runtime"};
     auto definition = engine_.task_definition(task_.scope, task_.task_definition_arn);
     if (!definition) throw CannotStart{"CannotStartContainerError: the task definition is gone"};
     definition_ = *definition;
@@ -109,7 +117,8 @@ class TaskRun final {
       os::make_dirs(directory / "upper");
       os::make_dirs(directory / "work");
       try {
-        plans_.push_back(plan_container({task_, item, definition_, images.at(name), secrets[name], agent_environment(name), directory, endpoint_.netns}));
+        plans_.push_back(plan_container({task_, item, definition_, images.at(name), secrets[name],
+                                         agent_environment(name), directory, endpoint_.netns}));
       } catch (const Error& error) {
         throw CannotStart{fmt::format("CannotCreateContainerError: {}", error.what())};
       }
@@ -130,7 +139,8 @@ class TaskRun final {
         return std::string();
       });
       try {
-        images[container.name] = engine_.images().pull(container.image, digest, role, task_.scope, any_stop_.get_token());
+        images[container.name] = engine_.images().pull(container.image, digest, role, task_.scope,
+                                                       any_stop_.get_token());
       } catch (const Error& error) {
         std::string why = error.what();
         if (why.starts_with("ResourceInitializationError: ")) throw CannotStart{why};
@@ -143,12 +153,14 @@ class TaskRun final {
       Task& task = world.tasks.at(key_);
       task.pull_stopped = now_ms();
       task.last_status = task.last_status == "RUNNING" ? task.last_status : "ACTIVATING";
-      for (auto& container : task.containers) container.image_digest = images.at(container.name).digest;
+      for (auto& container : task.containers)
+        container.image_digest = images.at(container.name).digest;
       world.dirty_tasks.insert(key_);
       for (auto& [key, service] : world.services) {
         for (auto& d : service.deployments) {
           if (d.id != task_.deployment) continue;
-          for (const auto& container : task.containers) d.digests[container.image] = container.image_digest;
+          for (const auto& container : task.containers)
+            d.digests[container.image] = container.image_digest;
           world.dirty_services.insert(key);
         }
       }
@@ -163,11 +175,16 @@ class TaskRun final {
     std::string role = definition_.get_string("executionRoleArn");
     for (const auto& item : definition_.get_array("containerDefinitions")) {
       if (const auto& files = item.get_array("environmentFiles"); !files.empty()) {
-        throw CannotStart{fmt::format("ResourceInitializationError: failed to download env files: slipway: environment files are not supported yet: there is no S3 to get {} from", files.front().get_string("value"))};
+        throw CannotStart{
+            fmt::format("ResourceInitializationError: failed to download env files: slipway: "
+                        "environment files are not supported yet: there is no S3 to get {} from",
+                        files.front().get_string("value"))};
       }
       for (const auto& secret : item.get_array("secrets")) {
-        auto value = secrets::resolve_value_from(secret.get_string("valueFrom"), role, task_.scope, around.state, around.authoriser, formats::now());
-        if (const auto* none = std::get_if<secrets::NoValue>(&value)) throw CannotStart{none->reason};
+        auto value = secrets::resolve_value_from(secret.get_string("valueFrom"), role, task_.scope,
+                                                 around.state, around.authoriser, formats::now());
+        if (const auto* none = std::get_if<secrets::NoValue>(&value))
+          throw CannotStart{none->reason};
         out[item.get_string("name")][secret.get_string("name")] = std::get<std::string>(value);
       }
     }
@@ -175,7 +192,8 @@ class TaskRun final {
   }
 
   std::map<std::string, std::string> agent_environment(const std::string& container) {
-    std::map<std::string, std::string> env = {{"AWS_EXECUTION_ENV", "AWS_ECS_FARGATE"}, {"AWS_REGION", task_.scope.region},
+    std::map<std::string, std::string> env = {{"AWS_EXECUTION_ENV", "AWS_ECS_FARGATE"},
+                                              {"AWS_REGION", task_.scope.region},
                                               {"AWS_DEFAULT_REGION", task_.scope.region}};
     const auto& gateway = engine_.around().options.gateway;
     if (!gateway.empty()) env["AWS_ENDPOINT_URL"] = "http://" + gateway;
@@ -188,21 +206,33 @@ class TaskRun final {
   void write_files() {
     os::make_dirs(directory_);
     const auto& gateway = engine_.around().options.gateway;
-    os::replace_file(directory_ / "resolv.conf", gateway.empty() ? "" : fmt::format("nameserver {}\noptions timeout:2 attempts:3\n", gateway));
-    os::replace_file(directory_ / "hosts", fmt::format("127.0.0.1 localhost\n::1 localhost\n{} ip-{}.ec2.internal ip-{}\n", endpoint_.address,
-                                                       replace_all(endpoint_.address, ".", "-"), replace_all(endpoint_.address, ".", "-")));
+    os::replace_file(directory_ / "resolv.conf",
+                     gateway.empty()
+                         ? ""
+                         : fmt::format("nameserver {}\noptions timeout:2 attempts:3\n", gateway));
+    os::replace_file(
+        directory_ / "hosts",
+        fmt::format("127.0.0.1 localhost\n::1 localhost\n{} ip-{}.ec2.internal ip-{}\n",
+                    endpoint_.address, replace_all(endpoint_.address, ".", "-"),
+                    replace_all(endpoint_.address, ".", "-")));
   }
 
   // What the agent asks CloudWatch Logs for as the execution role, before anything runs.
   void allow_logs(const std::string& action, const std::string& group, const char* doing) {
     std::string role = definition_.get_string("executionRoleArn");
-    std::string resource = arn("logs", task_.scope.region, task_.scope.account, fmt::format("log-group:{}:log-stream:", group));
-    auto decision = engine_.around().authoriser.decide_for_role(role, action, resource, task_.scope.region);
+    std::string resource = arn("logs", task_.scope.region, task_.scope.account,
+                               fmt::format("log-group:{}:log-stream:", group));
+    auto decision =
+        engine_.around().authoriser.decide_for_role(role, action, resource, task_.scope.region);
     if (decision.is_allowed) return;
-    throw CannotStart{fmt::format("ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create "
-                                  "Cloudwatch log {}: AccessDeniedException: User: arn:{}:sts::{}:assumed-role/{}/{} is not authorized to perform: {} on "
-                                  "resource: {} {} : exit status 1",
-                                  doing, partition_of(task_.scope.region), task_.scope.account, iam::role_name_of(role), task_.id, action, resource, decision.reason)};
+    throw CannotStart{
+        fmt::format("ResourceInitializationError: failed to validate logger args: create stream "
+                    "has been retried 1 times: failed to create "
+                    "Cloudwatch log {}: AccessDeniedException: User: "
+                    "arn:{}:sts::{}:assumed-role/{}/{} is not authorized to perform: {} on "
+                    "resource: {} {} : exit status 1",
+                    doing, partition_of(task_.scope.region), task_.scope.account,
+                    iam::role_name_of(role), task_.id, action, resource, decision.reason)};
   }
 
   // The log groups must be there (or may be made) before anything runs, as the agent checks.
@@ -216,7 +246,10 @@ class TaskRun final {
       }
       allow_logs("logs:CreateLogStream", plan.logs->group, "stream");
       if (!logs.has_group(task_.scope, plan.logs->group)) {
-        throw CannotStart{"ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist. : exit status 1"};
+        throw CannotStart{
+            "ResourceInitializationError: failed to validate logger args: create stream has been "
+            "retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: "
+            "The specified log group does not exist. : exit status 1"};
       }
       logs.create_stream(task_.scope, plan.logs->group, plan.logs->stream, now_ms());
     }
@@ -251,9 +284,14 @@ class TaskRun final {
     for (const auto& plan : plans_) {
       minders.start([this, &plan](const std::stop_token& stop) { mind(plan, stop); });
     }
-    bool started = progress_.wait(any_stop_.get_token(), Deadline::never(), [this](const Progress& p) { return has_to_end(p) || all_started(p); }, [](Progress&) {});
-    if (started && !progress_.read([this](const Progress& p) { return has_to_end(p); })) become_running();
-    progress_.wait(any_stop_.get_token(), Deadline::never(), [this](const Progress& p) { return has_to_end(p); }, [](Progress&) {});
+    bool started = progress_.wait(
+        any_stop_.get_token(), Deadline::never(),
+        [this](const Progress& p) { return has_to_end(p) || all_started(p); }, [](Progress&) {});
+    if (started && !progress_.read([this](const Progress& p) { return has_to_end(p); }))
+      become_running();
+    progress_.wait(
+        any_stop_.get_token(), Deadline::never(),
+        [this](const Progress& p) { return has_to_end(p); }, [](Progress&) {});
     note_end();
     if (!cloud_stop_.stop_requested()) deregister();
     update([](Task& task) { task.last_status = "STOPPING"; });
@@ -264,7 +302,9 @@ class TaskRun final {
   }
 
   [[nodiscard]] bool all_started(const Progress& p) const {
-    return std::all_of(p.containers.begin(), p.containers.end(), [](const auto& entry) { return entry.second.phase != Progress::One::Phase::waiting; });
+    return std::all_of(p.containers.begin(), p.containers.end(), [](const auto& entry) {
+      return entry.second.phase != Progress::One::Phase::waiting;
+    });
   }
 
   [[nodiscard]] bool has_to_end(const Progress& p) const {
@@ -298,7 +338,8 @@ class TaskRun final {
       if (it == world.services.end()) return out;
       for (const auto& balancer : balancers_of(it->second, task_.deployment)) {
         std::string group = balancer.get_string("targetGroupArn");
-        if (!group.empty()) out.emplace_back(group, static_cast<std::uint16_t>(balancer.get_int("containerPort")));
+        if (!group.empty())
+          out.emplace_back(group, static_cast<std::uint16_t>(balancer.get_int("containerPort")));
       }
       return out;
     });
@@ -307,7 +348,9 @@ class TaskRun final {
   void note_event(const std::string& text, const std::string& more = "") {
     engine_.change([&](World& world) {
       auto it = world.services.find(full_key(task_.scope, task_.cluster + "/" + task_.service));
-      if (it != world.services.end()) world.add_event(it->second, fmt::format("(service {}{}) {}", it->second.name, more, text), now_ms());
+      if (it != world.services.end())
+        world.add_event(it->second, fmt::format("(service {}{}) {}", it->second.name, more, text),
+                        now_ms());
     });
   }
 
@@ -320,16 +363,19 @@ class TaskRun final {
       if (!broken.empty()) {
         engine_.request_stop(world, task, "TaskFailedToStart", broken.substr(0, kReasonLength));
       } else {
-        engine_.request_stop(world, task, "EssentialContainerExited", "Essential container in task exited");
+        engine_.request_stop(world, task, "EssentialContainerExited",
+                             "Essential container in task exited");
       }
     });
   }
 
   void deregister() {
-    bool is_target = engine_.read([&](const World& world) { return world.tasks.at(key_).is_target; });
+    bool is_target =
+        engine_.read([&](const World& world) { return world.tasks.at(key_).is_target; });
     if (!is_target) return;
     update([](Task& task) { task.last_status = "DEACTIVATING"; });
-    note_event("has begun draining connections on 1 tasks.", fmt::format(", taskSet {}", task_.deployment));
+    note_event("has begun draining connections on 1 tasks.",
+               fmt::format(", taskSet {}", task_.deployment));
     for (const auto& [group, port] : service_targets()) {
       note_event(fmt::format("deregistered 1 targets in (target-group {})", group));
       engine_.targets().drain(group, task_.address, port, cloud_stop_);
@@ -353,7 +399,8 @@ class TaskRun final {
       if (is_late) container::stop_container(runtime, plan.spec.id, SIGKILL, seconds(1), stop);
       TaskGroup helpers(stop);
       if (plan.health) helpers.start([&](const std::stop_token& s) { probe(plan, s); });
-      if (plan.logs) helpers.start([&](const std::stop_token& s) { forward_log(plan, state->log, s); });
+      if (plan.logs)
+        helpers.start([&](const std::stop_token& s) { forward_log(plan, state->log, s); });
       auto exit = runtime.wait(plan.spec.id, stop, Deadline::never());
       helpers.stop();
       helpers.join();
@@ -363,7 +410,8 @@ class TaskRun final {
       mark_ended(plan, std::nullopt);
     } catch (const Error& error) {
       std::string reason = fmt::format("CannotStartContainerError: {}", error.what());
-      update_container(plan.name, [&](TaskContainer& c) { c.reason = reason.substr(0, kReasonLength); });
+      update_container(plan.name,
+                       [&](TaskContainer& c) { c.reason = reason.substr(0, kReasonLength); });
       progress_.with([&](Progress& p) {
         if (p.broken.empty()) p.broken = reason;
       });
@@ -376,10 +424,14 @@ class TaskRun final {
     std::string broken;
     bool met = progress_.wait(
         any_stop_.get_token(), Deadline::never(),
-        [&](const Progress& p) { return !p.broken.empty() || p.is_ending || dependencies_met(plan, p, broken); }, [&](Progress& p) {
+        [&](const Progress& p) {
+          return !p.broken.empty() || p.is_ending || dependencies_met(plan, p, broken);
+        },
+        [&](Progress& p) {
           if (p.broken.empty()) p.broken = broken;
         });
-    return met && progress_.read([](const Progress& p) { return p.broken.empty() && !p.is_ending; });
+    return met &&
+           progress_.read([](const Progress& p) { return p.broken.empty() && !p.is_ending; });
   }
 
   static bool dependencies_met(const ContainerPlan& plan, const Progress& p, std::string& broken) {
@@ -393,7 +445,8 @@ class TaskRun final {
       if (dependency.condition == "SUCCESS" && !has_ended) return false;
       bool failed = dependency.condition == "SUCCESS" && (!one.exit || !one.exit->exit.ok());
       if (failed || (dependency.condition == "HEALTHY" && !one.is_healthy)) {
-        broken = fmt::format("dependency did not exit successfully: container '{}' of '{}'", dependency.container, plan.name);
+        broken = fmt::format("dependency did not exit successfully: container '{}' of '{}'",
+                             dependency.container, plan.name);
         return true;
       }
     }
@@ -424,7 +477,8 @@ class TaskRun final {
     int failures = 0;
     Guarded<int> nothing;
     while (!stop.stop_requested()) {
-      container::ExecSpec exec{.argv = check.argv, .env = plan.spec.env, .cwd = plan.spec.cwd, .user = plan.spec.user};
+      container::ExecSpec exec{
+          .argv = check.argv, .env = plan.spec.env, .cwd = plan.spec.cwd, .user = plan.spec.user};
       bool ok = false;
       try {
         ok = runtime.exec(plan.spec.id, exec, {}, stop, Deadline::in(check.timeout)).ok();
@@ -439,8 +493,10 @@ class TaskRun final {
         set_health(plan, "UNHEALTHY");
         return;
       }
-      auto pause = was_healthy ? std::chrono::duration_cast<milliseconds>(check.interval) : kFirstProbes;
-      nothing.wait(stop, Deadline::in(pause), [](int) { return false; }, [](int) {});
+      auto pause =
+          was_healthy ? std::chrono::duration_cast<milliseconds>(check.interval) : kFirstProbes;
+      nothing.wait(
+          stop, Deadline::in(pause), [](int) { return false; }, [](int) {});
     }
   }
 
@@ -449,7 +505,8 @@ class TaskRun final {
     progress_.with([&](Progress& p) { p.containers[plan.name].is_healthy = health == "HEALTHY"; });
   }
 
-  void forward_log(const ContainerPlan& plan, const std::filesystem::path& log, const std::stop_token& stop) {
+  void forward_log(const ContainerPlan& plan, const std::filesystem::path& log,
+                   const std::stop_token& stop) {
     os::FileWatch watch(log);
     while (!stop.stop_requested()) {
       forward_rest(plan, log);
@@ -468,9 +525,11 @@ class TaskRun final {
     container::LogReader reader(path, offset);
     for (auto lines = reader.next(); !lines.empty(); lines = reader.next()) {
       std::vector<logs::LogEvent> events;
-      for (const auto& line : lines) events.push_back({.timestamp = line.time_ms, .message = line.text});
+      for (const auto& line : lines)
+        events.push_back({.timestamp = line.time_ms, .message = line.text});
       try {
-        engine_.around().logs.append(task_.scope, plan.logs->group, plan.logs->stream, events, now_ms());
+        engine_.around().logs.append(task_.scope, plan.logs->group, plan.logs->stream, events,
+                                     now_ms());
       } catch (const Refusal& refusal) {
         engine_.around().log.warn("ecs: output of {} is lost: {}", plan.spec.id, refusal.message());
       }
@@ -485,7 +544,8 @@ class TaskRun final {
     for (const auto& plan : plans_) {
       enders.start([&](const std::stop_token& stop) {
         auto grace = cloud_stop_.stop_requested() ? kQuickGrace : plan.stop_timeout;
-        if (runtime.state(plan.spec.id)) container::stop_container(runtime, plan.spec.id, plan.stop_signal, grace, stop);
+        if (runtime.state(plan.spec.id))
+          container::stop_container(runtime, plan.spec.id, plan.stop_signal, grace, stop);
       });
     }
     enders.join();
@@ -502,9 +562,11 @@ class TaskRun final {
     });
     auto* runtime = engine_.around().options.runtime;
     if (runtime) {
-      for (const auto& container : task_.containers) runtime->remove(runtime_id_of(task_, container.name));
+      for (const auto& container : task_.containers)
+        runtime->remove(runtime_id_of(task_, container.name));
     }
-    if (auto* network = engine_.around().options.network) network->release("task-" + task_.id.substr(0, 12));
+    if (auto* network = engine_.around().options.network)
+      network->release("task-" + task_.id.substr(0, 12));
     os::remove_tree(directory_);
     update([](Task& task) {
       task.last_status = "STOPPED";
@@ -530,16 +592,19 @@ class TaskRun final {
 
 }  // namespace
 
-void run_task(Engine& engine, const std::string& key, const std::stop_token& task_stop, const std::stop_token& cloud_stop) {
+void run_task(Engine& engine, const std::string& key, const std::stop_token& task_stop,
+              const std::stop_token& cloud_stop) {
   TaskRun(engine, key, task_stop, cloud_stop).run();
 }
 
 void fail_task(Engine& engine, const std::string& key, const std::string& reason) {
   Task task = engine.read([&](const World& world) { return world.tasks.at(key); });
   if (auto* runtime = engine.around().options.runtime) {
-    for (const auto& container : task.containers) runtime->remove(runtime_id_of(task, container.name));
+    for (const auto& container : task.containers)
+      runtime->remove(runtime_id_of(task, container.name));
   }
-  if (auto* network = engine.around().options.network) network->release("task-" + task.id.substr(0, 12));
+  if (auto* network = engine.around().options.network)
+    network->release("task-" + task.id.substr(0, 12));
   engine.change([&](World& world) {
     Task& record = world.tasks.at(key);
     record.desired_status = record.last_status = "STOPPED";

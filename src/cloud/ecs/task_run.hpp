@@ -11,7 +11,8 @@ namespace slipway::cloud::ecs {
 ///   key         full key of the task
 ///   task_stop   asked for by Engine::request_stop()
 ///   cloud_stop  the cloud ends: the task's containers are ended quickly
-void run_task(Engine& engine, const std::string& key, const std::stop_token& task_stop, const std::stop_token& cloud_stop);
+void run_task(Engine& engine, const std::string& key, const std::stop_token& task_stop,
+              const std::stop_token& cloud_stop);
 
 /// Marks a task STOPPED because its runner broke; whatever still runs of it is removed.
 void fail_task(Engine& engine, const std::string& key, const std::string& reason);

@@ -10,8 +10,13 @@ namespace {
 void check_overrides(const Json& overrides, const Json& definition) {
   for (const auto& item : overrides.get_array("containerOverrides")) {
     const auto& containers = definition.get_array("containerDefinitions");
-    bool known = std::any_of(containers.begin(), containers.end(), [&](const Json& c) { return c.get_string("name") == item.get_string("name"); });
-    if (!known) refuse("InvalidParameterException", "Override for container named " + item.get_string("name") + " is not a container in the TaskDefinition.");
+    bool known = std::any_of(containers.begin(), containers.end(), [&](const Json& c) {
+      return c.get_string("name") == item.get_string("name");
+    });
+    if (!known)
+      refuse("InvalidParameterException", "Override for container named " +
+                                              item.get_string("name") +
+                                              " is not a container in the TaskDefinition.");
   }
 }
 
@@ -23,17 +28,21 @@ Json Ecs::run_task(const Call& call) {
   Json definition = find_task_definition(call, in.text("taskDefinition"), true);
   check_pass_role(call, definition);
   auto wanted = in.integer_or("count", 1);
-  if (wanted < 1 || wanted > 10) refuse("InvalidParameterException", "count must be between 1 and 10.");
-  Json network = call.input.contains("networkConfiguration") ? call.input.at("networkConfiguration") : Json::object();
+  if (wanted < 1 || wanted > 10)
+    refuse("InvalidParameterException", "count must be between 1 and 10.");
+  Json network = call.input.contains("networkConfiguration") ? call.input.at("networkConfiguration")
+                                                             : Json::object();
   if (definition.get_string("networkMode") == "awsvpc") {
     const Json* vpc = network.find("awsvpcConfiguration");
     if (!vpc || vpc->get_array("subnets").empty()) {
-      refuse("InvalidParameterException", "Network Configuration must be provided when networkMode 'awsvpc' is specified.");
+      refuse("InvalidParameterException",
+             "Network Configuration must be provided when networkMode 'awsvpc' is specified.");
     }
   }
   Json overrides = call.input.contains("overrides") ? call.input.at("overrides") : Json::object();
   check_overrides(overrides, definition);
-  if (auto error = engine_.launch_error(definition); !error.empty()) refuse("ClientException", error);
+  if (auto error = engine_.launch_error(definition); !error.empty())
+    refuse("ClientException", error);
   bool can_execute = in.boolean_or("enableExecuteCommand", false);
   Json tasks = Json::array();
   engine_.change([&](World& world) {
@@ -56,11 +65,13 @@ Json Ecs::run_task(const Call& call) {
 
 Json Ecs::stop_task(const Call& call) {
   Input in(call.input, "InvalidParameterException");
-  std::string key = full_key(scope_of(call), existing_cluster(call) + "/" + last_part(in.text("task")));
+  std::string key =
+      full_key(scope_of(call), existing_cluster(call) + "/" + last_part(in.text("task")));
   std::string reason = in.text_or("reason", "Task stopped by user");
   return engine_.change([&](World& world) {
     auto it = world.tasks.find(key);
-    if (it == world.tasks.end()) refuse("InvalidParameterException", "The referenced task was not found.");
+    if (it == world.tasks.end())
+      refuse("InvalidParameterException", "The referenced task was not found.");
     engine_.request_stop(world, it->second, "UserInitiated", reason);
     return Json::object({{"task", describe(it->second)}});
   });
@@ -70,7 +81,8 @@ Json Ecs::describe_tasks(const Call& call) {
   Input in(call.input, "InvalidParameterException");
   auto names = in.texts("tasks");
   if (names.empty()) refuse("InvalidParameterException", "Tasks cannot be empty.");
-  if (names.size() > 100) refuse("InvalidParameterException", "Tasks cannot have more than 100 items.");
+  if (names.size() > 100)
+    refuse("InvalidParameterException", "Tasks cannot have more than 100 items.");
   std::string cluster = existing_cluster(call);
   Scope scope = scope_of(call);
   return engine_.read([&](const World& world) {
@@ -79,7 +91,9 @@ Json Ecs::describe_tasks(const Call& call) {
     for (const auto& name : names) {
       auto it = world.tasks.find(full_key(scope, cluster + "/" + last_part(name)));
       if (it == world.tasks.end()) {
-        failures.push_back(Json::object({{"arn", arn("ecs", scope.region, scope.account, "task/" + cluster + "/" + last_part(name))}, {"reason", "MISSING"}}));
+        failures.push_back(Json::object({{"arn", arn("ecs", scope.region, scope.account,
+                                                     "task/" + cluster + "/" + last_part(name))},
+                                         {"reason", "MISSING"}}));
       } else {
         tasks.push_back(describe(it->second));
       }
@@ -103,14 +117,17 @@ Json Ecs::list_tasks(const Call& call) {
     after = *position;
   }
   return engine_.read([&](const World& world) {
-    if (!service.empty() && !world.services.contains(prefix + service)) refuse("ServiceNotFoundException", "Service not found.");
+    if (!service.empty() && !world.services.contains(prefix + service))
+      refuse("ServiceNotFoundException", "Service not found.");
     Json arns = Json::array();
     Json out = Json::object();
     std::string last;
-    for (auto it = world.tasks.upper_bound(after); it != world.tasks.end() && it->first.starts_with(prefix); ++it) {
+    for (auto it = world.tasks.upper_bound(after);
+         it != world.tasks.end() && it->first.starts_with(prefix); ++it) {
       const Task& task = it->second;
       if (task.desired_status != status || (!service.empty() && task.service != service) ||
-          (!family.empty() && task.task_definition_arn.find("task-definition/" + family + ":") == std::string::npos) ||
+          (!family.empty() &&
+           task.task_definition_arn.find("task-definition/" + family + ":") == std::string::npos) ||
           (!started_by.empty() && task.started_by != started_by)) {
         continue;
       }
@@ -129,26 +146,33 @@ Json Ecs::list_tasks(const Call& call) {
 // Sessions need the plugin's data channel, which is not there; what AWS would refuse is refused in its words.
 Json Ecs::execute_command(const Call& call) {
   Input in(call.input, "InvalidParameterException");
-  std::string key = full_key(scope_of(call), existing_cluster(call) + "/" + last_part(in.text("task")));
+  std::string key =
+      full_key(scope_of(call), existing_cluster(call) + "/" + last_part(in.text("task")));
   auto task = engine_.read([&](const World& world) -> std::optional<Task> {
     auto it = world.tasks.find(key);
     return it == world.tasks.end() ? std::nullopt : std::optional(it->second);
   });
   if (!task) refuse("InvalidParameterException", "The referenced task was not found.");
-  if (task->last_status != "RUNNING" || task->is_stopping()) refuse("TargetNotConnectedException", "The execute command failed due to an internal error. Try again later.");
+  if (task->last_status != "RUNNING" || task->is_stopping())
+    refuse("TargetNotConnectedException",
+           "The execute command failed due to an internal error. Try again later.");
   if (!task->can_execute) {
     refuse("InvalidParameterException",
-           "The execute command failed because execute command was not enabled when the task was run or the execute command agent isn\u2019t running. Wait and try again or "
+           "The execute command failed because execute command was not enabled when the task was "
+           "run or the execute command agent isn\u2019t running. Wait and try again or "
            "run a new task with execute command enabled and try again.");
   }
-  refuse("InvalidParameterException", "slipway: 'ecs:ExecuteCommand' is not supported yet: there is no session channel");
+  refuse("InvalidParameterException",
+         "slipway: 'ecs:ExecuteCommand' is not supported yet: there is no session channel");
 }
 
 namespace {
 
 Json protection_json(const Task& task) {
-  Json out = Json::object({{"taskArn", task_arn(task)}, {"protectionEnabled", task.protected_until > now_ms()}});
-  if (task.protected_until > now_ms()) out["expirationDate"] = static_cast<double>(task.protected_until) / 1000.0;
+  Json out = Json::object(
+      {{"taskArn", task_arn(task)}, {"protectionEnabled", task.protected_until > now_ms()}});
+  if (task.protected_until > now_ms())
+    out["expirationDate"] = static_cast<double>(task.protected_until) / 1000.0;
   return out;
 }
 
@@ -160,16 +184,20 @@ Json Ecs::task_protection(const Call& call) {
   bool updates = call.operation == "UpdateTaskProtection";
   auto names = in.texts("tasks");
   if (updates && names.empty()) refuse("InvalidParameterException", "Tasks cannot be empty.");
-  if (updates && !in.has("protectionEnabled")) refuse("InvalidParameterException", "protectionEnabled must be specified.");
+  if (updates && !in.has("protectionEnabled"))
+    refuse("InvalidParameterException", "protectionEnabled must be specified.");
   bool enabled = in.boolean_or("protectionEnabled", false);
   auto minutes = in.integer_or("expiresInMinutes", 120);
-  if (minutes < 1 || minutes > 2880) refuse("InvalidParameterException", "expiresInMinutes must be between 1 and 2880.");
+  if (minutes < 1 || minutes > 2880)
+    refuse("InvalidParameterException", "expiresInMinutes must be between 1 and 2880.");
   std::string cluster = existing_cluster(call);
   Scope scope = scope_of(call);
   Json found = Json::array();
   Json failures = Json::array();
   auto fails = [&](const std::string& name, const char* reason) {
-    failures.push_back(Json::object({{"arn", arn("ecs", scope.region, scope.account, "task/" + cluster + "/" + last_part(name))}, {"reason", reason}}));
+    failures.push_back(Json::object({{"arn", arn("ecs", scope.region, scope.account,
+                                                 "task/" + cluster + "/" + last_part(name))},
+                                     {"reason", reason}}));
   };
   engine_.change([&](World& world) {
     for (const auto& name : names) {

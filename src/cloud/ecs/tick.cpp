@@ -24,11 +24,12 @@ bool has_checks(const ServiceRecord& service, const Task& task) {
                      [](const TaskContainer& c) { return c.is_essential && c.has_health_check; });
 }
 
-bool is_healthy(const ServiceRecord& service, const Task& task, const TickHooks& hooks, std::int64_t now) {
+bool is_healthy(const ServiceRecord& service, const Task& task, const TickHooks& hooks,
+                std::int64_t now) {
   if (task.last_status != "RUNNING" || task.is_stopping()) return false;
-  bool has_container_check = std::any_of(task.containers.begin(), task.containers.end(), [](const TaskContainer& c) {
-    return c.is_essential && c.has_health_check;
-  });
+  bool has_container_check =
+      std::any_of(task.containers.begin(), task.containers.end(),
+                  [](const TaskContainer& c) { return c.is_essential && c.has_health_check; });
   if (has_container_check && task.health() != "HEALTHY") return false;
   if (!hooks.is_in_service(task)) return false;
   return now - task.started >= (has_checks(service, task) ? kLeastRunMs : kSteadyAfterMs);
@@ -40,7 +41,8 @@ std::string list_of(const std::vector<std::string>& ids) {
   return out;
 }
 
-void change_rollout(Deployment& deployment, const std::string& state, const std::string& reason, std::int64_t now) {
+void change_rollout(Deployment& deployment, const std::string& state, const std::string& reason,
+                    std::int64_t now) {
   deployment.rollout = state;
   deployment.reason = reason;
   deployment.updated = now;
@@ -51,7 +53,8 @@ void change_rollout(Deployment& deployment, const std::string& state, const std:
 std::optional<Deployment> rollback_target(const ServiceRecord& service, const std::string& failed) {
   std::optional<Deployment> best;
   auto consider = [&](const Deployment& d) {
-    if (d.id != failed && d.rollout == "COMPLETED" && (!best || d.finished > best->finished)) best = d;
+    if (d.id != failed && d.rollout == "COMPLETED" && (!best || d.finished > best->finished))
+      best = d;
   };
   for (const auto& d : service.deployments) consider(d);
   for (const auto& d : service.history) consider(d);
@@ -65,7 +68,8 @@ void tell_balancers(World& world, const Deployment& to, const Deployment& beside
     std::string old = beside.load_balancers.as_array()[i].get_string("targetGroupArn");
     const Json* advanced = balancer.find("advancedConfiguration");
     if (advanced == nullptr || old == balancer.get_string("targetGroupArn")) continue;
-    std::vector<std::pair<std::string, int>> weights = {{balancer.get_string("targetGroupArn"), to.weight}, {old, 100 - to.weight}};
+    std::vector<std::pair<std::string, int>> weights = {
+        {balancer.get_string("targetGroupArn"), to.weight}, {old, 100 - to.weight}};
     world.shifts.push_back({advanced->get_string("productionListenerRule"), weights});
     if (std::string test = advanced->get_string("testListenerRule"); !test.empty()) {
       world.shifts.push_back({test, {{balancer.get_string("targetGroupArn"), 100}, {old, 0}}});
@@ -79,7 +83,8 @@ bool roll_back(World& world, ServiceRecord& service, const std::string& why, std
   Deployment failed = *service.primary();
   auto target = rollback_target(service, failed.id);
   if (failed.is_rollback || !target) return false;
-  std::erase_if(service.deployments, [&](const Deployment& d) { return d.id == target->id || d.id == failed.id; });
+  std::erase_if(service.deployments,
+                [&](const Deployment& d) { return d.id == target->id || d.id == failed.id; });
   std::erase_if(service.history, [&](const Deployment& d) { return d.id == target->id; });
   failed.status = "ACTIVE";
   failed.rolled_back_to = target->id;
@@ -102,7 +107,9 @@ bool roll_back(World& world, ServiceRecord& service, const std::string& why, std
   }
   service.deployments.insert(service.deployments.begin(), failed);
   service.deployments.insert(service.deployments.begin(), *target);
-  world.add_event(service, fmt::format("(service {}) rolling back to deployment {}.", service.name, target->id), now);
+  world.add_event(
+      service, fmt::format("(service {}) rolling back to deployment {}.", service.name, target->id),
+      now);
   return true;
 }
 
@@ -111,7 +118,11 @@ namespace {
 void trip(World& world, ServiceRecord& service, std::int64_t now) {
   Deployment& primary = *service.primary();
   change_rollout(primary, "FAILED", "ECS deployment circuit breaker: tasks failed to start.", now);
-  world.add_event(service, fmt::format("(service {}) (deployment {}) deployment failed: tasks failed to start.", service.name, primary.id), now);
+  world.add_event(
+      service,
+      fmt::format("(service {}) (deployment {}) deployment failed: tasks failed to start.",
+                  service.name, primary.id),
+      now);
   if (service.breaker.rolls_back) roll_back(world, service, "ECS deployment circuit breaker", now);
 }
 
@@ -126,60 +137,89 @@ Deployment* deployment_of(ServiceRecord& service, const Task& task) {
 void count_failure(World& world, ServiceRecord& service, Deployment& deployment, std::int64_t now) {
   ++deployment.failures_in_a_row;
   if (deployment.failures_in_a_row > 3) {
-    deployment.not_before = now + std::min(kLongestPauseMs, kFirstPauseMs << std::min(deployment.failures_in_a_row - 3, 20));
-    world.add_event(service, fmt::format("(service {}) is unable to consistently start tasks successfully.", service.name), now);
+    deployment.not_before =
+        now +
+        std::min(kLongestPauseMs, kFirstPauseMs << std::min(deployment.failures_in_a_row - 3, 20));
+    world.add_event(service,
+                    fmt::format("(service {}) is unable to consistently start tasks successfully.",
+                                service.name),
+                    now);
   }
   bool is_primary = &deployment == service.primary();
-  deployment.progress = count_outcome(deployment.progress, Outcome::failed, service.breaker, service.desired);
+  deployment.progress =
+      count_outcome(deployment.progress, Outcome::failed, service.breaker, service.desired);
   deployment.updated = now;
-  if (is_primary && deployment.progress.has_tripped && deployment.rollout == "IN_PROGRESS") trip(world, service, now);
+  if (is_primary && deployment.progress.has_tripped && deployment.rollout == "IN_PROGRESS")
+    trip(world, service, now);
 }
 
 // Counts how tasks turned out, once each; trips the breaker.
-void count_outcomes(World& world, ServiceRecord& service, const TickHooks& hooks, std::int64_t now) {
+void count_outcomes(World& world, ServiceRecord& service, const TickHooks& hooks,
+                    std::int64_t now) {
   for (auto& [key, task] : world.tasks) {
-    if (task.service != service.name || task.cluster != service.cluster || task.scope != service.scope) continue;
+    if (task.service != service.name || task.cluster != service.cluster ||
+        task.scope != service.scope)
+      continue;
     Deployment* deployment = deployment_of(service, task);
     if (!task.was_healthy && is_healthy(service, task, hooks, now)) {
       task.was_healthy = true;
       world.dirty_tasks.insert(key);
       if (deployment) {
         deployment->failures_in_a_row = 0;
-        deployment->progress = count_outcome(deployment->progress, Outcome::healthy, service.breaker, service.desired);
+        deployment->progress =
+            count_outcome(deployment->progress, Outcome::healthy, service.breaker, service.desired);
       }
     }
     bool has_ended = task.has_stopped() || task.is_stopping();
     if (!has_ended || task.is_counted) continue;
     task.is_counted = true;
     world.dirty_tasks.insert(key);
-    bool is_wanted = task.stop_code == "UserInitiated" || task.stopped_reason.starts_with("Scaling activity");
-    bool died_early = task.stop_code == "EssentialContainerExited" && (task.stopping > 0 ? task.stopping : now) - task.started < kEarlyDeathMs;
+    bool is_wanted =
+        task.stop_code == "UserInitiated" || task.stopped_reason.starts_with("Scaling activity");
+    bool died_early = task.stop_code == "EssentialContainerExited" &&
+                      (task.stopping > 0 ? task.stopping : now) - task.started < kEarlyDeathMs;
     if (!deployment || is_wanted || (task.was_healthy && !died_early)) continue;
     count_failure(world, service, *deployment, now);
   }
 }
 
-void stop_unhealthy(World& world, ServiceRecord& service, const TickHooks& hooks, std::int64_t now) {
+void stop_unhealthy(World& world, ServiceRecord& service, const TickHooks& hooks,
+                    std::int64_t now) {
   for (auto& [key, task] : world.tasks) {
-    if (task.service != service.name || task.cluster != service.cluster || task.scope != service.scope) continue;
+    if (task.service != service.name || task.cluster != service.cluster ||
+        task.scope != service.scope)
+      continue;
     if (task.last_status != "RUNNING" || task.is_stopping()) continue;
     if (now - task.started < static_cast<std::int64_t>(service.grace_seconds) * 1000) continue;
     if (task.health() == "UNHEALTHY") {
-      world.add_event(service, fmt::format("(service {}) (task {}) failed container health checks.", service.name, task.id), now);
+      world.add_event(service,
+                      fmt::format("(service {}) (task {}) failed container health checks.",
+                                  service.name, task.id),
+                      now);
       hooks.stop(task, "ServiceSchedulerInitiated", "Task failed container health checks");
     } else if (auto failed = hooks.failed_target(task)) {
-      world.add_event(service, fmt::format("(service {}) (task {}) (port {}) is unhealthy in (target-group {}) due to (reason {}).", service.name, task.id, failed->port, failed->group, failed->reason), now);
-      hooks.stop(task, "ServiceSchedulerInitiated", fmt::format("Task failed ELB health checks in (target-group {})", failed->group));
+      world.add_event(
+          service,
+          fmt::format("(service {}) (task {}) (port {}) is unhealthy in (target-group {}) due to "
+                      "(reason {}).",
+                      service.name, task.id, failed->port, failed->group, failed->reason),
+          now);
+      hooks.stop(task, "ServiceSchedulerInitiated",
+                 fmt::format("Task failed ELB health checks in (target-group {})", failed->group));
     }
   }
 }
 
 // Tasks that cannot even be launched (their roles are missing) count as failures of the deployment.
-void start_tasks(World& world, ServiceRecord& service, int wanted, const TickHooks& hooks, std::int64_t now) {
+void start_tasks(World& world, ServiceRecord& service, int wanted, const TickHooks& hooks,
+                 std::int64_t now) {
   Deployment& primary = *service.primary();
   Json definition = hooks.definition(primary.task_definition_arn);
   if (auto error = hooks.launch_error(definition); !error.empty()) {
-    world.add_event(service, fmt::format("(service {}) failed to launch a task with (error {}).", service.name, error), now);
+    world.add_event(
+        service,
+        fmt::format("(service {}) failed to launch a task with (error {}).", service.name, error),
+        now);
     primary.not_before = now + kFirstPauseMs;
     count_failure(world, service, primary, now);
     return;
@@ -198,7 +238,10 @@ void start_tasks(World& world, ServiceRecord& service, int wanted, const TickHoo
     world.dirty_tasks.insert(key);
     world.tasks.emplace(key, std::move(task));
   }
-  world.add_event(service, fmt::format("(service {}) has started {} tasks:{}.", service.name, wanted, list_of(ids)), now);
+  world.add_event(
+      service,
+      fmt::format("(service {}) has started {} tasks:{}.", service.name, wanted, list_of(ids)),
+      now);
 }
 
 // When a running task may become healthy by time alone; 0: it does not wait for that.
@@ -208,13 +251,16 @@ std::int64_t healthy_from(const ServiceRecord& service, const Task& task, std::i
   return from > now ? from : 0;
 }
 
-std::int64_t sooner(std::int64_t a, std::int64_t b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
+std::int64_t sooner(std::int64_t a, std::int64_t b) {
+  return a == 0 ? b : b == 0 ? a : std::min(a, b);
+}
 
 // Ended deployments move to the history: those without tasks that are no longer PRIMARY.
 void retire(ServiceRecord& service, const std::vector<const Task*>& live) {
   for (std::size_t i = 1; i < service.deployments.size();) {
     auto& d = service.deployments[i];
-    bool has_tasks = std::any_of(live.begin(), live.end(), [&](const Task* t) { return t->deployment == d.id; });
+    bool has_tasks =
+        std::any_of(live.begin(), live.end(), [&](const Task* t) { return t->deployment == d.id; });
     if (has_tasks) {
       ++i;
       continue;
@@ -228,10 +274,15 @@ void retire(ServiceRecord& service, const std::vector<const Task*>& live) {
 
 void complete(World& world, ServiceRecord& service, std::int64_t now) {
   Deployment& primary = *service.primary();
-  change_rollout(primary, "COMPLETED", fmt::format("ECS deployment {} completed.", primary.id), now);
+  change_rollout(primary, "COMPLETED", fmt::format("ECS deployment {} completed.", primary.id),
+                 now);
   primary.is_rollback = false;
-  world.add_event(service, fmt::format("(service {}) (deployment {}) deployment completed.", service.name, primary.id), now);
-  world.add_event(service, fmt::format("(service {}) has reached a steady state.", service.name), now);
+  world.add_event(
+      service,
+      fmt::format("(service {}) (deployment {}) deployment completed.", service.name, primary.id),
+      now);
+  world.add_event(service, fmt::format("(service {}) has reached a steady state.", service.name),
+                  now);
 }
 
 // A revision beside the old one goes from stage to stage. Returns when to look again; 0: when something changes.
@@ -289,8 +340,12 @@ std::int64_t tick(World& world, ServiceRecord& service, const TickHooks& hooks, 
     bool may_start = primary->rollout != "FAILED" && now >= primary->not_before;
     if (now < primary->not_before) again = sooner(again, primary->not_before);
     bool is_beside = !primary->stage.empty() && primary->rollout == "IN_PROGRESS";
-    auto decision = is_beside ? decide_beside(views, service.desired, may_start, primary->stage == "CLEAN_UP")
-                              : decide(views, service.desired, rolling_bounds(service.desired, service.min_percent, service.max_percent), may_start);
+    auto decision =
+        is_beside
+            ? decide_beside(views, service.desired, may_start, primary->stage == "CLEAN_UP")
+            : decide(views, service.desired,
+                     rolling_bounds(service.desired, service.min_percent, service.max_percent),
+                     may_start);
     std::vector<std::string> stopped;
     for (const auto& id : decision.stop) {
       Task& task = world.tasks.at(id);
@@ -299,16 +354,26 @@ std::int64_t tick(World& world, ServiceRecord& service, const TickHooks& hooks, 
         continue;
       }
       stopped.push_back(task.id);
-      hooks.stop(task, "ServiceSchedulerInitiated", fmt::format("Scaling activity initiated by (deployment {})", primary->id));
+      hooks.stop(task, "ServiceSchedulerInitiated",
+                 fmt::format("Scaling activity initiated by (deployment {})", primary->id));
     }
     if (!stopped.empty()) {
-      world.add_event(service, fmt::format("(service {}) has stopped {} running tasks:{}.", service.name, stopped.size(), list_of(stopped)), now);
+      world.add_event(service,
+                      fmt::format("(service {}) has stopped {} running tasks:{}.", service.name,
+                                  stopped.size(), list_of(stopped)),
+                      now);
     }
     if (decision.start > 0) start_tasks(world, service, decision.start, hooks, now);
     primary = service.primary();
     if (now < primary->not_before) again = sooner(again, primary->not_before);
     if (decision.is_stuck) {
-      world.add_event(service, fmt::format("(service {}) was unable to stop or start tasks during a deployment because of the service deployment configuration. Update the minimumHealthyPercent or maximumPercent value and try again.", service.name), now);
+      world.add_event(
+          service,
+          fmt::format("(service {}) was unable to stop or start tasks during a deployment because "
+                      "of the service deployment configuration. Update the minimumHealthyPercent "
+                      "or maximumPercent value and try again.",
+                      service.name),
+          now);
     }
     live = world.live_tasks(service);
     retire(service, live);
@@ -317,9 +382,11 @@ std::int64_t tick(World& world, ServiceRecord& service, const TickHooks& hooks, 
       return task->deployment == primary->id && is_healthy(service, *task, hooks, now);
     });
     is_beside = !primary->stage.empty() && primary->rollout == "IN_PROGRESS";
-    if (is_beside && primary->stage != "CLEAN_UP") again = sooner(again, advance(world, service, good >= service.desired, now));
+    if (is_beside && primary->stage != "CLEAN_UP")
+      again = sooner(again, advance(world, service, good >= service.desired, now));
     bool may_complete = !is_beside || primary->stage == "CLEAN_UP";
-    if (may_complete && primary->rollout == "IN_PROGRESS" && good >= service.desired && live.size() == static_cast<std::size_t>(service.desired)) {
+    if (may_complete && primary->rollout == "IN_PROGRESS" && good >= service.desired &&
+        live.size() == static_cast<std::size_t>(service.desired)) {
       primary->stage.clear();
       complete(world, service, now);
     }

@@ -14,9 +14,9 @@ namespace slipway::cloud::ecs {
 struct TrafficPlan {
   enum class Kind { rolling, all_at_once, linear, canary };
   Kind kind = Kind::rolling;
-  double step_percent = 100;       ///< linear: of each step; canary: of the first
-  std::int64_t step_bake_ms = 0;   ///< between steps
-  std::int64_t bake_ms = 0;        ///< with all of the traffic, before the old revision goes
+  double step_percent = 100;      ///< linear: of each step; canary: of the first
+  std::int64_t step_bake_ms = 0;  ///< between steps
+  std::int64_t bake_ms = 0;       ///< with all of the traffic, before the old revision goes
   bool operator==(const TrafficPlan&) const = default;
 };
 
@@ -31,11 +31,12 @@ std::int64_t next_change_after(const TrafficPlan& plan, std::int64_t elapsed_ms)
 /// moved and the bake time is over.
 ///   tasks        TaskView::is_primary: of the new revision
 ///   is_cleaning  the old revision may go
-Decision decide_beside(const std::vector<TaskView>& tasks, int desired, bool may_start, bool is_cleaning);
+Decision decide_beside(const std::vector<TaskView>& tasks, int desired, bool may_start,
+                       bool is_cleaning);
 
 /// Production traffic that a load balancer has to be told about.
 struct TrafficShift {
-  std::string rule;  ///< ARN of a listener rule or a listener
+  std::string rule;                                  ///< ARN of a listener rule or a listener
   std::vector<std::pair<std::string, int>> weights;  ///< target group's ARN -> percent
 };
 

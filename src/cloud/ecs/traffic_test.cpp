@@ -8,10 +8,12 @@
 namespace slipway::cloud::ecs {
 
 TEST_CASE("blue/green moves all traffic at once, linear in steps, canary a little first") {
-  auto blue_green = traffic_plan(formats::parse_json(R"({"strategy":"BLUE_GREEN","bakeTimeInMinutes":1})"));
+  auto blue_green =
+      traffic_plan(formats::parse_json(R"({"strategy":"BLUE_GREEN","bakeTimeInMinutes":1})"));
   CHECK(weight_at(blue_green, 0) == 100);
   CHECK(blue_green.bake_ms == 60'000);
-  auto linear = traffic_plan(formats::parse_json(R"({"strategy":"LINEAR","linearConfiguration":{"stepPercent":40,"stepBakeTimeInMinutes":1}})"));
+  auto linear = traffic_plan(formats::parse_json(
+      R"({"strategy":"LINEAR","linearConfiguration":{"stepPercent":40,"stepBakeTimeInMinutes":1}})"));
   CHECK(weight_at(linear, 0) == 40);
   CHECK(next_change_after(linear, 10) == 60'000);
   CHECK(weight_at(linear, 60'000) == 80);
@@ -25,7 +27,8 @@ TEST_CASE("blue/green moves all traffic at once, linear in steps, canary a littl
 }
 
 TEST_CASE("beside each other: all of the new revision starts, the old one goes only at the end") {
-  std::vector<TaskView> tasks = {{"o1", false, true, 1}, {"o2", false, true, 2}, {"n1", true, true, 3}};
+  std::vector<TaskView> tasks = {
+      {"o1", false, true, 1}, {"o2", false, true, 2}, {"n1", true, true, 3}};
   auto decision = decide_beside(tasks, 2, true, false);
   CHECK(decision.start == 1);
   CHECK(decision.stop.empty());
@@ -36,7 +39,10 @@ TEST_CASE("beside each other: all of the new revision starts, the old one goes o
 namespace {
 
 Json balancers(const char* group) {
-  return Json::array({Json::object({{"targetGroupArn", group}, {"advancedConfiguration", Json::object({{"alternateTargetGroupArn", "green"}, {"productionListenerRule", "rule"}})}})});
+  return Json::array({Json::object(
+      {{"targetGroupArn", group},
+       {"advancedConfiguration", Json::object({{"alternateTargetGroupArn", "green"},
+                                               {"productionListenerRule", "rule"}})}})});
 }
 
 Deployment deployment(const char* id, const char* group) {
@@ -48,7 +54,9 @@ Deployment deployment(const char* id, const char* group) {
 
 }  // namespace
 
-TEST_CASE("a blue/green deployment scales up, moves the traffic, bakes, and only then lets the old tasks go") {
+TEST_CASE(
+    "a blue/green deployment scales up, moves the traffic, bakes, and only then lets the old tasks "
+    "go") {
   World world;
   auto& service = world.services["1/r/c/s"];
   service.scope = {"1", "r"};
@@ -77,7 +85,9 @@ TEST_CASE("a blue/green deployment scales up, moves the traffic, bakes, and only
   hooks.failed_target = [](const Task&) { return std::optional<FailedTarget>(); };
   hooks.definition = [](const std::string&) { return Json::object(); };
   hooks.launch_error = [](const Json&) { return std::string(); };
-  hooks.stop = [&](Task& task, const std::string&, const std::string&) { stopped.push_back(task.id); };
+  hooks.stop = [&](Task& task, const std::string&, const std::string&) {
+    stopped.push_back(task.id);
+  };
   std::int64_t now = 1'000'000;
   tick(world, service, hooks, now);
   REQUIRE(world.tasks.size() == 2);
@@ -91,7 +101,8 @@ TEST_CASE("a blue/green deployment scales up, moves the traffic, bakes, and only
   auto again = tick(world, service, hooks, now);
   REQUIRE(world.shifts.size() == 1);
   CHECK(world.shifts[0].rule == "rule");
-  CHECK(world.shifts[0].weights == std::vector<std::pair<std::string, int>>{{"green", 100}, {"blue", 0}});
+  CHECK(world.shifts[0].weights ==
+        std::vector<std::pair<std::string, int>>{{"green", 100}, {"blue", 0}});
   CHECK(service.primary()->stage == "BAKE_TIME");
   CHECK(again == now + 60'000);
   CHECK(stopped.empty());

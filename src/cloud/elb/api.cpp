@@ -7,7 +7,9 @@
 
 namespace slipway::cloud::elb {
 
-Elb::Elb(const Surroundings& around) : around_(around), haproxy_(around.options.state / "cloud/haproxy", around.log),
+Elb::Elb(const Surroundings& around)
+    : around_(around),
+      haproxy_(around.options.state / "cloud/haproxy", around.log),
       checker_({.use_proxy = false, .user_agent = "ELB-HealthChecker/2.0"}) {
   around_.state.read([&](Tables& tables) {
     world_.with([&](World& world) {
@@ -32,11 +34,12 @@ Elb::Elb(const Surroundings& around) : around_(around), haproxy_(around.options.
 }
 
 const ServiceDescription& Elb::description() const {
-  static const ServiceDescription kDescription{.signing_name = "elasticloadbalancing",
-                                               .api_version = "2015-12-01",
-                                               .xml_namespace = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
-                                               .protocol = Protocol::query,
-                                               .host_prefixes = {"elasticloadbalancing"}};
+  static const ServiceDescription kDescription{
+      .signing_name = "elasticloadbalancing",
+      .api_version = "2015-12-01",
+      .xml_namespace = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
+      .protocol = Protocol::query,
+      .host_prefixes = {"elasticloadbalancing"}};
   return kDescription;
 }
 
@@ -86,15 +89,23 @@ std::vector<Permission> Elb::permissions(const Call& call) const {
   std::string action = "elasticloadbalancing:" + call.operation;
   if (call.operation.starts_with("Describe")) return {{action, "*", {}}};
   auto made = [&](const std::string& kind) {
-    return std::vector<Permission>{{action, arn("elasticloadbalancing", call.region, call.account, fmt::format("{}/{}/*", kind, call.input.get_string("Name"))), {}}};
+    return std::vector<Permission>{
+        {action,
+         arn("elasticloadbalancing", call.region, call.account,
+             fmt::format("{}/{}/*", kind, call.input.get_string("Name"))),
+         {}}};
   };
-  if (call.operation == "CreateLoadBalancer") return made(call.input.get_string("Type") == "network" ? "loadbalancer/net" : "loadbalancer/app");
+  if (call.operation == "CreateLoadBalancer")
+    return made(call.input.get_string("Type") == "network" ? "loadbalancer/net"
+                                                           : "loadbalancer/app");
   if (call.operation == "CreateTargetGroup") return made("targetgroup");
   for (const char* key : {"RuleArn", "ListenerArn", "LoadBalancerArn", "TargetGroupArn"}) {
-    if (std::string resource = call.input.get_string(key); !resource.empty()) return {{action, resource, {}}};
+    if (std::string resource = call.input.get_string(key); !resource.empty())
+      return {{action, resource, {}}};
   }
   std::vector<Permission> out;
-  for (Json list = list_of(call, "ResourceArns"); const auto& resource : list.as_array()) out.push_back({action, resource.is_string() ? resource.as_string() : "", {}});
+  for (Json list = list_of(call, "ResourceArns"); const auto& resource : list.as_array())
+    out.push_back({action, resource.is_string() ? resource.as_string() : "", {}});
   if (out.empty()) out.push_back({action, "*", {}});
   return out;
 }
@@ -120,14 +131,16 @@ void Elb::note(const std::function<void(Model&, Tables&)>& use) {
 }
 
 void Elb::configure() {
-  std::string text = world_.read([&](const World& world) { return haproxy_config(world.model, haproxy_.socket()); });
+  std::string text = world_.read(
+      [&](const World& world) { return haproxy_config(world.model, haproxy_.socket()); });
   haproxy_.apply(text);
 }
 
 Json& Elb::tags_of(Model& model, const std::string& arn) {
   if (auto it = model.balancers.find(arn); it != model.balancers.end()) return it->second.tags;
   if (auto it = model.groups.find(arn); it != model.groups.end()) return it->second.tags;
-  if (arn.find(":targetgroup/") != std::string::npos) refuse("TargetGroupNotFound", "One or more target groups not found");
+  if (arn.find(":targetgroup/") != std::string::npos)
+    refuse("TargetGroupNotFound", "One or more target groups not found");
   refuse("LoadBalancerNotFound", "One or more load balancers not found");
 }
 
@@ -141,14 +154,18 @@ Json list_of(const Call& call, const char* key) {
 Json attribute_list(const Json& attributes) {
   Json out = Json::array();
   if (!attributes.is_object()) return out;
-  for (const auto& [key, value] : attributes.as_object()) out.push_back(Json::object({{"Key", key}, {"Value", value}}));
+  for (const auto& [key, value] : attributes.as_object())
+    out.push_back(Json::object({{"Key", key}, {"Value", value}}));
   return out;
 }
 
 void merge_attributes(Json& attributes, const Call& call) {
-  for (Json list = list_of(call, "Attributes"); const auto& item : list.as_array()) attributes[item.get_string("Key")] = item.get_string("Value");
+  for (Json list = list_of(call, "Attributes"); const auto& item : list.as_array())
+    attributes[item.get_string("Key")] = item.get_string("Value");
 }
 
-std::unique_ptr<LoadBalancing> make(const Surroundings& around) { return std::make_unique<Elb>(around); }
+std::unique_ptr<LoadBalancing> make(const Surroundings& around) {
+  return std::make_unique<Elb>(around);
+}
 
 }  // namespace slipway::cloud::elb

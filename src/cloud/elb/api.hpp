@@ -67,18 +67,21 @@ class Elb final : public LoadBalancing, private Targets {
 
   // The ECS side (targets.cpp).
   bool exists(const std::string& target_group_arn) override;
-  void add(const std::string& target_group_arn, const std::string& address, std::uint16_t port) override;
+  void add(const std::string& target_group_arn, const std::string& address,
+           std::uint16_t port) override;
   void drain(const std::string& target_group_arn, const std::string& address, std::uint16_t port,
              const std::stop_token& stop) override;
-  TargetHealth health(const std::string& target_group_arn, const std::string& address, std::uint16_t port) override;
-  void set_weights(const std::string& rule_arn, const std::vector<std::pair<std::string, int>>& weights) override;
+  TargetHealth health(const std::string& target_group_arn, const std::string& address,
+                      std::uint16_t port) override;
+  void set_weights(const std::string& rule_arn,
+                   const std::vector<std::pair<std::string, int>>& weights) override;
   void on_change(std::function<void()> listener) override;
 
   struct World {
     Model model;
     std::uint64_t version = 0;
     std::function<void()> listener;
-    bool has_ended = false;  ///< run() is over: HAProxy stays away
+    bool has_ended = false;        ///< run() is over: HAProxy stays away
     std::vector<Target> to_drain;  ///< deregistered through the API; run() sees to them
   };
   /// Changes the model and writes the records that `use` names; then HAProxy follows when `reconfigure`.
@@ -87,7 +90,8 @@ class Elb final : public LoadBalancing, private Targets {
   void note(const std::function<void(Model&, Tables&)>& use);
   void configure();
   void check(Target target, const TargetGroup& group);
-  void apply_check(const Target& target, const TargetGroup& group, bool passed, const std::string& reason, const std::string& text);
+  void apply_check(const Target& target, const TargetGroup& group, bool passed,
+                   const std::string& reason, const std::string& text);
   void show_to_haproxy(const std::string& command, bool may_fail);
   void tell();
   std::uint16_t free_host_port(const Model& model, std::uint16_t wanted);
@@ -118,6 +122,7 @@ std::vector<std::string> subnets_of(const Call& call);
 /// Puts a load balancer into subnets. throws Refusal SubnetNotFound, InvalidConfigurationRequest, ValidationError
 void place(LoadBalancer& balancer, const std::vector<std::string>& subnets, Tables& tables);
 /// throws Refusal InvalidSecurityGroup
-void check_security_groups(const std::vector<std::string>& groups, const Scope& scope, Tables& tables);
+void check_security_groups(const std::vector<std::string>& groups, const Scope& scope,
+                           Tables& tables);
 
 }  // namespace slipway::cloud::elb

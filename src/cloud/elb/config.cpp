@@ -22,7 +22,8 @@ std::string quoted(const std::string& text) {
 
 std::string plain(std::string text) {
   for (char& c : text) {
-    bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '-' || c == '_';
     if (!ok) c = '_';
   }
   return text;
@@ -67,16 +68,22 @@ std::string patterns(const std::vector<std::string>& values) {
 // The sample that a condition looks at, with its patterns.
 std::string match_of(const Json& condition) {
   std::string field = condition.get_string("Field");
-  if (field == "path-pattern") return "path -m reg" + patterns(values_of(condition, "PathPatternConfig"));
-  if (field == "host-header") return "hdr(host),field(1,:) -i -m reg" + patterns(values_of(condition, "HostHeaderConfig"));
+  if (field == "path-pattern")
+    return "path -m reg" + patterns(values_of(condition, "PathPatternConfig"));
+  if (field == "host-header")
+    return "hdr(host),field(1,:) -i -m reg" + patterns(values_of(condition, "HostHeaderConfig"));
   if (field == "http-request-method") {
     std::string out = "method";
-    for (const auto& value : values_of(condition, "HttpRequestMethodConfig")) out += " " + quoted(value);
+    for (const auto& value : values_of(condition, "HttpRequestMethodConfig"))
+      out += " " + quoted(value);
     return out;
   }
   if (field == "http-header") {
-    std::string name = condition.contains("HttpHeaderConfig") ? condition.at("HttpHeaderConfig").get_string("HttpHeaderName") : "";
-    return "hdr(" + plain(name) + ") -i -m reg" + patterns(values_of(condition, "HttpHeaderConfig"));
+    std::string name = condition.contains("HttpHeaderConfig")
+                           ? condition.at("HttpHeaderConfig").get_string("HttpHeaderName")
+                           : "";
+    return "hdr(" + plain(name) + ") -i -m reg" +
+           patterns(values_of(condition, "HttpHeaderConfig"));
   }
   if (field == "source-ip") {
     std::string out = "src";
@@ -88,9 +95,12 @@ std::string match_of(const Json& condition) {
 
 std::string redirect_of(const Json& action) {
   const Json& config = action.at("RedirectConfig");
-  auto part = [&](const char* key, const char* otherwise) { return config.get_string(key, otherwise); };
-  std::string url = part("Protocol", "#{protocol}") + "://" + part("Host", "#{host}") + ":" + part("Port", "#{port}") +
-                    part("Path", "/#{path}") + "?" + part("Query", "#{query}");
+  auto part = [&](const char* key, const char* otherwise) {
+    return config.get_string(key, otherwise);
+  };
+  std::string url = part("Protocol", "#{protocol}") + "://" + part("Host", "#{host}") + ":" +
+                    part("Port", "#{port}") + part("Path", "/#{path}") + "?" +
+                    part("Query", "#{query}");
   url = replace_all(url, "#{protocol}", "%[ssl_fc,iif(https,http)]");
   url = replace_all(url, "#{host}", "%[hdr(host),field(1,:)]");
   url = replace_all(url, "#{port}", "%[dst_port]");
@@ -103,7 +113,8 @@ std::string redirect_of(const Json& action) {
 int weight_of(const Json& share) {
   const Json* weight = share.find("Weight");
   if (weight == nullptr) return 1;
-  return static_cast<int>(weight->is_string() ? to_integer(weight->as_string()).value_or(0) : weight->as_int());
+  return static_cast<int>(weight->is_string() ? to_integer(weight->as_string()).value_or(0)
+                                              : weight->as_int());
 }
 
 // The backends that an action forwards to; several share the requests by their weights, by a number that is drawn for each request.
@@ -118,7 +129,8 @@ std::string forward_of(const Model& model, const Json& action, const std::string
   };
   const Json* config = action.find("ForwardConfig");
   if (config != nullptr && !config->get_array("TargetGroups").empty()) {
-    for (const auto& share : config->get_array("TargetGroups")) add(share.get_string("TargetGroupArn"), weight_of(share));
+    for (const auto& share : config->get_array("TargetGroups"))
+      add(share.get_string("TargetGroupArn"), weight_of(share));
   } else {
     add(action.get_string("TargetGroupArn"), 1);
   }
@@ -128,9 +140,12 @@ std::string forward_of(const Model& model, const Json& action, const std::string
   for (std::size_t i = 0; i + 1 < shares.size(); ++i) {
     drawn += shares[i].second;
     std::string dice = fmt::format("{{ var(txn.dice) -m int lt {} }}", drawn * kDice / total);
-    out += fmt::format("  use_backend {}{} {}\n", shares[i].first, condition.empty() ? " if" : condition, dice);
+    out += fmt::format("  use_backend {}{} {}\n", shares[i].first,
+                       condition.empty() ? " if" : condition, dice);
   }
-  return out + (condition.empty() ? fmt::format("  default_backend {}\n", shares.back().first) : fmt::format("  use_backend {}{}\n", shares.back().first, condition));
+  return out + (condition.empty()
+                    ? fmt::format("  default_backend {}\n", shares.back().first)
+                    : fmt::format("  use_backend {}{}\n", shares.back().first, condition));
 }
 
 // What a rule does, as a line of the frontend; `condition` is "if …" or empty.
@@ -138,13 +153,17 @@ std::string line_of(const Model& model, const Rule& rule, const std::string& con
   if (rule.actions.empty()) return "";
   const Json& action = rule.actions.as_array().back();
   std::string type = action.get_string("Type");
-  if (type == "redirect" && action.contains("RedirectConfig")) return "  " + redirect_of(action) + condition + "\n";
+  if (type == "redirect" && action.contains("RedirectConfig"))
+    return "  " + redirect_of(action) + condition + "\n";
   if (type == "fixed-response" && action.contains("FixedResponseConfig")) {
     const Json& config = action.at("FixedResponseConfig");
     const std::string message = config.get_string("MessageBody");
     std::string status = plain(config.get_string("StatusCode", "503"));
-    if (message.empty()) return fmt::format("  http-request return status {}{}\n", status, condition);
-    return fmt::format("  http-request return status {} content-type {} string {}{}\n", status, quoted(config.get_string("ContentType", "text/plain")), quoted(message), condition);
+    if (message.empty())
+      return fmt::format("  http-request return status {}{}\n", status, condition);
+    return fmt::format("  http-request return status {} content-type {} string {}{}\n", status,
+                       quoted(config.get_string("ContentType", "text/plain")), quoted(message),
+                       condition);
   }
   return forward_of(model, action, condition);
 }
@@ -152,16 +171,19 @@ std::string line_of(const Model& model, const Rule& rule, const std::string& con
 std::string frontend(const Model& model, const LoadBalancer& balancer, const Listener& listener) {
   std::string id = plain(last_part(listener.arn));
   bool is_tcp = balancer.type == "network";
-  std::string out = fmt::format("frontend listener_{}\n  mode {}\n  bind 127.0.0.1:{}\n", id, is_tcp ? "tcp" : "http", listener.host_port);
+  std::string out = fmt::format("frontend listener_{}\n  mode {}\n  bind 127.0.0.1:{}\n", id,
+                                is_tcp ? "tcp" : "http", listener.host_port);
   if (!balancer.address.empty()) {
-    out += fmt::format("  bind {}:{} namespace {}\n", balancer.address, listener.port, balancer.netns);
+    out +=
+        fmt::format("  bind {}:{} namespace {}\n", balancer.address, listener.port, balancer.netns);
   }
   if (!is_tcp) {
     out += "  option forwardfor\n  http-request set-header X-Forwarded-Proto http\n";
     out += fmt::format("  http-request set-header X-Forwarded-Port {}\n", listener.port);
   }
   // The first rule that fits is remembered by its number; answers come before backends in HAProxy's order of things.
-  std::string marks = is_tcp ? "" : fmt::format("  http-request set-var(txn.dice) rand({})\n", kDice);
+  std::string marks =
+      is_tcp ? "" : fmt::format("  http-request set-var(txn.dice) rand({})\n", kDice);
   std::string answers;
   std::string backends;
   int position = 0;
@@ -175,12 +197,17 @@ std::string frontend(const Model& model, const LoadBalancer& balancer, const Lis
         out += fmt::format("  acl {} {}\n", name, match_of(item));
         condition += " " + name;
       }
-      marks += fmt::format("  http-request set-var(txn.rule) int({}) if !{{ var(txn.rule) -m found }}{}\n", ++position, condition);
+      marks += fmt::format(
+          "  http-request set-var(txn.rule) int({}) if !{{ var(txn.rule) -m found }}{}\n",
+          ++position, condition);
       chosen = fmt::format(" if {{ var(txn.rule) -m int {} }}", position);
     } else if (!is_tcp && position > 0) {
       chosen = " if !{ var(txn.rule) -m found }";
     }
-    std::string line = line_of(model, rule, rule.priority == 0 && line_of(model, rule, "").starts_with("  default_backend") ? "" : chosen);
+    std::string line = line_of(
+        model, rule,
+        rule.priority == 0 && line_of(model, rule, "").starts_with("  default_backend") ? ""
+                                                                                        : chosen);
     (line.starts_with("  http-request") ? answers : backends) += line;
   }
   return out + marks + answers + backends + "\n";
@@ -188,7 +215,8 @@ std::string frontend(const Model& model, const LoadBalancer& balancer, const Lis
 
 std::string backend(const Model& model, const TargetGroup& group) {
   bool is_tcp = group.protocol == "TCP";
-  std::string out = fmt::format("backend {}\n  mode {}\n  balance roundrobin\n", backend_name(group), is_tcp ? "tcp" : "http");
+  std::string out = fmt::format("backend {}\n  mode {}\n  balance roundrobin\n",
+                                backend_name(group), is_tcp ? "tcp" : "http");
   for (const auto& [key, target] : model.targets) {
     if (target.group_arn != group.arn || target.state == "draining") continue;
     out += fmt::format("  server {} {}:{}{}\n", server_name(target), target.address, target.port,
@@ -201,7 +229,9 @@ std::string backend(const Model& model, const TargetGroup& group) {
 
 std::string backend_name(const TargetGroup& group) { return "group_" + plain(group.id); }
 
-std::string server_name(const Target& target) { return plain(fmt::format("t_{}_{}", target.address, target.port)); }
+std::string server_name(const Target& target) {
+  return plain(fmt::format("t_{}_{}", target.address, target.port));
+}
 
 std::string haproxy_config(const Model& model, const std::string& socket) {
   std::string out = fmt::format(

@@ -24,12 +24,24 @@ Model model_with_rules() {
   listener.arn = "arn:listener/x";
   listener.load_balancer_arn = "lb";
   listener.host_port = 18080;
-  auto forward = [](const std::string& arn) { return Json::array({Json::object({{"Type", "forward"}, {"TargetGroupArn", arn}})}); };
-  Json path = Json::object({{"Field", "path-pattern"}, {"Values", Json::array({"/api/*", "/it's"})}});
-  Json host = Json::object({{"Field", "host-header"}, {"HostHeaderConfig", Json::object({{"Values", Json::array({"*.example.com"})}})}});
-  Json fixed = Json::array({Json::object({{"Type", "fixed-response"}, {"FixedResponseConfig", Json::object({{"StatusCode", "404"}, {"MessageBody", "no"}})}})});
-  Json redirect = Json::array({Json::object({{"Type", "redirect"}, {"RedirectConfig", Json::object({{"Host", "example.org"}, {"StatusCode", "HTTP_301"}})}})});
-  listener.rules = {{"r/1", 1, Json::array({path, host}), forward(api.arn)}, {"r/2", 2, Json::array({path}), fixed}, {"r/3", 3, Json::array({host}), redirect}, {"r/d", 0, Json::array(), forward(web.arn)}};
+  auto forward = [](const std::string& arn) {
+    return Json::array({Json::object({{"Type", "forward"}, {"TargetGroupArn", arn}})});
+  };
+  Json path =
+      Json::object({{"Field", "path-pattern"}, {"Values", Json::array({"/api/*", "/it's"})}});
+  Json host = Json::object(
+      {{"Field", "host-header"},
+       {"HostHeaderConfig", Json::object({{"Values", Json::array({"*.example.com"})}})}});
+  Json fixed = Json::array({Json::object(
+      {{"Type", "fixed-response"},
+       {"FixedResponseConfig", Json::object({{"StatusCode", "404"}, {"MessageBody", "no"}})}})});
+  Json redirect = Json::array({Json::object(
+      {{"Type", "redirect"},
+       {"RedirectConfig", Json::object({{"Host", "example.org"}, {"StatusCode", "HTTP_301"}})}})});
+  listener.rules = {{"r/1", 1, Json::array({path, host}), forward(api.arn)},
+                    {"r/2", 2, Json::array({path}), fixed},
+                    {"r/3", 3, Json::array({host}), redirect},
+                    {"r/d", 0, Json::array(), forward(web.arn)}};
   model.balancers["lb"] = balancer;
   model.listeners[listener.arn] = listener;
   model.groups[web.arn] = web;
@@ -49,8 +61,10 @@ TEST_CASE("haproxy itself accepts the configuration of listeners, rules and targ
     return;
   }
   os::TempDir dir;
-  os::write_file(dir.path() / "cfg", haproxy_config(model_with_rules(), (dir.path() / "s").string()));
-  auto check = os::capture({.argv = {"haproxy", "-c", "-f", (dir.path() / "cfg").string()}}, {}, Deadline::in(std::chrono::seconds(10)));
+  os::write_file(dir.path() / "cfg",
+                 haproxy_config(model_with_rules(), (dir.path() / "s").string()));
+  auto check = os::capture({.argv = {"haproxy", "-c", "-f", (dir.path() / "cfg").string()}}, {},
+                           Deadline::in(std::chrono::seconds(10)));
   INFO(check.err);
   CHECK(check.exit.ok());
   CHECK(check.err.find("WARNING") == std::string::npos);
@@ -64,14 +78,17 @@ TEST_CASE("only healthy targets take requests from the start") {
 
 TEST_CASE("requests are shared between target groups by their weights") {
   Model model = model_with_rules();
-  Json shares = Json::array({Json::object({{"TargetGroupArn", "arn:tg/web"}, {"Weight", "80"}}), Json::object({{"TargetGroupArn", "arn:tg/api"}, {"Weight", 20}})});
-  model.listeners.begin()->second.rules.back().actions = Json::array({Json::object({{"Type", "forward"}, {"ForwardConfig", Json::object({{"TargetGroups", shares}})}})});
+  Json shares = Json::array({Json::object({{"TargetGroupArn", "arn:tg/web"}, {"Weight", "80"}}),
+                             Json::object({{"TargetGroupArn", "arn:tg/api"}, {"Weight", 20}})});
+  model.listeners.begin()->second.rules.back().actions = Json::array({Json::object(
+      {{"Type", "forward"}, {"ForwardConfig", Json::object({{"TargetGroups", shares}})}})});
   std::string text = haproxy_config(model, "/s");
   CHECK(text.find("{ var(txn.dice) -m int lt 800 }\n") != std::string::npos);
   if (!os::find_program("haproxy")) return;
   os::TempDir dir;
   os::write_file(dir.path() / "cfg", text);
-  auto check = os::capture({.argv = {"haproxy", "-c", "-f", (dir.path() / "cfg").string()}}, {}, Deadline::in(std::chrono::seconds(10)));
+  auto check = os::capture({.argv = {"haproxy", "-c", "-f", (dir.path() / "cfg").string()}}, {},
+                           Deadline::in(std::chrono::seconds(10)));
   INFO(check.err);
   CHECK(check.exit.ok());
   CHECK(check.err.find("WARNING") == std::string::npos);

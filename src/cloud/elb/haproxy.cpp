@@ -20,12 +20,14 @@ using std::chrono::seconds;
 // A pause between two looks at something that tells nobody when it changes.
 void pause(milliseconds span) {
   Guarded<int> nothing;
-  nothing.wait({}, Deadline::in(span), [](int) { return false; }, [](int) {});
+  nothing.wait(
+      {}, Deadline::in(span), [](int) { return false; }, [](int) {});
 }
 
 }  // namespace
 
-Haproxy::Haproxy(std::filesystem::path directory, Log& log) : directory_(std::move(directory)), log_(log) {
+Haproxy::Haproxy(std::filesystem::path directory, Log& log)
+    : directory_(std::move(directory)), log_(log) {
   os::make_dirs(directory_);
 }
 
@@ -45,11 +47,14 @@ void Haproxy::apply(const std::string& configuration) {
   std::lock_guard lock(mutex_);
   auto master = running();
   if (master && configuration == applied_) return;
-  if (!os::find_program("haproxy")) fail(Fault::unavailable, "there is no haproxy on this machine: apt-get install haproxy");
+  if (!os::find_program("haproxy"))
+    fail(Fault::unavailable, "there is no haproxy on this machine: apt-get install haproxy");
   auto candidate = directory_ / "next.cfg";
   os::write_file(candidate, configuration, 0600);
-  auto check = os::capture({.argv = {"haproxy", "-c", "-q", "-f", candidate.string()}}, {}, Deadline::in(seconds(10)));
-  if (!check.exit.ok()) fail(Fault::unavailable, "haproxy refuses its configuration: {}", trim(check.err));
+  auto check = os::capture({.argv = {"haproxy", "-c", "-q", "-f", candidate.string()}}, {},
+                           Deadline::in(seconds(10)));
+  if (!check.exit.ok())
+    fail(Fault::unavailable, "haproxy refuses its configuration: {}", trim(check.err));
   os::write_file_durably(directory_ / "haproxy.cfg", configuration, 0600);
   if (master) {
     reload(*master);
@@ -60,12 +65,15 @@ void Haproxy::apply(const std::string& configuration) {
 }
 
 void Haproxy::start() {
-  os::Fd log = os::open_file((directory_ / "haproxy.log").string(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  auto process = os::Process::spawn({.argv = {"haproxy", "-W", "-f", (directory_ / "haproxy.cfg").string()},
-                                     .stdout_fd = log.get(),
-                                     .own_session = true});
+  os::Fd log =
+      os::open_file((directory_ / "haproxy.log").string(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  auto process =
+      os::Process::spawn({.argv = {"haproxy", "-W", "-f", (directory_ / "haproxy.cfg").string()},
+                          .stdout_fd = log.get(),
+                          .own_session = true});
   auto ticks = os::start_ticks(process.pid());
-  os::write_file_durably(directory_ / "master.pid", fmt::format("{} {}\n", process.pid(), ticks.value_or(0)), 0600);
+  os::write_file_durably(directory_ / "master.pid",
+                         fmt::format("{} {}\n", process.pid(), ticks.value_or(0)), 0600);
   process.detach();
   wait_for_worker("");
   log_.info("elb: haproxy started");
@@ -99,7 +107,8 @@ void Haproxy::wait_for_worker(const std::string& before) {
     pause(milliseconds(5));
   }
   std::string log = os::read_file_if_exists(directory_ / "haproxy.log").value_or("");
-  fail(Fault::unavailable, "haproxy did not start: {}", trim(log.size() > 500 ? std::string_view(log).substr(log.size() - 500) : log));
+  fail(Fault::unavailable, "haproxy did not start: {}",
+       trim(log.size() > 500 ? std::string_view(log).substr(log.size() - 500) : log));
 }
 
 std::string Haproxy::command(const std::string& line) {

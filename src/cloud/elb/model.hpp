@@ -16,12 +16,12 @@ struct LoadBalancer {
   Scope scope;
   std::string arn;
   std::string name;
-  std::string id;        ///< 16 hexadecimal digits, the ARN's last part
+  std::string id;  ///< 16 hexadecimal digits, the ARN's last part
   std::string dns_name;
   std::string type = "application";
   std::string scheme = "internet-facing";
-  std::string address;   ///< in the task network; empty without one
-  std::string netns;     ///< the network namespace that has the address, by name; empty without one
+  std::string address;  ///< in the task network; empty without one
+  std::string netns;    ///< the network namespace that has the address, by name; empty without one
   std::int64_t created_ms = 0;
   Json given = Json::object();  ///< Subnets, SecurityGroups and so on, as given
   Json tags = Json::array();
@@ -83,7 +83,9 @@ struct Target {
   std::int64_t next_check_ms = 0;
   bool is_checking = false;
 
-  [[nodiscard]] std::string key() const { return group_arn + "|" + address + ":" + std::to_string(port); }
+  [[nodiscard]] std::string key() const {
+    return group_arn + "|" + address + ":" + std::to_string(port);
+  }
 };
 
 /// All of the load balancers; maps by ARN (targets by key).

@@ -24,7 +24,9 @@ constexpr std::int64_t kFirstChecksMs = 200;
 constexpr milliseconds kDrainLook{20};
 
 std::int64_t now_ms() {
-  return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace
@@ -44,8 +46,10 @@ void Elb::tell() {
 
 TargetHealth Elb::health(const std::string& arn, const std::string& address, std::uint16_t port) {
   return world_.read([&](const World& world) -> TargetHealth {
-    auto it = world.model.targets.find(Target{.group_arn = arn, .address = address, .port = port}.key());
-    if (it == world.model.targets.end()) return {"unused", "Target.NotRegistered", "Target is not registered to the target group"};
+    auto it =
+        world.model.targets.find(Target{.group_arn = arn, .address = address, .port = port}.key());
+    if (it == world.model.targets.end())
+      return {"unused", "Target.NotRegistered", "Target is not registered to the target group"};
     return {it->second.state, it->second.reason, it->second.description};
   });
 }
@@ -56,21 +60,24 @@ void Elb::add(const std::string& arn, const std::string& address, std::uint16_t 
   std::string backend;
   note([&](Model& model, Tables& tables) {
     auto group = model.groups.find(arn);
-    if (group == model.groups.end()) refuse("TargetGroupNotFound", "One or more target groups not found");
+    if (group == model.groups.end())
+      refuse("TargetGroupNotFound", "One or more target groups not found");
     if (model.targets.contains(target.key())) return;
     model.targets[target.key()] = target;
     tables.put("elb.target", group->second.scope, target.key(), to_json(target));
     backend = backend_name(group->second);
   });
   if (backend.empty()) return;
-  show_to_haproxy(fmt::format("add server {}/{} {}:{}", backend, server_name(target), address, port), true);
+  show_to_haproxy(
+      fmt::format("add server {}/{} {}:{}", backend, server_name(target), address, port), true);
 }
 
 // Runtime changes that HAProxy lost (it was restarted) come back with the next configuration.
 void Elb::show_to_haproxy(const std::string& command, bool may_fail) {
   try {
     std::string answer(trim(haproxy_.command(command)));
-    if (!answer.empty() && answer.find("New server registered") == std::string::npos && answer.find("Server deleted") == std::string::npos) {
+    if (!answer.empty() && answer.find("New server registered") == std::string::npos &&
+        answer.find("Server deleted") == std::string::npos) {
       around_.log.debug("elb: haproxy: {}: {}", command, answer);
     }
   } catch (const Error& error) {
@@ -81,7 +88,8 @@ void Elb::show_to_haproxy(const std::string& command, bool may_fail) {
   }
 }
 
-void Elb::drain(const std::string& arn, const std::string& address, std::uint16_t port, const std::stop_token& stop) {
+void Elb::drain(const std::string& arn, const std::string& address, std::uint16_t port,
+                const std::stop_token& stop) {
   std::string key = Target{.group_arn = arn, .address = address, .port = port}.key();
   std::optional<TargetGroup> group;
   note([&](Model& model, Tables& tables) {
@@ -93,7 +101,9 @@ void Elb::drain(const std::string& arn, const std::string& address, std::uint16_
     tables.put("elb.target", owner->second.scope, key, to_json(it->second));
   });
   if (!group) return;
-  std::string server = fmt::format("{}/{}", backend_name(*group), server_name({.group_arn = arn, .address = address, .port = port}));
+  std::string server =
+      fmt::format("{}/{}", backend_name(*group),
+                  server_name({.group_arn = arn, .address = address, .port = port}));
   show_to_haproxy(fmt::format("set server {} state drain", server), true);
   auto deadline = Deadline::in(seconds(group->drain_seconds()));
   Guarded<int> nothing;
@@ -105,12 +115,14 @@ void Elb::drain(const std::string& arn, const std::string& address, std::uint16_
       break;  // no HAProxy, no requests
     }
     bool is_idle = true;
-    for (auto line : lines_of(connections)) {  // "backend/server bkid/svid - addr port - purge_delay used_cur …"
+    for (auto line : lines_of(
+             connections)) {  // "backend/server bkid/svid - addr port - purge_delay used_cur …"
       auto fields = split(line, ' ');
       if (fields.size() > 6 && fields[0] == server) is_idle = fields[6] == "0";
     }
     if (is_idle) break;
-    nothing.wait(stop, Deadline::in(kDrainLook), [](int) { return false; }, [](int) {});
+    nothing.wait(
+        stop, Deadline::in(kDrainLook), [](int) { return false; }, [](int) {});
   }
   show_to_haproxy(fmt::format("set server {} state maint", server), true);
   show_to_haproxy(fmt::format("del server {}", server), true);
@@ -133,7 +145,11 @@ void Elb::check(Target target, const TargetGroup& group) {
       net::connect_tcp(fmt::format("{}:{}", target.address, port), {}, deadline);
       passed = true;
     } else {
-      auto response = checker_.request({.method = "GET", .url = fmt::format("http://{}:{}{}", target.address, port, group.check_path), .headers = {{"Connection", "close"}}}, {}, deadline);
+      auto response = checker_.request(
+          {.method = "GET",
+           .url = fmt::format("http://{}:{}{}", target.address, port, group.check_path),
+           .headers = {{"Connection", "close"}}},
+          {}, deadline);
       passed = matches_status(group.matcher, response.status);
       if (!passed) {
         reason = "Target.ResponseCodeMismatch";
@@ -147,7 +163,8 @@ void Elb::check(Target target, const TargetGroup& group) {
   apply_check(target, group, passed, reason, text);
 }
 
-void Elb::apply_check(const Target& target, const TargetGroup& group, bool passed, const std::string& reason, const std::string& text) {
+void Elb::apply_check(const Target& target, const TargetGroup& group, bool passed,
+                      const std::string& reason, const std::string& text) {
   std::string command;
   note([&](Model& model, Tables& tables) {
     auto it = model.targets.find(target.key());
@@ -161,15 +178,23 @@ void Elb::apply_check(const Target& target, const TargetGroup& group, bool passe
     bool is_new = t.state == "initial";
     t.next_check_ms = now + (is_new && !passed ? kFirstChecksMs : group.interval_s * 1000LL);
     std::string before = t.state;
-    if (passed && (is_new || (t.state == "unhealthy" && t.good >= group.healthy_threshold))) t.state = "healthy";
+    if (passed && (is_new || (t.state == "unhealthy" && t.good >= group.healthy_threshold)))
+      t.state = "healthy";
     // A new target has as long as AWS would give it: `unhealthy_threshold` intervals.
-    bool has_failed = is_new ? now - t.added_ms >= 1000LL * group.interval_s * group.unhealthy_threshold : t.bad >= group.unhealthy_threshold;
+    bool has_failed =
+        is_new ? now - t.added_ms >= 1000LL * group.interval_s * group.unhealthy_threshold
+               : t.bad >= group.unhealthy_threshold;
     if (!passed && has_failed) t.state = "unhealthy";
-    t.reason = t.state == "healthy" ? "" : is_new && t.state == "initial" ? "Elb.InitialHealthChecking" : reason;
-    t.description = t.state == "healthy" ? "" : is_new && t.state == "initial" ? "Initial health checks in progress" : text;
+    t.reason = t.state == "healthy"             ? ""
+               : is_new && t.state == "initial" ? "Elb.InitialHealthChecking"
+                                                : reason;
+    t.description = t.state == "healthy"             ? ""
+                    : is_new && t.state == "initial" ? "Initial health checks in progress"
+                                                     : text;
     if (t.state == before) return;
     tables.put("elb.target", group.scope, t.key(), to_json(t));
-    command = fmt::format("set server {}/{} state {}", backend_name(group), server_name(t), t.state == "healthy" ? "ready" : "maint");
+    command = fmt::format("set server {}/{} state {}", backend_name(group), server_name(t),
+                          t.state == "healthy" ? "ready" : "maint");
   });
   if (command.empty()) return;
   show_to_haproxy(command, true);
@@ -177,20 +202,24 @@ void Elb::apply_check(const Target& target, const TargetGroup& group, bool passe
 }
 
 void Elb::run(std::stop_token stop) {
-  if (auto* network = around_.options.network) {  // after a reboot the addresses have to be made again
+  if (auto* network =
+          around_.options.network) {  // after a reboot the addresses have to be made again
     auto balancers = world_.read([](const World& world) { return world.model.balancers; });
     for (auto& entry : balancers) {
       LoadBalancer& b = entry.second;
       auto endpoint = network->attach("elb-" + b.id);
       b.address = endpoint.address;
       b.netns = endpoint.netns.filename().string();
-      change([&](Model& model, Tables& tables) {
-        model.balancers[b.arn] = b;
-        tables.put("elb.lb", b.scope, b.name, to_json(b));
-      }, false);
+      change(
+          [&](Model& model, Tables& tables) {
+            model.balancers[b.arn] = b;
+            tables.put("elb.lb", b.scope, b.name, to_json(b));
+          },
+          false);
       around_.names.set(b.dns_name, b.address);
       for (const auto& tag : b.tags.as_array()) {
-        if (tag.get_string("Key") == "slipway:dns-name") around_.names.set(tag.get_string("Value"), b.address);
+        if (tag.get_string("Key") == "slipway:dns-name")
+          around_.names.set(tag.get_string("Value"), b.address);
       }
     }
   }
@@ -199,8 +228,11 @@ void Elb::run(std::stop_token stop) {
   std::uint64_t seen = 0;
   std::int64_t next = 0;
   while (!stop.stop_requested()) {
-    auto deadline = next == 0 ? Deadline::in(seconds(60)) : Deadline::in(milliseconds(std::max<std::int64_t>(0, next - now_ms())));
-    world_.wait(stop, deadline, [&](const World& world) { return world.version != seen; }, [](World&) {});
+    auto deadline = next == 0
+                        ? Deadline::in(seconds(60))
+                        : Deadline::in(milliseconds(std::max<std::int64_t>(0, next - now_ms())));
+    world_.wait(
+        stop, deadline, [&](const World& world) { return world.version != seen; }, [](World&) {});
     if (stop.stop_requested()) break;
     std::vector<std::pair<Target, TargetGroup>> due;
     std::vector<Target> leaving;
@@ -221,22 +253,27 @@ void Elb::run(std::stop_token stop) {
       }
     });
     for (const auto& target : leaving) {
-      checks.start([this, target](const std::stop_token& s) { drain(target.group_arn, target.address, target.port, s); });
+      checks.start([this, target](const std::stop_token& s) {
+        drain(target.group_arn, target.address, target.port, s);
+      });
     }
     for (const auto& [target, group] : due) {
-      checks.start([this, target = target, group = group](const std::stop_token&) { check(target, group); });
+      checks.start(
+          [this, target = target, group = group](const std::stop_token&) { check(target, group); });
     }
   }
   checks.join();
   // The tasks behind the targets end with the cloud.
   world_.with([](World& world) { world.has_ended = true; });
-  change([](Model& model, Tables& tables) {
-    for (const auto& [key, t] : model.targets) {
-      auto group = model.groups.find(t.group_arn);
-      if (group != model.groups.end()) tables.erase("elb.target", group->second.scope, key);
-    }
-    model.targets.clear();
-  }, false);
+  change(
+      [](Model& model, Tables& tables) {
+        for (const auto& [key, t] : model.targets) {
+          auto group = model.groups.find(t.group_arn);
+          if (group != model.groups.end()) tables.erase("elb.target", group->second.scope, key);
+        }
+        model.targets.clear();
+      },
+      false);
   haproxy_.stop();
   if (auto* network = around_.options.network) {
     world_.read([&](const World& world) {

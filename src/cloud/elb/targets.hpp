@@ -29,16 +29,18 @@ class Targets {
 
   [[nodiscard]] virtual bool exists(const std::string& target_group_arn) = 0;
   /// Adds a target; it gets requests once its first health checks pass. Again for a known one: nothing happens.
-  virtual void add(const std::string& target_group_arn, const std::string& address, std::uint16_t port) = 0;
+  virtual void add(const std::string& target_group_arn, const std::string& address,
+                   std::uint16_t port) = 0;
   /// Takes a target out: no new requests from now on; it leaves when its open ones have ended, or after the group's
   /// deregistration delay. Blocks until then or until `stop`.
-  virtual void drain(const std::string& target_group_arn, const std::string& address, std::uint16_t port,
-                     const std::stop_token& stop) = 0;
-  [[nodiscard]] virtual TargetHealth health(const std::string& target_group_arn, const std::string& address,
-                                            std::uint16_t port) = 0;
+  virtual void drain(const std::string& target_group_arn, const std::string& address,
+                     std::uint16_t port, const std::stop_token& stop) = 0;
+  [[nodiscard]] virtual TargetHealth health(const std::string& target_group_arn,
+                                            const std::string& address, std::uint16_t port) = 0;
   /// Makes a listener rule (or a listener's default rule) share its requests between target groups by weights of 0 to 999.
   ///   throws  Refusal when there is no such rule or target group
-  virtual void set_weights(const std::string& rule_arn, const std::vector<std::pair<std::string, int>>& weights) = 0;
+  virtual void set_weights(const std::string& rule_arn,
+                           const std::vector<std::pair<std::string, int>>& weights) = 0;
   /// Called (from any thread, no lock held) whenever a target's health changes. Set once, before the services run.
   virtual void on_change(std::function<void()> listener) = 0;
 };

@@ -13,7 +13,8 @@ namespace slipway::cloud::iam {
 struct Decision {
   bool is_allowed = false;
   bool is_explicit_deny = false;
-  std::string reason;  ///< the policy (and statement) that decided, or "no identity-based policy allows the ecs:RunTask action"
+  std::string
+      reason;  ///< the policy (and statement) that decided, or "no identity-based policy allows the ecs:RunTask action"
 };
 
 /// Decides by the identity policies (inline, attached, permissions boundary, session policy) whether a principal may act.
@@ -22,9 +23,11 @@ class Authoriser final {
  public:
   explicit Authoriser(State& state) : state_(state) {}
   /// `context` holds global and service condition keys ("aws:SourceIp", "ecs:cluster").
-  [[nodiscard]] Decision decide(const Principal& caller, const Permission& permission, const Call& call) const;
+  [[nodiscard]] Decision decide(const Principal& caller, const Permission& permission,
+                                const Call& call) const;
   /// The same for the roles that tasks run under, without a call: `role_arn` as named by a task definition.
-  [[nodiscard]] Decision decide_for_role(const std::string& role_arn, const std::string& action, const std::string& resource,
+  [[nodiscard]] Decision decide_for_role(const std::string& role_arn, const std::string& action,
+                                         const std::string& resource,
                                          const std::string& region) const;
   /// True when the role exists and its trust policy lets `service` ("ecs-tasks.amazonaws.com") assume it.
   [[nodiscard]] bool trusts_service(const std::string& role_arn, const std::string& service) const;

@@ -2,7 +2,6 @@
 #include "cloud/iam/condition.hpp"
 
 #include <arpa/inet.h>
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -48,8 +47,12 @@ bool both(Read read, const std::string& wanted, const std::string& found, Holds 
 }
 
 bool equal(const std::string& wanted, const std::string& found) { return wanted == found; }
-bool equal_ignoring_case(const std::string& wanted, const std::string& found) { return equals_ignoring_case(wanted, found); }
-bool like(const std::string& wanted, const std::string& found) { return matches_pattern(wanted, found); }
+bool equal_ignoring_case(const std::string& wanted, const std::string& found) {
+  return equals_ignoring_case(wanted, found);
+}
+bool like(const std::string& wanted, const std::string& found) {
+  return matches_pattern(wanted, found);
+}
 
 // Each of the six parts separately, so that a wildcard does not cross a colon but in the last.
 bool arn_like(const std::string& wanted, const std::string& found) {
@@ -94,7 +97,8 @@ bool in_network(const std::string& wanted, const std::string& found) {
   auto host = address(found);
   if (!network || !host || network->family != host->family) return false;
   long long most = network->family == AF_INET ? 32 : 128;
-  auto bits = slash == std::string::npos ? std::optional(most) : to_integer(wanted.substr(slash + 1));
+  auto bits =
+      slash == std::string::npos ? std::optional(most) : to_integer(wanted.substr(slash + 1));
   if (!bits || *bits < 0 || *bits > most) return false;
   for (long long bit = 0; bit < *bits; ++bit) {
     auto index = static_cast<std::size_t>(bit / 8);
@@ -111,18 +115,66 @@ constexpr std::array kOperators = {
     Operator{"StringNotEqualsIgnoreCase", equal_ignoring_case, true},
     Operator{"StringLike", like, false},
     Operator{"StringNotLike", like, true},
-    Operator{"NumericEquals", [](const std::string& w, const std::string& f) { return both(number, w, f, std::equal_to<double>()); }, false},
-    Operator{"NumericNotEquals", [](const std::string& w, const std::string& f) { return both(number, w, f, std::equal_to<double>()); }, true},
-    Operator{"NumericLessThan", [](const std::string& w, const std::string& f) { return both(number, w, f, std::less<double>()); }, false},
-    Operator{"NumericLessThanEquals", [](const std::string& w, const std::string& f) { return both(number, w, f, std::less_equal<double>()); }, false},
-    Operator{"NumericGreaterThan", [](const std::string& w, const std::string& f) { return both(number, w, f, std::greater<double>()); }, false},
-    Operator{"NumericGreaterThanEquals", [](const std::string& w, const std::string& f) { return both(number, w, f, std::greater_equal<double>()); }, false},
-    Operator{"DateEquals", [](const std::string& w, const std::string& f) { return both(date, w, f, std::equal_to<double>()); }, false},
-    Operator{"DateNotEquals", [](const std::string& w, const std::string& f) { return both(date, w, f, std::equal_to<double>()); }, true},
-    Operator{"DateLessThan", [](const std::string& w, const std::string& f) { return both(date, w, f, std::less<double>()); }, false},
-    Operator{"DateLessThanEquals", [](const std::string& w, const std::string& f) { return both(date, w, f, std::less_equal<double>()); }, false},
-    Operator{"DateGreaterThan", [](const std::string& w, const std::string& f) { return both(date, w, f, std::greater<double>()); }, false},
-    Operator{"DateGreaterThanEquals", [](const std::string& w, const std::string& f) { return both(date, w, f, std::greater_equal<double>()); }, false},
+    Operator{"NumericEquals",
+             [](const std::string& w, const std::string& f) {
+               return both(number, w, f, std::equal_to<double>());
+             },
+             false},
+    Operator{"NumericNotEquals",
+             [](const std::string& w, const std::string& f) {
+               return both(number, w, f, std::equal_to<double>());
+             },
+             true},
+    Operator{"NumericLessThan",
+             [](const std::string& w, const std::string& f) {
+               return both(number, w, f, std::less<double>());
+             },
+             false},
+    Operator{"NumericLessThanEquals",
+             [](const std::string& w, const std::string& f) {
+               return both(number, w, f, std::less_equal<double>());
+             },
+             false},
+    Operator{"NumericGreaterThan",
+             [](const std::string& w, const std::string& f) {
+               return both(number, w, f, std::greater<double>());
+             },
+             false},
+    Operator{"NumericGreaterThanEquals",
+             [](const std::string& w, const std::string& f) {
+               return both(number, w, f, std::greater_equal<double>());
+             },
+             false},
+    Operator{"DateEquals",
+             [](const std::string& w, const std::string& f) {
+               return both(date, w, f, std::equal_to<double>());
+             },
+             false},
+    Operator{"DateNotEquals",
+             [](const std::string& w, const std::string& f) {
+               return both(date, w, f, std::equal_to<double>());
+             },
+             true},
+    Operator{"DateLessThan",
+             [](const std::string& w, const std::string& f) {
+               return both(date, w, f, std::less<double>());
+             },
+             false},
+    Operator{"DateLessThanEquals",
+             [](const std::string& w, const std::string& f) {
+               return both(date, w, f, std::less_equal<double>());
+             },
+             false},
+    Operator{"DateGreaterThan",
+             [](const std::string& w, const std::string& f) {
+               return both(date, w, f, std::greater<double>());
+             },
+             false},
+    Operator{"DateGreaterThanEquals",
+             [](const std::string& w, const std::string& f) {
+               return both(date, w, f, std::greater_equal<double>());
+             },
+             false},
     Operator{"Bool", equal_ignoring_case, false},
     Operator{"BinaryEquals", equal, false},
     Operator{"IpAddress", in_network, false},
@@ -134,12 +186,16 @@ constexpr std::array kOperators = {
 };
 
 const Operator* find_operator(std::string_view name) {
-  auto found = std::find_if(kOperators.begin(), kOperators.end(), [&](const Operator& each) { return equals_ignoring_case(each.name, name); });
+  auto found = std::find_if(kOperators.begin(), kOperators.end(), [&](const Operator& each) {
+    return equals_ignoring_case(each.name, name);
+  });
   return found == kOperators.end() ? nullptr : &*found;
 }
 
 // Without wildcards the escapes of expand_variables() are the characters themselves.
-std::string plain(std::string text) { return replace_all(replace_all(std::move(text), "\x01", "*"), "\x02", "?"); }
+std::string plain(std::string text) {
+  return replace_all(replace_all(std::move(text), "\x01", "*"), "\x02", "?");
+}
 
 }  // namespace
 
@@ -181,7 +237,9 @@ bool is_met(const Condition& condition, const Context& context) {
   bool exists = found != context.end() && !found->second.empty();
   if (condition.base == "Null") {
     return std::any_of(condition.values.begin(), condition.values.end(),
-                       [&](const std::string& value) { return equals_ignoring_case(value, exists ? "false" : "true"); });
+                       [&](const std::string& value) {
+                         return equals_ignoring_case(value, exists ? "false" : "true");
+                       });
   }
   const auto* compare = find_operator(condition.base);
   if (compare == nullptr) return false;
@@ -189,12 +247,14 @@ bool is_met(const Condition& condition, const Context& context) {
     if (condition.if_exists || condition.set == Condition::Set::all) return true;
     return compare->is_negated && condition.set == Condition::Set::none;
   }
-  bool is_like = condition.base.starts_with("StringLike") || condition.base.starts_with("StringNotLike") || condition.base.starts_with("Arn");
+  bool is_like = condition.base.starts_with("StringLike") ||
+                 condition.base.starts_with("StringNotLike") || condition.base.starts_with("Arn");
   auto matches_one = [&](const std::string& value) {
-    return std::any_of(condition.values.begin(), condition.values.end(), [&](const std::string& wanted) {
-      auto expanded = expand_variables(wanted, context);
-      return expanded && compare->compare(is_like ? *expanded : plain(*expanded), value);
-    });
+    return std::any_of(
+        condition.values.begin(), condition.values.end(), [&](const std::string& wanted) {
+          auto expanded = expand_variables(wanted, context);
+          return expanded && compare->compare(is_like ? *expanded : plain(*expanded), value);
+        });
   };
   const auto& values = found->second;
   auto holds = [&](const std::string& value) { return matches_one(value) != compare->is_negated; };
@@ -227,7 +287,8 @@ std::optional<std::string> expand_variables(std::string_view text, const Context
         out += replace_all(replace_all(found->second.front(), "*", "\x01"), "?", "\x02");
       } else if (comma != std::string_view::npos) {
         auto fallback = trim(name.substr(comma + 1));
-        if (fallback.size() >= 2 && fallback.front() == '\'' && fallback.back() == '\'') fallback = fallback.substr(1, fallback.size() - 2);
+        if (fallback.size() >= 2 && fallback.front() == '\'' && fallback.back() == '\'')
+          fallback = fallback.substr(1, fallback.size() - 2);
         out += fallback;
       } else {
         return std::nullopt;
@@ -239,11 +300,15 @@ std::optional<std::string> expand_variables(std::string_view text, const Context
 
 bool matches_pattern(std::string_view pattern, std::string_view text, bool ignoring_case) {
   auto same = [&](char wanted, char found) {
-    if (wanted == '\x01') wanted = '*';
-    else if (wanted == '\x02') wanted = '?';
-    else if (wanted == '?') return true;
+    if (wanted == '\x01')
+      wanted = '*';
+    else if (wanted == '\x02')
+      wanted = '?';
+    else if (wanted == '?')
+      return true;
     if (wanted == found) return true;
-    return ignoring_case && to_lower(std::string_view(&wanted, 1)) == to_lower(std::string_view(&found, 1));
+    return ignoring_case &&
+           to_lower(std::string_view(&wanted, 1)) == to_lower(std::string_view(&found, 1));
   };
   std::size_t p = 0, t = 0;
   std::size_t star = std::string_view::npos, star_text = 0;

@@ -23,8 +23,8 @@ using Context = std::map<std::string, std::vector<std::string>, LessIgnoringCase
 /// One line of a Condition block: an operator, a key and the values any of which may match.
 struct Condition {
   enum class Set { none, any, all };
-  std::string written;   ///< the operator as the policy has it: "ForAnyValue:StringLikeIfExists"
-  std::string base;      ///< "StringLike"
+  std::string written;  ///< the operator as the policy has it: "ForAnyValue:StringLikeIfExists"
+  std::string base;     ///< "StringLike"
   Set set = Set::none;
   bool if_exists = false;
   std::string key;

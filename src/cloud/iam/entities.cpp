@@ -33,43 +33,59 @@ Json change_entity(State& state, const EntityKind& kind, const Call& call, Chang
 Json read_entity(State& state, const EntityKind& kind, const Call& call) {
   Input in(call.input, kBad);
   auto name = in.text(kind.name_key);
-  return state.read([&](Tables& tables) { return need_entity(tables, kind, account_scope(call), name); });
+  return state.read(
+      [&](Tables& tables) { return need_entity(tables, kind, account_scope(call), name); });
 }
 
-std::string policy_name_of(const std::string& policy_arn) { return policy_arn.substr(policy_arn.rfind('/') + 1); }
+std::string policy_name_of(const std::string& policy_arn) {
+  return policy_arn.substr(policy_arn.rfind('/') + 1);
+}
 
 }  // namespace
 
 void check_name(const Input& in, std::string_view name, std::string_view member, std::size_t most) {
-  constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+=,.@-";
+  constexpr std::string_view kAllowed =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+=,.@-";
   if (name.find_first_not_of(kAllowed) != std::string_view::npos) {
-    in.refuse(fmt::format("The specified value for {} is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-", member));
+    in.refuse(
+        fmt::format("The specified value for {} is invalid. It must contain only alphanumeric "
+                    "characters and/or the following: +=,.@_-",
+                    member));
   }
-  if (name.size() > most) in.refuse(validation_message(name, member, fmt::format("Member must have length less than or equal to {}", most)));
+  if (name.size() > most)
+    in.refuse(validation_message(
+        name, member, fmt::format("Member must have length less than or equal to {}", most)));
 }
 
 std::string read_path(const Input& in) {
   auto path = in.text_or("Path", "/");
   if (!path.starts_with('/') || !path.ends_with('/') || path.size() > 512) {
-    in.refuse("The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.");
+    in.refuse(
+        "The specified value for path is invalid. It must begin and end with / and contain only "
+        "alphanumeric characters and/or / characters.");
   }
   return path;
 }
 
-Json need_entity(Tables& tables, const EntityKind& kind, const Scope& scope, const std::string& name) {
+Json need_entity(Tables& tables, const EntityKind& kind, const Scope& scope,
+                 const std::string& name) {
   auto entity = tables.get(kind.kind, scope, name);
-  if (!entity) throw Refusal("NoSuchEntity", fmt::format("The {} with name {} cannot be found.", kind.noun, name), 404);
+  if (!entity)
+    throw Refusal("NoSuchEntity",
+                  fmt::format("The {} with name {} cannot be found.", kind.noun, name), 404);
   return *entity;
 }
 
-Json new_entity(Tables& tables, const EntityKind& kind, const Scope& scope, const Input& in, Time now) {
+Json new_entity(Tables& tables, const EntityKind& kind, const Scope& scope, const Input& in,
+                Time now) {
   auto name = in.text(kind.name_key);
   check_name(in, name, kind.name_key == "RoleName" ? "roleName" : "userName", 64);
   auto path = read_path(in);
   if (tables.get(kind.kind, scope, name)) {
     auto noun = std::string(kind.noun);
     noun.front() = static_cast<char>(noun.front() - 'a' + 'A');
-    throw Refusal("EntityAlreadyExists", fmt::format("{} with name {} already exists.", noun, name), 409);
+    throw Refusal("EntityAlreadyExists", fmt::format("{} with name {} already exists.", noun, name),
+                  409);
   }
   Json entity = Json::object({{"Path", path}});
   entity[kind.name_key] = name;
@@ -87,7 +103,8 @@ void check_deletable(const Json& entity) {
   if (!entity.get_array("attached").empty()) {
     throw Refusal("DeleteConflict", "Cannot delete entity, must detach all policies first.", 409);
   }
-  if (const auto* inline_policies = entity.find("inline"); inline_policies != nullptr && !inline_policies->empty()) {
+  if (const auto* inline_policies = entity.find("inline");
+      inline_policies != nullptr && !inline_policies->empty()) {
     throw Refusal("DeleteConflict", "Cannot delete entity, must delete policies first.", 409);
   }
 }
@@ -97,7 +114,9 @@ void put_tags(Json& entity, const Input& in) {
   if (tags.is_null()) tags = Json::array({});
   for (const auto& tag : in.items("Tags")) {
     auto key = tag.get_string("Key");
-    if (key.empty() || key.size() > 128) in.refuse(validation_message(key, "tags.member.key", "Member must have length between 1 and 128"));
+    if (key.empty() || key.size() > 128)
+      in.refuse(
+          validation_message(key, "tags.member.key", "Member must have length between 1 and 128"));
     auto& all = tags.as_array();
     std::erase_if(all, [&](const Json& each) { return each.get_string("Key") == key; });
     all.push_back(Json::object({{"Key", key}, {"Value", tag.get_string("Value")}}));
@@ -106,7 +125,8 @@ void put_tags(Json& entity, const Input& in) {
 
 void remove_tags(Json& entity, const Input& in) {
   for (const auto& key : in.texts("TagKeys")) {
-    std::erase_if(entity["tags"].as_array(), [&](const Json& each) { return each.get_string("Key") == key; });
+    std::erase_if(entity["tags"].as_array(),
+                  [&](const Json& each) { return each.get_string("Key") == key; });
   }
 }
 
@@ -124,8 +144,11 @@ Json get_inline_policy(State& state, const EntityKind& kind, const Call& call) {
   auto entity = read_entity(state, kind, call);
   auto name = Input(call.input, kBad).text("PolicyName");
   const auto* document = entity.at("inline").find(name);
-  if (document == nullptr) throw Refusal("NoSuchEntity", fmt::format("The {} policy with name {} cannot be found.", kind.noun, name), 404);
-  Json answer = Json::object({{"PolicyName", name}, {"PolicyDocument", percent_encode(document->as_string())}});
+  if (document == nullptr)
+    throw Refusal("NoSuchEntity",
+                  fmt::format("The {} policy with name {} cannot be found.", kind.noun, name), 404);
+  Json answer = Json::object(
+      {{"PolicyName", name}, {"PolicyDocument", percent_encode(document->as_string())}});
   answer[kind.name_key] = entity.get_string(kind.name_key);
   return answer;
 }
@@ -134,7 +157,9 @@ Json delete_inline_policy(State& state, const EntityKind& kind, const Call& call
   return change_entity(state, kind, call, [&](Tables&, const Input& in, Json& entity) {
     auto name = in.text("PolicyName");
     if (!entity["inline"].erase(name)) {
-      throw Refusal("NoSuchEntity", fmt::format("The {} policy with name {} cannot be found.", kind.noun, name), 404);
+      throw Refusal("NoSuchEntity",
+                    fmt::format("The {} policy with name {} cannot be found.", kind.noun, name),
+                    404);
     }
   });
 }
@@ -148,13 +173,24 @@ Json list_inline_policies(State& state, const EntityKind& kind, const Call& call
 
 Json need_policy(Tables& tables, const std::string& account, const std::string& arn) {
   if (const auto* managed = find_managed_policy(arn)) {
-    return Json::object({{"PolicyName", managed->name}, {"PolicyId", "ANPA" + to_upper(hex(std::string(managed->name))).substr(0, 17)},
-                         {"Arn", arn}, {"Path", managed->path}, {"DefaultVersionId", "v1"}, {"Description", managed->description},
-                         {"CreateDate", "2015-02-06T18:40:00Z"}, {"UpdateDate", "2015-02-06T18:40:00Z"}, {"aws", true},
-                         {"versions", Json::object({{"v1", Json::object({{"Document", managed->document}, {"CreateDate", "2015-02-06T18:40:00Z"}})}})}});
+    return Json::object(
+        {{"PolicyName", managed->name},
+         {"PolicyId", "ANPA" + to_upper(hex(std::string(managed->name))).substr(0, 17)},
+         {"Arn", arn},
+         {"Path", managed->path},
+         {"DefaultVersionId", "v1"},
+         {"Description", managed->description},
+         {"CreateDate", "2015-02-06T18:40:00Z"},
+         {"UpdateDate", "2015-02-06T18:40:00Z"},
+         {"aws", true},
+         {"versions",
+          Json::object({{"v1", Json::object({{"Document", managed->document},
+                                             {"CreateDate", "2015-02-06T18:40:00Z"}})}})}});
   }
   auto policy = tables.get("iam.policy", {account, ""}, arn);
-  if (!policy) throw Refusal("NoSuchEntity", fmt::format("Policy {} does not exist or is not attachable.", arn), 404);
+  if (!policy)
+    throw Refusal("NoSuchEntity",
+                  fmt::format("Policy {} does not exist or is not attachable.", arn), 404);
   return *policy;
 }
 
@@ -163,7 +199,8 @@ Json attach_policy(State& state, const EntityKind& kind, const Call& call) {
     auto policy_arn = in.text("PolicyArn");
     need_policy(tables, call.account, policy_arn);
     auto& attached = entity["attached"].as_array();
-    if (std::find(attached.begin(), attached.end(), Json(policy_arn)) == attached.end()) attached.emplace_back(policy_arn);
+    if (std::find(attached.begin(), attached.end(), Json(policy_arn)) == attached.end())
+      attached.emplace_back(policy_arn);
   });
 }
 
@@ -180,7 +217,8 @@ Json list_attached_policies(State& state, const EntityKind& kind, const Call& ca
   auto entity = read_entity(state, kind, call);
   std::vector<Json> policies;
   for (const auto& policy_arn : entity.get_array("attached")) {
-    policies.push_back(Json::object({{"PolicyName", policy_name_of(policy_arn.as_string())}, {"PolicyArn", policy_arn}}));
+    policies.push_back(Json::object(
+        {{"PolicyName", policy_name_of(policy_arn.as_string())}, {"PolicyArn", policy_arn}}));
   }
   return page_of(Input(call.input, kBad), "AttachedPolicies", policies);
 }

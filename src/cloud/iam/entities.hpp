@@ -22,9 +22,11 @@ inline constexpr EntityKind kUser{"iam.user", "user", "UserName", "AIDA"};
 void check_name(const Input& in, std::string_view name, std::string_view member, std::size_t most);
 std::string read_path(const Input& in);
 /// The entity. throws Refusal NoSuchEntity
-Json need_entity(Tables& tables, const EntityKind& kind, const Scope& scope, const std::string& name);
+Json need_entity(Tables& tables, const EntityKind& kind, const Scope& scope,
+                 const std::string& name);
 /// A new entity's common members. throws Refusal EntityAlreadyExists
-Json new_entity(Tables& tables, const EntityKind& kind, const Scope& scope, const Input& in, Time now);
+Json new_entity(Tables& tables, const EntityKind& kind, const Scope& scope, const Input& in,
+                Time now);
 /// throws Refusal DeleteConflict while policies hang on it
 void check_deletable(const Json& entity);
 /// Changes `tags` ([{Key, Value}]) by Tags and TagKeys of the input.

@@ -17,17 +17,23 @@ namespace {
 constexpr std::string_view kBad = "ValidationError";
 
 void add_if_there(Json& answer, const Json& entity, std::string_view key) {
-  if (const auto* value = entity.find(key); value != nullptr && !value->is_null()) answer[key] = *value;
+  if (const auto* value = entity.find(key); value != nullptr && !value->is_null())
+    answer[key] = *value;
 }
 
 Json role_json(const Json& role, bool with_tags) {
-  Json answer = Json::object({{"Path", role.at("Path")}, {"RoleName", role.at("RoleName")}, {"RoleId", role.at("RoleId")},
-                              {"Arn", role.at("Arn")}, {"CreateDate", role.at("CreateDate")},
-                              {"AssumeRolePolicyDocument", percent_encode(role.get_string("AssumeRolePolicyDocument"))}});
+  Json answer = Json::object(
+      {{"Path", role.at("Path")},
+       {"RoleName", role.at("RoleName")},
+       {"RoleId", role.at("RoleId")},
+       {"Arn", role.at("Arn")},
+       {"CreateDate", role.at("CreateDate")},
+       {"AssumeRolePolicyDocument", percent_encode(role.get_string("AssumeRolePolicyDocument"))}});
   add_if_there(answer, role, "Description");
   answer["MaxSessionDuration"] = role.get_int("MaxSessionDuration", 3600);
   if (auto boundary = role.get_string("PermissionsBoundary"); !boundary.empty()) {
-    answer["PermissionsBoundary"] = Json::object({{"PermissionsBoundaryType", "Policy"}, {"PermissionsBoundaryArn", boundary}});
+    answer["PermissionsBoundary"] =
+        Json::object({{"PermissionsBoundaryType", "Policy"}, {"PermissionsBoundaryArn", boundary}});
   }
   if (with_tags) {
     if (!role.get_array("tags").empty()) answer["Tags"] = role.at("tags");
@@ -37,14 +43,20 @@ Json role_json(const Json& role, bool with_tags) {
 }
 
 Json user_json(const Json& user) {
-  Json answer = Json::object({{"Path", user.at("Path")}, {"UserName", user.at("UserName")}, {"UserId", user.at("UserId")},
-                              {"Arn", user.at("Arn")}, {"CreateDate", user.at("CreateDate")}});
+  Json answer = Json::object({{"Path", user.at("Path")},
+                              {"UserName", user.at("UserName")},
+                              {"UserId", user.at("UserId")},
+                              {"Arn", user.at("Arn")},
+                              {"CreateDate", user.at("CreateDate")}});
   if (!user.get_array("tags").empty()) answer["Tags"] = user.at("tags");
   return answer;
 }
 
-Json version_json(const std::string& id, const Json& version, const std::string& default_id, bool with_document) {
-  Json answer = Json::object({{"VersionId", id}, {"IsDefaultVersion", id == default_id}, {"CreateDate", version.at("CreateDate")}});
+Json version_json(const std::string& id, const Json& version, const std::string& default_id,
+                  bool with_document) {
+  Json answer = Json::object({{"VersionId", id},
+                              {"IsDefaultVersion", id == default_id},
+                              {"CreateDate", version.at("CreateDate")}});
   if (with_document) answer["Document"] = percent_encode(version.get_string("Document"));
   return answer;
 }
@@ -54,12 +66,19 @@ class Iam final : public Service {
   Iam(State& state, sts::Sessions& sessions) : state_(state), sessions_(sessions) {}
 
   [[nodiscard]] const ServiceDescription& description() const override {
-    static const ServiceDescription about{.signing_name = "iam", .target_prefix = "", .api_version = "2010-05-08",
-                                          .xml_namespace = "https://iam.amazonaws.com/doc/2010-05-08/", .protocol = Protocol::query,
-                                          .host_prefixes = {"iam"}, .action_prefix = ""};
+    static const ServiceDescription about{
+        .signing_name = "iam",
+        .target_prefix = "",
+        .api_version = "2010-05-08",
+        .xml_namespace = "https://iam.amazonaws.com/doc/2010-05-08/",
+        .protocol = Protocol::query,
+        .host_prefixes = {"iam"},
+        .action_prefix = ""};
     return about;
   }
-  [[nodiscard]] bool has(std::string_view operation) const override { return operations().contains(operation); }
+  [[nodiscard]] bool has(std::string_view operation) const override {
+    return operations().contains(operation);
+  }
   [[nodiscard]] std::vector<Permission> permissions(const Call& call) const override;
   Json call(const Call& call) override { return dispatch(*this, operations(), call); }
 
@@ -79,10 +98,15 @@ class Iam final : public Service {
   }
 
   Json policy_json(Tables& tables, const Call& call, const Json& policy) {
-    Json answer = Json::object({{"PolicyName", policy.at("PolicyName")}, {"PolicyId", policy.at("PolicyId")}, {"Arn", policy.at("Arn")},
-                                {"Path", policy.at("Path")}, {"DefaultVersionId", policy.at("DefaultVersionId")},
-                                {"AttachmentCount", attachments(tables, call, policy.get_string("Arn"))},
-                                {"PermissionsBoundaryUsageCount", 0}, {"IsAttachable", true}});
+    Json answer =
+        Json::object({{"PolicyName", policy.at("PolicyName")},
+                      {"PolicyId", policy.at("PolicyId")},
+                      {"Arn", policy.at("Arn")},
+                      {"Path", policy.at("Path")},
+                      {"DefaultVersionId", policy.at("DefaultVersionId")},
+                      {"AttachmentCount", attachments(tables, call, policy.get_string("Arn"))},
+                      {"PermissionsBoundaryUsageCount", 0},
+                      {"IsAttachable", true}});
     add_if_there(answer, policy, "Description");
     answer["CreateDate"] = policy.at("CreateDate");
     answer["UpdateDate"] = policy.at("UpdateDate");
@@ -95,25 +119,31 @@ class Iam final : public Service {
     auto document = in.text("AssumeRolePolicyDocument");
     parse_policy(document, PolicyKind::trust);
     auto longest = in.integer_or("MaxSessionDuration", 3600);
-    if (longest < 3600 || longest > 43'200) in.refuse(validation_message(std::to_string(longest), "maxSessionDuration", "Member must have value between 3600 and 43200"));
+    if (longest < 3600 || longest > 43'200)
+      in.refuse(validation_message(std::to_string(longest), "maxSessionDuration",
+                                   "Member must have value between 3600 and 43200"));
     auto role = state_.write([&](Tables& tables) {
       auto made = new_entity(tables, kRole, scope(call), in, call.now);
       made["AssumeRolePolicyDocument"] = document;
       made["MaxSessionDuration"] = longest;
       if (auto text = in.optional_text("Description")) made["Description"] = *text;
-      if (auto boundary = in.optional_text("PermissionsBoundary")) made["PermissionsBoundary"] = *boundary;
+      if (auto boundary = in.optional_text("PermissionsBoundary"))
+        made["PermissionsBoundary"] = *boundary;
       tables.put(kRole.kind, scope(call), made.get_string("RoleName"), made);
       return made;
     });
     return Json::object({{"Role", role_json(role, true)}});
   }
-  Json get_role(const Call& call) { return Json::object({{"Role", role_json(entity(kRole, call), true)}}); }
+  Json get_role(const Call& call) {
+    return Json::object({{"Role", role_json(entity(kRole, call), true)}});
+  }
   Json list_roles(const Call& call) {
     Input in(call.input, kBad);
     auto prefix = in.text_or("PathPrefix", "/");
     std::vector<Json> roles;
     for (const auto& stored : all(kRole, call)) {
-      if (stored.body.get_string("Path").starts_with(prefix)) roles.push_back(role_json(stored.body, false));
+      if (stored.body.get_string("Path").starts_with(prefix))
+        roles.push_back(role_json(stored.body, false));
     }
     return page_of(in, "Roles", roles);
   }
@@ -129,17 +159,22 @@ class Iam final : public Service {
     return change(kRole, call, [](const Input& in, Json& role) {
       if (auto text = in.optional_text("Description")) role["Description"] = *text;
       if (auto longest = in.optional_integer("MaxSessionDuration")) {
-        if (*longest < 3600 || *longest > 43'200) in.refuse(validation_message(std::to_string(*longest), "maxSessionDuration", "Member must have value between 3600 and 43200"));
+        if (*longest < 3600 || *longest > 43'200)
+          in.refuse(validation_message(std::to_string(*longest), "maxSessionDuration",
+                                       "Member must have value between 3600 and 43200"));
         role["MaxSessionDuration"] = *longest;
       }
     });
   }
   Json update_role_description(const Call& call) {
-    change(kRole, call, [](const Input& in, Json& role) { role["Description"] = in.text_or("Description"); });
+    change(kRole, call,
+           [](const Input& in, Json& role) { role["Description"] = in.text_or("Description"); });
     return get_role(call);
   }
   Json put_boundary(const Call& call) {
-    return change(kRole, call, [](const Input& in, Json& role) { role["PermissionsBoundary"] = in.text("PermissionsBoundary"); });
+    return change(kRole, call, [](const Input& in, Json& role) {
+      role["PermissionsBoundary"] = in.text("PermissionsBoundary");
+    });
   }
   Json delete_boundary(const Call& call) {
     return change(kRole, call, [](const Input&, Json& role) { role.erase("PermissionsBoundary"); });
@@ -150,7 +185,9 @@ class Iam final : public Service {
   Json untag_role(const Call& call) {
     return change(kRole, call, [](const Input& in, Json& role) { remove_tags(role, in); });
   }
-  Json list_role_tags(const Call& call) { return page_of(Input(call.input, kBad), "Tags", entity(kRole, call).get_array("tags")); }
+  Json list_role_tags(const Call& call) {
+    return page_of(Input(call.input, kBad), "Tags", entity(kRole, call).get_array("tags"));
+  }
   Json list_instance_profiles_for_role(const Call& call) {
     entity(kRole, call);
     return page_of(Input(call.input, kBad), "InstanceProfiles", {});
@@ -159,15 +196,28 @@ class Iam final : public Service {
     Input in(call.input, kBad);
     auto service = in.text("AWSServiceName");
     auto label = service.substr(0, service.find('.'));
-    auto name = "AWSServiceRoleFor" + (label == "ecs" ? std::string("ECS") : label == "elasticloadbalancing" ? "ElasticLoadBalancing" : label);
-    Json members = Json::object({{"RoleName", name}, {"Path", "/aws-service-role/" + service + "/"}});
+    auto name = "AWSServiceRoleFor" + (label == "ecs"                    ? std::string("ECS")
+                                       : label == "elasticloadbalancing" ? "ElasticLoadBalancing"
+                                                                         : label);
+    Json members =
+        Json::object({{"RoleName", name}, {"Path", "/aws-service-role/" + service + "/"}});
     auto role = state_.write([&](Tables& tables) {
       if (tables.get(kRole.kind, scope(call), name)) {
-        throw Refusal("InvalidInput", fmt::format("Service role name {} has been taken in this account, please try a different suffix.", name), 400);
+        throw Refusal("InvalidInput",
+                      fmt::format("Service role name {} has been taken in this account, please try "
+                                  "a different suffix.",
+                                  name),
+                      400);
       }
       auto made = new_entity(tables, kRole, scope(call), Input(members, kBad), call.now);
-      made["AssumeRolePolicyDocument"] = Json::object({{"Version", "2012-10-17"},
-                                                       {"Statement", Json::array({Json::object({{"Effect", "Allow"}, {"Principal", Json::object({{"Service", service}})}, {"Action", "sts:AssumeRole"}})})}}).dump();
+      made["AssumeRolePolicyDocument"] =
+          Json::object(
+              {{"Version", "2012-10-17"},
+               {"Statement",
+                Json::array({Json::object({{"Effect", "Allow"},
+                                           {"Principal", Json::object({{"Service", service}})},
+                                           {"Action", "sts:AssumeRole"}})})}})
+              .dump();
       made["MaxSessionDuration"] = 3600;
       tables.put(kRole.kind, scope(call), name, made);
       return made;
@@ -188,7 +238,10 @@ class Iam final : public Service {
   }
   Json get_user(const Call& call) {
     if (!Input(call.input, kBad).has("UserName") && call.caller.kind == Principal::Kind::root) {
-      return Json::object({{"User", Json::object({{"Path", "/"}, {"UserName", call.account}, {"UserId", call.account}, {"Arn", call.caller.arn},
+      return Json::object({{"User", Json::object({{"Path", "/"},
+                                                  {"UserName", call.account},
+                                                  {"UserId", call.account},
+                                                  {"Arn", call.caller.arn},
                                                   {"CreateDate", "2020-01-01T00:00:00Z"}})}});
     }
     return Json::object({{"User", user_json(entity(kUser, call))}});
@@ -201,22 +254,37 @@ class Iam final : public Service {
   Json delete_user(const Call& call) { return erase(kUser, call); }
   Json create_access_key(const Call& call) {
     auto user = entity(kUser, call);
-    if (user.get_array("keys").size() >= 2) throw Refusal("LimitExceeded", "Cannot exceed quota for AccessKeysPerUser: 2", 409);
+    if (user.get_array("keys").size() >= 2)
+      throw Refusal("LimitExceeded", "Cannot exceed quota for AccessKeysPerUser: 2", 409);
     auto name = user.get_string("UserName");
-    auto key = sessions_.create_user_key(Principal{.kind = Principal::Kind::user, .account = call.account, .arn = user.get_string("Arn"),
-                                                   .id = user.get_string("UserId"), .access_key_id = "", .entity = name, .session_policy = "",
-                                                   .session_policy_arns = {}}, call.now);
+    auto key = sessions_.create_user_key(Principal{.kind = Principal::Kind::user,
+                                                   .account = call.account,
+                                                   .arn = user.get_string("Arn"),
+                                                   .id = user.get_string("UserId"),
+                                                   .access_key_id = "",
+                                                   .entity = name,
+                                                   .session_policy = "",
+                                                   .session_policy_arns = {}},
+                                         call.now);
     change(kUser, call, [&](const Input&, Json& changed) {
-      changed["keys"].push_back(Json::object({{"AccessKeyId", key.access_key_id}, {"CreateDate", formats::iso8601(call.now)}}));
+      changed["keys"].push_back(Json::object(
+          {{"AccessKeyId", key.access_key_id}, {"CreateDate", formats::iso8601(call.now)}}));
     });
-    return Json::object({{"AccessKey", Json::object({{"UserName", name}, {"AccessKeyId", key.access_key_id}, {"Status", "Active"},
-                                                     {"SecretAccessKey", key.secret_access_key}, {"CreateDate", formats::iso8601(call.now)}})}});
+    return Json::object(
+        {{"AccessKey", Json::object({{"UserName", name},
+                                     {"AccessKeyId", key.access_key_id},
+                                     {"Status", "Active"},
+                                     {"SecretAccessKey", key.secret_access_key},
+                                     {"CreateDate", formats::iso8601(call.now)}})}});
   }
   Json delete_access_key(const Call& call) {
     auto id = Input(call.input, kBad).text("AccessKeyId");
     change(kUser, call, [&](const Input&, Json& user) {
-      if (std::erase_if(user["keys"].as_array(), [&](const Json& key) { return key.get_string("AccessKeyId") == id; }) == 0) {
-        throw Refusal("NoSuchEntity", fmt::format("The Access Key with id {} cannot be found.", id), 404);
+      if (std::erase_if(user["keys"].as_array(), [&](const Json& key) {
+            return key.get_string("AccessKeyId") == id;
+          }) == 0) {
+        throw Refusal("NoSuchEntity", fmt::format("The Access Key with id {} cannot be found.", id),
+                      404);
       }
     });
     sessions_.forget(id);
@@ -226,7 +294,10 @@ class Iam final : public Service {
     auto user = entity(kUser, call);
     std::vector<Json> keys;
     for (const auto& key : user.get_array("keys")) {
-      keys.push_back(Json::object({{"UserName", user.at("UserName")}, {"AccessKeyId", key.at("AccessKeyId")}, {"Status", "Active"}, {"CreateDate", key.at("CreateDate")}}));
+      keys.push_back(Json::object({{"UserName", user.at("UserName")},
+                                   {"AccessKeyId", key.at("AccessKeyId")},
+                                   {"Status", "Active"},
+                                   {"CreateDate", key.at("CreateDate")}}));
     }
     return page_of(Input(call.input, kBad), "AccessKeyMetadata", keys);
   }
@@ -241,14 +312,27 @@ class Iam final : public Service {
     parse_policy(document, PolicyKind::identity);
     auto policy_arn = arn("iam", "", call.account, "policy" + path + name);
     auto now = formats::iso8601(call.now);
-    Json policy = Json::object({{"PolicyName", name}, {"PolicyId", "ANPA" + random_id(17)}, {"Arn", policy_arn}, {"Path", path},
-                                {"DefaultVersionId", "v1"}, {"CreateDate", now}, {"UpdateDate", now}, {"last_version", 1}, {"tags", Json::array({})},
-                                {"versions", Json::object({{"v1", Json::object({{"Document", document}, {"CreateDate", now}})}})}});
+    Json policy = Json::object(
+        {{"PolicyName", name},
+         {"PolicyId", "ANPA" + random_id(17)},
+         {"Arn", policy_arn},
+         {"Path", path},
+         {"DefaultVersionId", "v1"},
+         {"CreateDate", now},
+         {"UpdateDate", now},
+         {"last_version", 1},
+         {"tags", Json::array({})},
+         {"versions",
+          Json::object({{"v1", Json::object({{"Document", document}, {"CreateDate", now}})}})}});
     if (auto text = in.optional_text("Description")) policy["Description"] = *text;
     put_tags(policy, in);
     return state_.write([&](Tables& tables) {
       if (tables.get("iam.policy", scope(call), policy_arn)) {
-        throw Refusal("EntityAlreadyExists", fmt::format("A policy called {} already exists. Duplicate names are not allowed.", name), 409);
+        throw Refusal(
+            "EntityAlreadyExists",
+            fmt::format("A policy called {} already exists. Duplicate names are not allowed.",
+                        name),
+            409);
       }
       tables.put("iam.policy", scope(call), policy_arn, policy);
       return Json::object({{"Policy", policy_json(tables, call, policy)}});
@@ -270,11 +354,15 @@ class Iam final : public Service {
       std::vector<Json> policies;
       if (which != "Local") {
         for (const auto& managed : managed_policies()) {
-          policies.push_back(policy_json(tables, call, need_policy(tables, call.account, fmt::format("arn:aws:iam::aws:policy{}{}", managed.path, managed.name))));
+          policies.push_back(policy_json(
+              tables, call,
+              need_policy(tables, call.account,
+                          fmt::format("arn:aws:iam::aws:policy{}{}", managed.path, managed.name))));
         }
       }
       if (which != "AWS") {
-        for (const auto& stored : tables.list("iam.policy", scope(call))) policies.push_back(policy_json(tables, call, stored.body));
+        for (const auto& stored : tables.list("iam.policy", scope(call)))
+          policies.push_back(policy_json(tables, call, stored.body));
       }
       return page_of(in, "Policies", policies);
     });
@@ -283,9 +371,16 @@ class Iam final : public Service {
     auto policy_arn = Input(call.input, kBad).text("PolicyArn");
     return state_.write([&](Tables& tables) {
       auto policy = need_policy(tables, call.account, policy_arn);
-      if (policy.contains("aws")) throw Refusal("AccessDenied", "Cannot delete an AWS managed policy", 403);
-      if (attachments(tables, call, policy_arn) > 0) throw Refusal("DeleteConflict", "Cannot delete a policy attached to entities.", 409);
-      if (policy.at("versions").size() > 1) throw Refusal("DeleteConflict", "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.", 409);
+      if (policy.contains("aws"))
+        throw Refusal("AccessDenied", "Cannot delete an AWS managed policy", 403);
+      if (attachments(tables, call, policy_arn) > 0)
+        throw Refusal("DeleteConflict", "Cannot delete a policy attached to entities.", 409);
+      if (policy.at("versions").size() > 1)
+        throw Refusal(
+            "DeleteConflict",
+            "This policy has more than one version. Before you delete a policy, you must delete "
+            "the policy's versions. The default version is deleted with the policy.",
+            409);
       tables.erase("iam.policy", scope(call), policy_arn);
       return Json();
     });
@@ -295,45 +390,63 @@ class Iam final : public Service {
     change_policy(call, [&](const Input& in, Json& policy) {
       auto document = in.text("PolicyDocument");
       parse_policy(document, PolicyKind::identity);
-      if (policy.at("versions").size() >= 5) throw Refusal("LimitExceeded", "A managed policy can have up to 5 versions. Before you create a new version, you must delete an existing version.", 409);
+      if (policy.at("versions").size() >= 5)
+        throw Refusal("LimitExceeded",
+                      "A managed policy can have up to 5 versions. Before you create a new "
+                      "version, you must delete an existing version.",
+                      409);
       auto number = policy.get_int("last_version") + 1;
       auto id = fmt::format("v{}", number);
       policy["last_version"] = number;
-      policy["versions"][id] = Json::object({{"Document", document}, {"CreateDate", formats::iso8601(call.now)}});
+      policy["versions"][id] =
+          Json::object({{"Document", document}, {"CreateDate", formats::iso8601(call.now)}});
       if (in.boolean_or("SetAsDefault", false)) policy["DefaultVersionId"] = id;
       policy["UpdateDate"] = formats::iso8601(call.now);
-      made = version_json(id, policy.at("versions").at(id), policy.get_string("DefaultVersionId"), false);
+      made = version_json(id, policy.at("versions").at(id), policy.get_string("DefaultVersionId"),
+                          false);
     });
     return Json::object({{"PolicyVersion", made}});
   }
   Json get_policy_version(const Call& call) {
     Input in(call.input, kBad);
-    auto policy = state_.read([&](Tables& tables) { return need_policy(tables, call.account, in.text("PolicyArn")); });
+    auto policy = state_.read(
+        [&](Tables& tables) { return need_policy(tables, call.account, in.text("PolicyArn")); });
     auto id = in.text("VersionId");
     const auto* version = policy.at("versions").find(id);
-    if (version == nullptr) throw Refusal("NoSuchEntity", fmt::format("Policy {} version {} does not exist or is not attachable.", policy.get_string("Arn"), id), 404);
-    return Json::object({{"PolicyVersion", version_json(id, *version, policy.get_string("DefaultVersionId"), true)}});
+    if (version == nullptr)
+      throw Refusal("NoSuchEntity",
+                    fmt::format("Policy {} version {} does not exist or is not attachable.",
+                                policy.get_string("Arn"), id),
+                    404);
+    return Json::object(
+        {{"PolicyVersion",
+          version_json(id, *version, policy.get_string("DefaultVersionId"), true)}});
   }
   Json list_policy_versions(const Call& call) {
     Input in(call.input, kBad);
-    auto policy = state_.read([&](Tables& tables) { return need_policy(tables, call.account, in.text("PolicyArn")); });
+    auto policy = state_.read(
+        [&](Tables& tables) { return need_policy(tables, call.account, in.text("PolicyArn")); });
     std::vector<Json> versions;
-    for (const auto& [id, version] : policy.at("versions").as_object()) versions.push_back(version_json(id, version, policy.get_string("DefaultVersionId"), false));
+    for (const auto& [id, version] : policy.at("versions").as_object())
+      versions.push_back(version_json(id, version, policy.get_string("DefaultVersionId"), false));
     std::reverse(versions.begin(), versions.end());
     return page_of(in, "Versions", versions);
   }
   Json set_default_policy_version(const Call& call) {
     return change_policy(call, [](const Input& in, Json& policy) {
       auto id = in.text("VersionId");
-      if (!policy.at("versions").contains(id)) throw Refusal("NoSuchEntity", fmt::format("Policy version {} does not exist.", id), 404);
+      if (!policy.at("versions").contains(id))
+        throw Refusal("NoSuchEntity", fmt::format("Policy version {} does not exist.", id), 404);
       policy["DefaultVersionId"] = id;
     });
   }
   Json delete_policy_version(const Call& call) {
     return change_policy(call, [](const Input& in, Json& policy) {
       auto id = in.text("VersionId");
-      if (policy.get_string("DefaultVersionId") == id) throw Refusal("DeleteConflict", "Cannot delete the default version of a policy.", 409);
-      if (!policy["versions"].erase(id)) throw Refusal("NoSuchEntity", fmt::format("Policy version {} does not exist.", id), 404);
+      if (policy.get_string("DefaultVersionId") == id)
+        throw Refusal("DeleteConflict", "Cannot delete the default version of a policy.", 409);
+      if (!policy["versions"].erase(id))
+        throw Refusal("NoSuchEntity", fmt::format("Policy version {} does not exist.", id), 404);
     });
   }
   Json list_entities_for_policy(const Call& call) {
@@ -343,7 +456,8 @@ class Iam final : public Service {
       Json list = Json::array({});
       for (const auto& stored : all(kind, call)) {
         const auto& attached = stored.body.get_array("attached");
-        if (std::find(attached.begin(), attached.end(), Json(policy_arn)) == attached.end()) continue;
+        if (std::find(attached.begin(), attached.end(), Json(policy_arn)) == attached.end())
+          continue;
         Json entry = Json::object({});
         entry[kind.name_key] = stored.id;
         entry[id_key] = stored.body.at(id_key);
@@ -351,13 +465,17 @@ class Iam final : public Service {
       }
       return list;
     };
-    return Json::object({{"PolicyGroups", Json::array({})}, {"PolicyUsers", users_of(kUser, "UserId")}, {"PolicyRoles", users_of(kRole, "RoleId")}, {"IsTruncated", false}});
+    return Json::object({{"PolicyGroups", Json::array({})},
+                         {"PolicyUsers", users_of(kUser, "UserId")},
+                         {"PolicyRoles", users_of(kRole, "RoleId")},
+                         {"IsTruncated", false}});
   }
 
   // Common to roles and users.
   Json entity(const EntityKind& kind, const Call& call) {
     auto name = Input(call.input, kBad).text(kind.name_key);
-    return state_.read([&](Tables& tables) { return need_entity(tables, kind, scope(call), name); });
+    return state_.read(
+        [&](Tables& tables) { return need_entity(tables, kind, scope(call), name); });
   }
   std::vector<Stored> all(const EntityKind& kind, const Call& call) {
     return state_.read([&](Tables& tables) { return tables.list(kind.kind, scope(call)); });
@@ -367,7 +485,9 @@ class Iam final : public Service {
     return state_.write([&](Tables& tables) {
       auto found = need_entity(tables, kind, scope(call), name);
       check_deletable(found);
-      if (!found.get_array("keys").empty()) throw Refusal("DeleteConflict", "Cannot delete entity, must delete access keys first.", 409);
+      if (!found.get_array("keys").empty())
+        throw Refusal("DeleteConflict", "Cannot delete entity, must delete access keys first.",
+                      409);
       tables.erase(kind.kind, scope(call), name);
       return Json();
     });
@@ -389,7 +509,8 @@ class Iam final : public Service {
     auto policy_arn = in.text("PolicyArn");
     return state_.write([&](Tables& tables) {
       auto policy = need_policy(tables, call.account, policy_arn);
-      if (policy.contains("aws")) throw Refusal("AccessDenied", "An AWS managed policy cannot be changed", 403);
+      if (policy.contains("aws"))
+        throw Refusal("AccessDenied", "An AWS managed policy cannot be changed", 403);
       how(in, policy);
       tables.put("iam.policy", scope(call), policy_arn, policy);
       return Json();
@@ -398,11 +519,17 @@ class Iam final : public Service {
 
   // The operations that live in other files.
   template <Json (*Work)(State&, const EntityKind&, const Call&)>
-  Json on_role(const Call& call) { return Work(state_, kRole, call); }
+  Json on_role(const Call& call) {
+    return Work(state_, kRole, call);
+  }
   template <Json (*Work)(State&, const EntityKind&, const Call&)>
-  Json on_user(const Call& call) { return Work(state_, kUser, call); }
+  Json on_user(const Call& call) {
+    return Work(state_, kUser, call);
+  }
   template <Json (*Work)(State&, const Call&)>
-  Json on_oidc(const Call& call) { return Work(state_, call); }
+  Json on_oidc(const Call& call) {
+    return Work(state_, call);
+  }
 
   State& state_;
   sts::Sessions& sessions_;
@@ -475,8 +602,11 @@ std::vector<Permission> Iam::permissions(const Call& call) const {
   if (auto oidc = in.optional_text("OpenIDConnectProviderArn")) {
     resource = *oidc;
   } else if (auto role = in.optional_text("RoleName")) {
-    auto stored = state_.read([&](Tables& tables) { return tables.get(kRole.kind, {call.account, ""}, *role); });
-    resource = stored ? stored->get_string("Arn") : arn("iam", "", call.account, "role" + in.text_or("Path", "/") + *role);
+    auto stored = state_.read([&](Tables& tables) {
+      return tables.get(kRole.kind, {call.account, ""}, *role);
+    });
+    resource = stored ? stored->get_string("Arn")
+                      : arn("iam", "", call.account, "role" + in.text_or("Path", "/") + *role);
   } else if (auto user = in.optional_text("UserName")) {
     resource = arn("iam", "", call.account, "user" + in.text_or("Path", "/") + *user);
   } else if (auto policy = in.optional_text("PolicyArn")) {
@@ -485,15 +615,20 @@ std::vector<Permission> Iam::permissions(const Call& call) const {
     resource = arn("iam", "", call.account, "policy" + in.text_or("Path", "/") + *name);
   } else if (auto url = in.optional_text("Url")) {
     auto scheme = url->find("://");
-    resource = arn("iam", "", call.account, "oidc-provider/" + (scheme == std::string::npos ? *url : url->substr(scheme + 3)));
+    resource =
+        arn("iam", "", call.account,
+            "oidc-provider/" + (scheme == std::string::npos ? *url : url->substr(scheme + 3)));
   }
   Permission permission{.action = "iam:" + call.operation, .resource = resource, .context = {}};
-  if (call.operation.starts_with("Attach") || call.operation.starts_with("Detach")) permission.context["iam:PolicyARN"] = {in.text_or("PolicyArn")};
+  if (call.operation.starts_with("Attach") || call.operation.starts_with("Detach"))
+    permission.context["iam:PolicyARN"] = {in.text_or("PolicyArn")};
   return {permission};
 }
 
 }  // namespace
 
-std::unique_ptr<Service> make_iam(State& state, sts::Sessions& sessions) { return std::make_unique<Iam>(state, sessions); }
+std::unique_ptr<Service> make_iam(State& state, sts::Sessions& sessions) {
+  return std::make_unique<Iam>(state, sessions);
+}
 
 }  // namespace slipway::cloud::iam

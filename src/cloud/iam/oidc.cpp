@@ -15,7 +15,9 @@ constexpr std::string_view kKind = "iam.oidc";
 
 Json need_provider(Tables& tables, const Call& call, const std::string& provider_arn) {
   auto provider = tables.get(kKind, {call.account, ""}, provider_arn);
-  if (!provider) throw Refusal("NoSuchEntity", fmt::format("OpenIDConnect Provider not found for arn {}", provider_arn), 404);
+  if (!provider)
+    throw Refusal("NoSuchEntity",
+                  fmt::format("OpenIDConnect Provider not found for arn {}", provider_arn), 404);
   return *provider;
 }
 
@@ -49,21 +51,28 @@ Json create_oidc_provider(State& state, const Call& call) {
   Input in(call.input, kBad);
   auto url = in.text("Url");
   auto scheme = url.find("://");
-  if (scheme != std::string::npos && !url.starts_with("https://")) in.refuse("Invalid Open ID Connect Provider URL");
+  if (scheme != std::string::npos && !url.starts_with("https://"))
+    in.refuse("Invalid Open ID Connect Provider URL");
   if (scheme == std::string::npos) url = "https://" + url;
   auto name = url.substr(8);
   if (name.empty() || name.size() > 247) in.refuse("Invalid Open ID Connect Provider URL");
   while (name.ends_with('/')) name.pop_back();
   auto thumbprints = in.texts("ThumbprintList");
   check_thumbprints(in, thumbprints);
-  if (in.texts("ClientIDList").size() > 100) throw Refusal("LimitExceeded", "Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: 100", 409);
+  if (in.texts("ClientIDList").size() > 100)
+    throw Refusal("LimitExceeded", "Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: 100",
+                  409);
   auto provider_arn = arn("iam", "", call.account, "oidc-provider/" + name);
-  Json provider = Json::object({{"Url", name}, {"ClientIDList", text_list(in.texts("ClientIDList"))}, {"ThumbprintList", text_list(thumbprints)},
-                                {"CreateDate", formats::iso8601_millis(call.now)}, {"tags", Json::array({})}});
+  Json provider = Json::object({{"Url", name},
+                                {"ClientIDList", text_list(in.texts("ClientIDList"))},
+                                {"ThumbprintList", text_list(thumbprints)},
+                                {"CreateDate", formats::iso8601_millis(call.now)},
+                                {"tags", Json::array({})}});
   put_tags(provider, in);
   state.write([&](Tables& tables) {
     if (tables.get(kKind, {call.account, ""}, provider_arn)) {
-      throw Refusal("EntityAlreadyExists", fmt::format("Provider with url https://{} already exists.", name), 409);
+      throw Refusal("EntityAlreadyExists",
+                    fmt::format("Provider with url https://{} already exists.", name), 409);
     }
     tables.put(kKind, {call.account, ""}, provider_arn, provider);
   });
@@ -72,14 +81,20 @@ Json create_oidc_provider(State& state, const Call& call) {
 
 Json get_oidc_provider(State& state, const Call& call) {
   auto provider_arn = Input(call.input, kBad).text("OpenIDConnectProviderArn");
-  auto provider = state.read([&](Tables& tables) { return need_provider(tables, call, provider_arn); });
-  return Json::object({{"Url", provider.at("Url")}, {"ClientIDList", provider.at("ClientIDList")}, {"ThumbprintList", provider.at("ThumbprintList")},
-                       {"CreateDate", provider.at("CreateDate")}, {"Tags", provider.at("tags")}});
+  auto provider =
+      state.read([&](Tables& tables) { return need_provider(tables, call, provider_arn); });
+  return Json::object({{"Url", provider.at("Url")},
+                       {"ClientIDList", provider.at("ClientIDList")},
+                       {"ThumbprintList", provider.at("ThumbprintList")},
+                       {"CreateDate", provider.at("CreateDate")},
+                       {"Tags", provider.at("tags")}});
 }
 
 Json list_oidc_providers(State& state, const Call& call) {
   Json list = Json::array({});
-  for (const auto& stored : state.read([&](Tables& tables) { return tables.list(kKind, {call.account, ""}); })) {
+  for (const auto& stored : state.read([&](Tables& tables) {
+         return tables.list(kKind, {call.account, ""});
+       })) {
     list.push_back(Json::object({{"Arn", stored.id}}));
   }
   return Json::object({{"OpenIDConnectProviderList", std::move(list)}});
@@ -103,7 +118,9 @@ Json add_oidc_client_id(State& state, const Call& call) {
 }
 
 Json remove_oidc_client_id(State& state, const Call& call) {
-  return change_provider(state, call, [](const Input& in, Json& provider) { std::erase(provider["ClientIDList"].as_array(), Json(in.text("ClientID"))); });
+  return change_provider(state, call, [](const Input& in, Json& provider) {
+    std::erase(provider["ClientIDList"].as_array(), Json(in.text("ClientID")));
+  });
 }
 
 Json update_oidc_thumbprint(State& state, const Call& call) {
@@ -114,16 +131,19 @@ Json update_oidc_thumbprint(State& state, const Call& call) {
 }
 
 Json tag_oidc_provider(State& state, const Call& call) {
-  return change_provider(state, call, [](const Input& in, Json& provider) { put_tags(provider, in); });
+  return change_provider(state, call,
+                         [](const Input& in, Json& provider) { put_tags(provider, in); });
 }
 
 Json untag_oidc_provider(State& state, const Call& call) {
-  return change_provider(state, call, [](const Input& in, Json& provider) { remove_tags(provider, in); });
+  return change_provider(state, call,
+                         [](const Input& in, Json& provider) { remove_tags(provider, in); });
 }
 
 Json list_oidc_provider_tags(State& state, const Call& call) {
   auto provider_arn = Input(call.input, kBad).text("OpenIDConnectProviderArn");
-  auto provider = state.read([&](Tables& tables) { return need_provider(tables, call, provider_arn); });
+  auto provider =
+      state.read([&](Tables& tables) { return need_provider(tables, call, provider_arn); });
   return page_of(Input(call.input, kBad), "Tags", provider.get_array("tags"));
 }
 

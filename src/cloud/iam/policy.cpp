@@ -14,19 +14,23 @@ namespace {
 
 using formats::Json;
 
-[[noreturn]] void malformed(const std::string& message) { throw Refusal("MalformedPolicyDocument", message); }
+[[noreturn]] void malformed(const std::string& message) {
+  throw Refusal("MalformedPolicyDocument", message);
+}
 
 std::string scalar(const Json& value) {
   if (value.is_string()) return value.as_string();
   if (value.is_bool() || value.is_number()) return value.dump();
-  malformed(fmt::format("Syntax errors in policy: a string was expected, not {}.", value.kind_name()));
+  malformed(
+      fmt::format("Syntax errors in policy: a string was expected, not {}.", value.kind_name()));
 }
 
 std::vector<std::string> one_or_many(const Json& value, std::string_view element) {
   std::vector<std::string> found;
   if (value.is_array()) {
     for (const auto& each : value.as_array()) found.push_back(scalar(each));
-    if (found.empty()) malformed(fmt::format("Syntax errors in policy: {} must not be empty.", element));
+    if (found.empty())
+      malformed(fmt::format("Syntax errors in policy: {} must not be empty.", element));
   } else {
     found.push_back(scalar(value));
   }
@@ -36,7 +40,8 @@ std::vector<std::string> one_or_many(const Json& value, std::string_view element
 Names read_names(const Json& statement, const std::string& name) {
   const auto* plain = statement.find(name);
   const auto* negated = statement.find("Not" + name);
-  if (plain != nullptr && negated != nullptr) malformed(fmt::format("Syntax errors in policy: {0} and Not{0} exclude each other.", name));
+  if (plain != nullptr && negated != nullptr)
+    malformed(fmt::format("Syntax errors in policy: {0} and Not{0} exclude each other.", name));
   if (plain != nullptr) return {one_or_many(*plain, name), false};
   if (negated != nullptr) return {one_or_many(*negated, "Not" + name), true};
   return {};
@@ -54,13 +59,15 @@ void read_principal(const Json& statement, PolicyKind kind, Statement& read) {
   }
   if (principal == nullptr) malformed("Missing required field Principal");
   if (principal->is_string()) {
-    if (principal->as_string() != "*") malformed(fmt::format("Invalid principal in policy: \"{}\"", principal->as_string()));
+    if (principal->as_string() != "*")
+      malformed(fmt::format("Invalid principal in policy: \"{}\"", principal->as_string()));
     read.principals["*"] = {"*"};
     return;
   }
   if (!principal->is_object() || principal->empty()) malformed("Invalid principal in policy");
   for (const auto& [kind_name, values] : principal->as_object()) {
-    if (kind_name != "AWS" && kind_name != "Federated" && kind_name != "Service" && kind_name != "CanonicalUser") {
+    if (kind_name != "AWS" && kind_name != "Federated" && kind_name != "Service" &&
+        kind_name != "CanonicalUser") {
       malformed(fmt::format("Invalid principal in policy: \"{}\"", kind_name));
     }
     read.principals[kind_name] = one_or_many(values, "Principal");
@@ -74,10 +81,12 @@ void read_conditions(const Json& statement, Statement& read) {
   for (const auto& [name, lines] : block->as_object()) {
     auto condition = parse_operator(name);
     if (!condition) malformed(fmt::format("Invalid condition operator: {}", name));
-    if (!lines.is_object()) malformed(fmt::format("Syntax errors in policy: {} must be an object.", name));
+    if (!lines.is_object())
+      malformed(fmt::format("Syntax errors in policy: {} must be an object.", name));
     for (const auto& [key, values] : lines.as_object()) {
       condition->key = key;
-      condition->values = values.is_array() && values.empty() ? std::vector<std::string>{} : one_or_many(values, key);
+      condition->values = values.is_array() && values.empty() ? std::vector<std::string>{}
+                                                              : one_or_many(values, key);
       read.conditions.push_back(*condition);
     }
   }
@@ -85,7 +94,9 @@ void read_conditions(const Json& statement, Statement& read) {
 
 Statement read_statement(const Json& statement, PolicyKind kind) {
   if (!statement.is_object()) malformed("Syntax errors in policy: a Statement must be an object.");
-  static constexpr std::array<std::string_view, 9> kElements = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal", "Condition"};
+  static constexpr std::array<std::string_view, 9> kElements = {
+      "Sid",         "Effect",    "Action",       "NotAction", "Resource",
+      "NotResource", "Principal", "NotPrincipal", "Condition"};
   for (const auto& [name, value] : statement.as_object()) {
     if (std::find(kElements.begin(), kElements.end(), name) == kElements.end()) {
       malformed(fmt::format("Syntax errors in policy: unknown element {}.", name));
@@ -95,29 +106,35 @@ Statement read_statement(const Json& statement, PolicyKind kind) {
   if (const auto* sid = statement.find("Sid")) read.sid = scalar(*sid);
   const auto* effect = statement.find("Effect");
   if (effect == nullptr || !effect->is_string()) malformed("Missing required field Effect");
-  if (effect->as_string() != "Allow" && effect->as_string() != "Deny") malformed(fmt::format("Invalid effect: {}", effect->as_string()));
+  if (effect->as_string() != "Allow" && effect->as_string() != "Deny")
+    malformed(fmt::format("Invalid effect: {}", effect->as_string()));
   read.is_allow = effect->as_string() == "Allow";
   read.actions = read_names(statement, "Action");
   if (read.actions.patterns.empty()) malformed("Missing required field Action");
   for (const auto& action : read.actions.patterns) {
-    if (action != "*" && action.find(':') == std::string::npos) malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
+    if (action != "*" && action.find(':') == std::string::npos)
+      malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
   }
   read.resources = read_names(statement, "Resource");
-  if (kind == PolicyKind::identity && read.resources.patterns.empty()) malformed("Policy statement must contain resources.");
-  if (kind == PolicyKind::trust && !read.resources.patterns.empty()) malformed("Has prohibited field Resource");
+  if (kind == PolicyKind::identity && read.resources.patterns.empty())
+    malformed("Policy statement must contain resources.");
+  if (kind == PolicyKind::trust && !read.resources.patterns.empty())
+    malformed("Has prohibited field Resource");
   read_principal(statement, kind, read);
   read_conditions(statement, read);
   return read;
 }
 
-bool any_matches(const std::vector<std::string>& patterns, const std::string& text, const Context& context, bool ignoring_case) {
+bool any_matches(const std::vector<std::string>& patterns, const std::string& text,
+                 const Context& context, bool ignoring_case) {
   return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
     auto expanded = expand_variables(pattern, context);
     return expanded && matches_pattern(*expanded, text, ignoring_case);
   });
 }
 
-bool speaks_of(const Names& names, const std::string& text, const Context& context, bool ignoring_case) {
+bool speaks_of(const Names& names, const std::string& text, const Context& context,
+               bool ignoring_case) {
   return any_matches(names.patterns, text, context, ignoring_case) != names.is_negated;
 }
 
@@ -137,14 +154,17 @@ bool names_principal(const Statement& statement, const Request& request) {
 
 bool is_about(const Statement& statement, const Request& request) {
   if (!speaks_of(statement.actions, request.action, request.context, true)) return false;
-  if (!statement.resources.patterns.empty() && !speaks_of(statement.resources, request.resource, request.context, false)) return false;
+  if (!statement.resources.patterns.empty() &&
+      !speaks_of(statement.resources, request.resource, request.context, false))
+    return false;
   return names_principal(statement, request);
 }
 
 bool applies(const Statement& statement, const Request& request) {
-  return is_about(statement, request) && std::all_of(statement.conditions.begin(), statement.conditions.end(), [&](const Condition& condition) {
-           return is_met(condition, request.context);
-         });
+  return is_about(statement, request) &&
+         std::all_of(
+             statement.conditions.begin(), statement.conditions.end(),
+             [&](const Condition& condition) { return is_met(condition, request.context); });
 }
 
 }  // namespace
@@ -158,17 +178,20 @@ Policy parse_policy(std::string_view text, PolicyKind kind) {
   }
   if (!document.is_object()) malformed("Syntax errors in policy: it must be an object.");
   for (const auto& [name, value] : document.as_object()) {
-    if (name != "Version" && name != "Id" && name != "Statement") malformed(fmt::format("Syntax errors in policy: unknown element {}.", name));
+    if (name != "Version" && name != "Id" && name != "Statement")
+      malformed(fmt::format("Syntax errors in policy: unknown element {}.", name));
   }
   Policy policy;
   if (const auto* version = document.find("Version")) {
     policy.version = scalar(*version);
-    if (policy.version != "2012-10-17" && policy.version != "2008-10-17") malformed("The policy must contain a valid version string");
+    if (policy.version != "2012-10-17" && policy.version != "2008-10-17")
+      malformed("The policy must contain a valid version string");
   }
   const auto* statements = document.find("Statement");
   if (statements == nullptr) malformed("Syntax errors in policy: Missing required field Statement");
   if (statements->is_array()) {
-    for (const auto& statement : statements->as_array()) policy.statements.push_back(read_statement(statement, kind));
+    for (const auto& statement : statements->as_array())
+      policy.statements.push_back(read_statement(statement, kind));
   } else {
     policy.statements.push_back(read_statement(*statements, kind));
   }
@@ -191,19 +214,25 @@ std::string explain(const Policy& policy, const Request& request) {
   std::string why;
   for (const auto& statement : policy.statements) {
     if (!statement.is_allow) {
-      if (applies(statement, request)) return fmt::format("an explicit deny applies{}", statement.sid.empty() ? "" : " (" + statement.sid + ")");
+      if (applies(statement, request))
+        return fmt::format("an explicit deny applies{}",
+                           statement.sid.empty() ? "" : " (" + statement.sid + ")");
       continue;
     }
     if (!is_about(statement, request)) continue;
     for (const auto& condition : statement.conditions) {
       if (is_met(condition, request.context)) continue;
       auto found = request.context.find(condition.key);
-      auto have = found == request.context.end() ? std::string("is absent") : fmt::format("is '{}'", join(found->second, "', '"));
-      why += fmt::format("{}{} {}: the token's value {}, the policy wants '{}'", why.empty() ? "" : "; ", condition.written, condition.key, have,
+      auto have = found == request.context.end()
+                      ? std::string("is absent")
+                      : fmt::format("is '{}'", join(found->second, "', '"));
+      why += fmt::format("{}{} {}: the token's value {}, the policy wants '{}'",
+                         why.empty() ? "" : "; ", condition.written, condition.key, have,
                          join(condition.values, "' or '"));
     }
   }
-  return why.empty() ? "no statement of the trust policy allows this action for this principal" : why;
+  return why.empty() ? "no statement of the trust policy allows this action for this principal"
+                     : why;
 }
 
 }  // namespace slipway::cloud::iam

@@ -20,7 +20,7 @@ struct Statement {
   std::string sid;
   bool is_allow = false;
   Names actions;
-  Names resources;   ///< empty in trust policies
+  Names resources;  ///< empty in trust policies
   /// "AWS", "Federated", "Service", "CanonicalUser" → values; {"*", {"*"}} for everyone. Trust and resource policies only.
   std::map<std::string, std::vector<std::string>> principals;
   bool not_principal = false;
@@ -38,8 +38,9 @@ struct Request {
   std::string resource = "*";
   Context context;
   // For trust and resource policies: who asks.
-  std::string principal_kind;                  ///< "AWS", "Federated", "Service"
-  std::vector<std::string> principal_names;    ///< every name that stands for the caller: its ARN, its role's, its account
+  std::string principal_kind;  ///< "AWS", "Federated", "Service"
+  std::vector<std::string>
+      principal_names;  ///< every name that stands for the caller: its ARN, its role's, its account
 };
 
 enum class Effect { none, allow, deny };

@@ -9,9 +9,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (auto kind : {iam::PolicyKind::identity, iam::PolicyKind::trust, iam::PolicyKind::resource}) {
     try {
       auto policy = iam::parse_policy(text, kind);
-      iam::Request request{.action = "sts:AssumeRoleWithWebIdentity", .resource = "arn:aws:iam::1:role/r",
-                           .context = {{"aws:SourceIp", {"10.0.0.1"}}, {"i:sub", {"repo:a/b:ref:refs/heads/main"}}, {"aws:CurrentTime", {"2026-01-01T00:00:00Z"}}},
-                           .principal_kind = "Federated", .principal_names = {"arn:p"}};
+      iam::Request request{.action = "sts:AssumeRoleWithWebIdentity",
+                           .resource = "arn:aws:iam::1:role/r",
+                           .context = {{"aws:SourceIp", {"10.0.0.1"}},
+                                       {"i:sub", {"repo:a/b:ref:refs/heads/main"}},
+                                       {"aws:CurrentTime", {"2026-01-01T00:00:00Z"}}},
+                           .principal_kind = "Federated",
+                           .principal_names = {"arn:p"}};
       (void)iam::evaluate(policy, request);
       (void)iam::explain(policy, request);
     } catch (const Refusal&) {

@@ -11,7 +11,9 @@ namespace slipway::cloud::logs {
 FilterPattern::FilterPattern(std::string_view text) {
   text = trim(text);
   if (text.starts_with('{') || text.starts_with('[') || text.starts_with('%')) {
-    throw Refusal("InvalidParameterException", "slipway: JSON, space-delimited and regular expression filter patterns are not supported yet; use terms");
+    throw Refusal("InvalidParameterException",
+                  "slipway: JSON, space-delimited and regular expression filter patterns are not "
+                  "supported yet; use terms");
   }
   while (!text.empty()) {
     auto* terms = &all_;
@@ -21,7 +23,8 @@ FilterPattern::FilterPattern(std::string_view text) {
     }
     if (text.starts_with('"')) {
       auto end = text.find('"', 1);
-      if (end == std::string_view::npos) throw Refusal("InvalidParameterException", "Invalid filter pattern");
+      if (end == std::string_view::npos)
+        throw Refusal("InvalidParameterException", "Invalid filter pattern");
       terms->emplace_back(text.substr(1, end - 1));
       text = trim(text.substr(end + 1));
     } else {
@@ -34,7 +37,8 @@ FilterPattern::FilterPattern(std::string_view text) {
 
 bool FilterPattern::matches(std::string_view message) const {
   auto has = [&](const std::string& term) { return message.find(term) != std::string_view::npos; };
-  return std::all_of(all_.begin(), all_.end(), has) && std::none_of(none_.begin(), none_.end(), has) &&
+  return std::all_of(all_.begin(), all_.end(), has) &&
+         std::none_of(none_.begin(), none_.end(), has) &&
          (any_.empty() || std::any_of(any_.begin(), any_.end(), has));
 }
 

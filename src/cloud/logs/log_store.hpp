@@ -13,9 +13,9 @@ namespace slipway::cloud::logs {
 struct LogEvent {
   std::int64_t timestamp = 0;  ///< milliseconds since the epoch
   std::string message;
-  std::int64_t ingested = 0;   ///< milliseconds; set by the store
-  std::int64_t number = 0;     ///< grows with every event stored; set by the store
-  std::string stream;          ///< set by the store
+  std::int64_t ingested = 0;  ///< milliseconds; set by the store
+  std::int64_t number = 0;    ///< grows with every event stored; set by the store
+  std::string stream;         ///< set by the store
   bool operator==(const LogEvent&) const = default;
 };
 
@@ -41,10 +41,11 @@ class LogStore final {
   bool create_group(const Scope& scope, const std::string& group, std::int64_t now_ms);
   [[nodiscard]] bool has_group(const Scope& scope, const std::string& group);
   /// True when it was made, false when it was there. throws Refusal ResourceNotFoundException without the group.
-  bool create_stream(const Scope& scope, const std::string& group, const std::string& stream, std::int64_t now_ms);
+  bool create_stream(const Scope& scope, const std::string& group, const std::string& stream,
+                     std::int64_t now_ms);
   /// Stores the events, durably, in the order given. throws Refusal ResourceNotFoundException without group or stream.
-  void append(const Scope& scope, const std::string& group, const std::string& stream, const std::vector<LogEvent>& events,
-              std::int64_t now_ms);
+  void append(const Scope& scope, const std::string& group, const std::string& stream,
+              const std::vector<LogEvent>& events, std::int64_t now_ms);
   /// By timestamp, then number. throws Refusal ResourceNotFoundException without the group.
   std::vector<LogEvent> read(const Scope& scope, const LogQuery& query);
   /// Deletes events older than their group's retention.

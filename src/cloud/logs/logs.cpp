@@ -17,27 +17,39 @@ namespace {
 
 constexpr std::string_view kBad = "InvalidParameterException";
 constexpr std::string_view kGroupKind = "logs.group";
-constexpr std::array kRetentions = {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653};
+constexpr std::array kRetentions = {1,   3,   5,   7,   14,   30,   60,   90,   120,  150,  180,
+                                    365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653};
 
 std::int64_t milliseconds(Time time) { return time.time_since_epoch().count(); }
 
-Refusal no_group() { return {"ResourceNotFoundException", "The specified log group does not exist."}; }
+Refusal no_group() {
+  return {"ResourceNotFoundException", "The specified log group does not exist."};
+}
 
 class Logs final : public Service {
  public:
   Logs(State& state, LogStore& store) : state_(state), store_(store) {}
 
   [[nodiscard]] const ServiceDescription& description() const override {
-    static const ServiceDescription about{.signing_name = "logs", .target_prefix = "Logs_20140328", .api_version = "", .xml_namespace = "",
-                                          .protocol = Protocol::json_1_1, .host_prefixes = {"logs"}, .action_prefix = ""};
+    static const ServiceDescription about{.signing_name = "logs",
+                                          .target_prefix = "Logs_20140328",
+                                          .api_version = "",
+                                          .xml_namespace = "",
+                                          .protocol = Protocol::json_1_1,
+                                          .host_prefixes = {"logs"},
+                                          .action_prefix = ""};
     return about;
   }
-  [[nodiscard]] bool has(std::string_view operation) const override { return operations().contains(operation); }
+  [[nodiscard]] bool has(std::string_view operation) const override {
+    return operations().contains(operation);
+  }
   [[nodiscard]] std::vector<Permission> permissions(const Call& call) const override {
     Input in(call.input, kBad);
     auto group = in.text_or("logGroupName", in.text_or("logGroupNamePrefix"));
-    auto resource = group.empty() ? in.text_or("resourceArn", in.text_or("logGroupIdentifier", "*")) : group_arn(call, group);
-    bool stream = call.operation == "PutLogEvents" || call.operation == "GetLogEvents" || call.operation == "CreateLogStream" || call.operation == "DeleteLogStream";
+    auto resource = group.empty() ? in.text_or("resourceArn", in.text_or("logGroupIdentifier", "*"))
+                                  : group_arn(call, group);
+    bool stream = call.operation == "PutLogEvents" || call.operation == "GetLogEvents" ||
+                  call.operation == "CreateLogStream" || call.operation == "DeleteLogStream";
     if (stream) {
       resource += ":log-stream:" + in.text_or("logStreamName");
     } else if (!group.empty()) {
@@ -50,14 +62,17 @@ class Logs final : public Service {
     Guarded<int> nothing;
     while (!stop.stop_requested()) {
       store_.expire(milliseconds(formats::now()));
-      nothing.wait(stop, Deadline::in(std::chrono::hours(1)), [](int) { return false; }, [](int) {});
+      nothing.wait(
+          stop, Deadline::in(std::chrono::hours(1)), [](int) { return false; }, [](int) {});
     }
   }
 
  private:
   static const Operations<Logs>& operations();
   static Scope scope(const Call& call) { return {call.account, call.region}; }
-  static std::string group_arn(const Call& call, std::string_view group) { return arn("logs", call.region, call.account, fmt::format("log-group:{}", group)); }
+  static std::string group_arn(const Call& call, std::string_view group) {
+    return arn("logs", call.region, call.account, fmt::format("log-group:{}", group));
+  }
 
   // logGroupName, or the name in logGroupIdentifier (a name or an ARN).
   static std::string group_of(const Call& call) {
@@ -75,11 +90,15 @@ class Logs final : public Service {
   Json create_log_group(const Call& call) {
     Input in(call.input, kBad);
     auto name = in.text("logGroupName");
-    constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_/.#-";
+    constexpr std::string_view kAllowed =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_/.#-";
     if (name.size() > 512 || name.find_first_not_of(kAllowed) != std::string::npos) {
-      in.refuse(validation_message(name, "logGroupName", "Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+"));
+      in.refuse(validation_message(
+          name, "logGroupName",
+          "Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+"));
     }
-    if (!store_.create_group(scope(call), name, milliseconds(call.now))) throw Refusal("ResourceAlreadyExistsException", "The specified log group already exists");
+    if (!store_.create_group(scope(call), name, milliseconds(call.now)))
+      throw Refusal("ResourceAlreadyExistsException", "The specified log group already exists");
     if (const auto* tags = call.input.find("tags")) {
       change_group(call, name, [&](Json& group) { group["tags"] = *tags; });
     }
@@ -92,13 +111,17 @@ class Logs final : public Service {
   Json create_log_stream(const Call& call) {
     Input in(call.input, kBad);
     auto name = in.text("logStreamName");
-    if (name.size() > 512 || name.find_first_of(":*") != std::string::npos) in.refuse(validation_message(name, "logStreamName", "Member must satisfy regular expression pattern: [^:*]*"));
-    if (!store_.create_stream(scope(call), group_of(call), name, milliseconds(call.now))) throw Refusal("ResourceAlreadyExistsException", "The specified log stream already exists");
+    if (name.size() > 512 || name.find_first_of(":*") != std::string::npos)
+      in.refuse(validation_message(name, "logStreamName",
+                                   "Member must satisfy regular expression pattern: [^:*]*"));
+    if (!store_.create_stream(scope(call), group_of(call), name, milliseconds(call.now)))
+      throw Refusal("ResourceAlreadyExistsException", "The specified log stream already exists");
     return {};
   }
   Json delete_log_stream(const Call& call) {
     if (!store_.has_group(scope(call), group_of(call))) throw no_group();
-    if (!store_.delete_stream(scope(call), group_of(call), Input(call.input, kBad).text("logStreamName"))) {
+    if (!store_.delete_stream(scope(call), group_of(call),
+                              Input(call.input, kBad).text("logStreamName"))) {
       throw Refusal("ResourceNotFoundException", "The specified log stream does not exist.");
     }
     return {};
@@ -107,7 +130,9 @@ class Logs final : public Service {
   Json put_log_events(const Call& call) {
     Input in(call.input, kBad);
     auto items = in.items("logEvents");
-    if (items.empty() || items.size() > 10'000) in.refuse(validation_message(std::to_string(items.size()), "logEvents", "Member must have length between 1 and 10000"));
+    if (items.empty() || items.size() > 10'000)
+      in.refuse(validation_message(std::to_string(items.size()), "logEvents",
+                                   "Member must have length between 1 and 10000"));
     auto now = milliseconds(call.now);
     std::vector<LogEvent> events;
     std::int64_t too_old = -1, too_new = -1, last = 0;
@@ -115,7 +140,8 @@ class Logs final : public Service {
       LogEvent event;
       event.timestamp = items[i].get_int("timestamp");
       event.message = items[i].get_string("message");
-      if (event.timestamp < last) in.refuse("Log events in a single PutLogEvents request must be in chronological order.");
+      if (event.timestamp < last)
+        in.refuse("Log events in a single PutLogEvents request must be in chronological order.");
       last = event.timestamp;
       if (event.timestamp < now - 14 * 86'400'000LL) {
         too_old = static_cast<std::int64_t>(i) + 1;
@@ -137,15 +163,22 @@ class Logs final : public Service {
   // Tokens "f/NUMBER" (after that event) and "b/NUMBER" (before it), as wide as AWS's.
   Json get_log_events(const Call& call) {
     Input in(call.input, kBad);
-    LogQuery query{.group = group_of(call), .streams = {in.text("logStreamName")}, .stream_prefix = "", .from_ms = in.optional_integer("startTime"), .to_ms = in.optional_integer("endTime")};
-    if (!stream_exists(call, query.group, query.streams[0])) throw Refusal("ResourceNotFoundException", "The specified log stream does not exist.");
+    LogQuery query{.group = group_of(call),
+                   .streams = {in.text("logStreamName")},
+                   .stream_prefix = "",
+                   .from_ms = in.optional_integer("startTime"),
+                   .to_ms = in.optional_integer("endTime")};
+    if (!stream_exists(call, query.group, query.streams[0]))
+      throw Refusal("ResourceNotFoundException", "The specified log stream does not exist.");
     query.limit = in.page_size("limit", 10'000, 10'000);
     query.newest_first = !in.boolean_or("startFromHead", false);
     auto token = in.text_or("nextToken");
     std::int64_t position = 0;
     if (!token.empty()) {
-      auto number = token.size() > 2 ? to_integer(trim_zeroes(std::string_view(token).substr(2))) : std::nullopt;
-      if (!number || (!token.starts_with("f/") && !token.starts_with("b/"))) in.refuse("The specified nextToken is invalid.");
+      auto number = token.size() > 2 ? to_integer(trim_zeroes(std::string_view(token).substr(2)))
+                                     : std::nullopt;
+      if (!number || (!token.starts_with("f/") && !token.starts_with("b/")))
+        in.refuse("The specified nextToken is invalid.");
       position = *number;
       query.newest_first = token.starts_with("b/");
       (query.newest_first ? query.before_number : query.after_number) = position;
@@ -154,10 +187,15 @@ class Logs final : public Service {
     auto events = store_.read(scope(call), query);
     if (query.newest_first) std::reverse(events.begin(), events.end());
     Json list = Json::array({});
-    for (const auto& event : events) list.push_back(Json::object({{"timestamp", event.timestamp}, {"message", event.message}, {"ingestionTime", event.ingested}}));
+    for (const auto& event : events)
+      list.push_back(Json::object({{"timestamp", event.timestamp},
+                                   {"message", event.message},
+                                   {"ingestionTime", event.ingested}}));
     auto forward = events.empty() ? position : events.back().number;
     auto backward = events.empty() ? position : events.front().number;
-    return Json::object({{"events", std::move(list)}, {"nextForwardToken", fmt::format("f/{:056}", forward)}, {"nextBackwardToken", fmt::format("b/{:056}", backward)}});
+    return Json::object({{"events", std::move(list)},
+                         {"nextForwardToken", fmt::format("f/{:056}", forward)},
+                         {"nextBackwardToken", fmt::format("b/{:056}", backward)}});
   }
   static std::string_view trim_zeroes(std::string_view text) {
     auto start = text.find_first_not_of('0');
@@ -165,7 +203,8 @@ class Logs final : public Service {
   }
   bool stream_exists(const Call& call, const std::string& group, const std::string& stream) {
     return state_.read([&](Tables& tables) {
-      auto row = tables.database().prepare("SELECT 1 FROM log_stream WHERE account=? AND region=? AND log_group=? AND name=?");
+      auto row = tables.database().prepare(
+          "SELECT 1 FROM log_stream WHERE account=? AND region=? AND log_group=? AND name=?");
       row.bind(call.account, call.region, group, stream);
       return row.step();
     });
@@ -173,8 +212,11 @@ class Logs final : public Service {
 
   Json filter_log_events(const Call& call) {
     Input in(call.input, kBad);
-    LogQuery query{.group = group_of(call), .streams = in.texts("logStreamNames"), .stream_prefix = in.text_or("logStreamNamePrefix"),
-                   .from_ms = in.optional_integer("startTime"), .to_ms = in.optional_integer("endTime")};
+    LogQuery query{.group = group_of(call),
+                   .streams = in.texts("logStreamNames"),
+                   .stream_prefix = in.text_or("logStreamNamePrefix"),
+                   .from_ms = in.optional_integer("startTime"),
+                   .to_ms = in.optional_integer("endTime")};
     if (query.to_ms) ++*query.to_ms;  // FilterLogEvents includes its end
     FilterPattern pattern(in.text_or("filterPattern"));
     auto size = in.page_size("limit", 10'000, 10'000);
@@ -195,7 +237,10 @@ class Logs final : public Service {
         answer["nextToken"] = page_token(std::to_string(skip + size));
         break;
       }
-      list.push_back(Json::object({{"logStreamName", event.stream}, {"timestamp", event.timestamp}, {"message", event.message}, {"ingestionTime", event.ingested},
+      list.push_back(Json::object({{"logStreamName", event.stream},
+                                   {"timestamp", event.timestamp},
+                                   {"message", event.message},
+                                   {"ingestionTime", event.ingested},
                                    {"eventId", fmt::format("{:056}", event.number)}}));
     }
     answer["events"] = std::move(list);
@@ -209,7 +254,8 @@ class Logs final : public Service {
     auto pattern = in.text_or("logGroupNamePattern");
     auto size = in.page_size("limit", 50, 50);
     std::string after;
-    if (auto token = in.optional_text("nextToken")) after = read_page_token(*token).value_or("\xff");
+    if (auto token = in.optional_text("nextToken"))
+      after = read_page_token(*token).value_or("\xff");
     return state_.read([&](Tables& tables) {
       Json list = Json::array({});
       Json answer = Json::object({});
@@ -219,10 +265,15 @@ class Logs final : public Service {
           answer["nextToken"] = page_token(list.as_array().back().get_string("logGroupName"));
           break;
         }
-        Json group = Json::object({{"logGroupName", stored.id}, {"creationTime", stored.body.at("created")}, {"metricFilterCount", 0},
-                                   {"arn", group_arn(call, stored.id) + ":*"}, {"storedBytes", stored_bytes(tables, call, stored.id)},
-                                   {"logGroupClass", "STANDARD"}, {"logGroupArn", group_arn(call, stored.id)}});
-        if (const auto* days = stored.body.find("retentionInDays")) group["retentionInDays"] = *days;
+        Json group = Json::object({{"logGroupName", stored.id},
+                                   {"creationTime", stored.body.at("created")},
+                                   {"metricFilterCount", 0},
+                                   {"arn", group_arn(call, stored.id) + ":*"},
+                                   {"storedBytes", stored_bytes(tables, call, stored.id)},
+                                   {"logGroupClass", "STANDARD"},
+                                   {"logGroupArn", group_arn(call, stored.id)}});
+        if (const auto* days = stored.body.find("retentionInDays"))
+          group["retentionInDays"] = *days;
         list.push_back(std::move(group));
       }
       answer["logGroups"] = std::move(list);
@@ -230,7 +281,9 @@ class Logs final : public Service {
     });
   }
   static std::int64_t stored_bytes(Tables& tables, const Call& call, const std::string& group) {
-    auto row = tables.database().prepare("SELECT coalesce(sum(bytes),0) FROM log_stream WHERE account=? AND region=? AND log_group=?");
+    auto row = tables.database().prepare(
+        "SELECT coalesce(sum(bytes),0) FROM log_stream WHERE account=? AND region=? AND "
+        "log_group=?");
     row.bind(call.account, call.region, group);
     row.step();
     return row.get_int(0);
@@ -244,11 +297,15 @@ class Logs final : public Service {
     bool descending = in.boolean_or("descending", false);
     auto prefix = in.text_or("logStreamNamePrefix");
     std::size_t skip = 0;
-    if (auto token = in.optional_text("nextToken")) skip = static_cast<std::size_t>(to_integer(read_page_token(*token).value_or("0")).value_or(0));
+    if (auto token = in.optional_text("nextToken"))
+      skip =
+          static_cast<std::size_t>(to_integer(read_page_token(*token).value_or("0")).value_or(0));
     return state_.read([&](Tables& tables) {
-      auto rows = tables.database().prepare(fmt::format(
-          "SELECT name, created, first_event, last_event, last_ingested, bytes FROM log_stream WHERE account=? AND region=? AND log_group=? "
-          "AND substr(name,1,length(?))=? ORDER BY {} {} LIMIT ? OFFSET ?", by_time ? "last_event" : "name", descending ? "DESC" : "ASC"));
+      auto rows = tables.database().prepare(
+          fmt::format("SELECT name, created, first_event, last_event, last_ingested, bytes FROM "
+                      "log_stream WHERE account=? AND region=? AND log_group=? "
+                      "AND substr(name,1,length(?))=? ORDER BY {} {} LIMIT ? OFFSET ?",
+                      by_time ? "last_event" : "name", descending ? "DESC" : "ASC"));
       rows.bind(call.account, call.region, group, prefix, prefix, size + 1, skip);
       Json list = Json::array({});
       Json answer = Json::object({});
@@ -257,7 +314,8 @@ class Logs final : public Service {
           answer["nextToken"] = page_token(std::to_string(skip + size));
           break;
         }
-        Json stream = Json::object({{"logStreamName", rows.get_text(0)}, {"creationTime", rows.get_int(1)}});
+        Json stream =
+            Json::object({{"logStreamName", rows.get_text(0)}, {"creationTime", rows.get_int(1)}});
         if (!rows.is_null(2)) {
           stream["firstEventTimestamp"] = rows.get_int(2);
           stream["lastEventTimestamp"] = rows.get_int(3);
@@ -285,8 +343,12 @@ class Logs final : public Service {
   Json put_retention_policy(const Call& call) {
     Input in(call.input, kBad);
     auto days = in.integer_or("retentionInDays", 0);
-    if (std::find(kRetentions.begin(), kRetentions.end(), static_cast<int>(days)) == kRetentions.end()) {
-      in.refuse(fmt::format("1 validation error detected: Value '{}' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: [{}]", days, fmt::join(kRetentions, ", ")));
+    if (std::find(kRetentions.begin(), kRetentions.end(), static_cast<int>(days)) ==
+        kRetentions.end()) {
+      in.refuse(
+          fmt::format("1 validation error detected: Value '{}' at 'retentionInDays' failed to "
+                      "satisfy constraint: Member must satisfy enum value set: [{}]",
+                      days, fmt::join(kRetentions, ", ")));
     }
     change_group(call, group_of(call), [&](Json& group) { group["retentionInDays"] = days; });
     return {};
@@ -299,7 +361,8 @@ class Logs final : public Service {
     Input in(call.input, kBad);
     auto group = in.has("resourceArn") ? name_in(in.text("resourceArn")) : group_of(call);
     change_group(call, group, [&](Json& stored) {
-      for (const auto& [key, value] : call.input.at("tags").as_object()) stored["tags"][key] = value;
+      for (const auto& [key, value] : call.input.at("tags").as_object())
+        stored["tags"][key] = value;
     });
     return {};
   }
@@ -315,7 +378,8 @@ class Logs final : public Service {
   Json list_tags(const Call& call) {
     Input in(call.input, kBad);
     auto name = in.has("resourceArn") ? name_in(in.text("resourceArn")) : group_of(call);
-    auto group = state_.read([&](Tables& tables) { return tables.get(kGroupKind, scope(call), name); });
+    auto group =
+        state_.read([&](Tables& tables) { return tables.get(kGroupKind, scope(call), name); });
     if (!group) throw no_group();
     return Json::object({{"tags", group->at("tags")}});
   }
@@ -349,6 +413,8 @@ const Operations<Logs>& Logs::operations() {
 
 }  // namespace
 
-std::unique_ptr<Service> make_logs(State& state, LogStore& store) { return std::make_unique<Logs>(state, store); }
+std::unique_ptr<Service> make_logs(State& state, LogStore& store) {
+  return std::make_unique<Logs>(state, store);
+}
 
 }  // namespace slipway::cloud::logs

@@ -15,15 +15,15 @@ namespace slipway::cloud::rds {
 struct PostgresConfig {
   std::filesystem::path directory;  ///< holds data/ and log
   std::string master_user;
-  std::string database;             ///< made besides "postgres"; empty: none
+  std::string database;  ///< made besides "postgres"; empty: none
   std::uint16_t port = 5432;
   std::vector<std::string> addresses;  ///< to listen on
 };
 
 /// The installed PostgreSQL.
 struct PostgresPrograms {
-  std::filesystem::path bin;   ///< the directory of initdb and postgres
-  std::string version;         ///< "15.6"
+  std::filesystem::path bin;  ///< the directory of initdb and postgres
+  std::string version;        ///< "15.6"
 };
 /// The newest installed one, or nothing.
 std::optional<PostgresPrograms> find_postgres(std::stop_token stop);
@@ -38,9 +38,11 @@ class Postgres final {
   [[nodiscard]] bool is_initialised() const;
   /// Makes the data directory, the master user (no superuser, as on RDS) and the database.
   ///   throws  Error{unavailable} with what initdb said; Cancelled
-  void initialise(const PostgresPrograms& programs, const std::string& password, std::stop_token stop);
+  void initialise(const PostgresPrograms& programs, const std::string& password,
+                  std::stop_token stop);
   /// Sets the master user's password; the server must be stopped.
-  void set_password(const PostgresPrograms& programs, const std::string& password, std::stop_token stop);
+  void set_password(const PostgresPrograms& programs, const std::string& password,
+                    std::stop_token stop);
   /// Starts the server, or adopts the one that runs in this directory; returns when it takes connections.
   ///   throws  Error{unavailable} with the end of its log; Cancelled
   void start(const PostgresPrograms& programs, std::stop_token stop, Deadline deadline);
@@ -52,7 +54,8 @@ class Postgres final {
   [[nodiscard]] std::string log_tail() const;
 
  private:
-  void run_single(const PostgresPrograms& programs, const std::string& statements, std::stop_token stop);
+  void run_single(const PostgresPrograms& programs, const std::string& statements,
+                  std::stop_token stop);
   [[nodiscard]] std::optional<pid_t> running_pid() const;
 
   PostgresConfig config_;

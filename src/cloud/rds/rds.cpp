@@ -40,23 +40,38 @@ Json named_list(std::string_view item, std::vector<Json> items) {
 }
 
 bool is_identifier(std::string_view text, std::size_t most) {
-  if (text.empty() || text.size() > most || text.ends_with('-') || text.find("--") != std::string_view::npos) return false;
+  if (text.empty() || text.size() > most || text.ends_with('-') ||
+      text.find("--") != std::string_view::npos)
+    return false;
   bool starts = (text[0] >= 'a' && text[0] <= 'z') || (text[0] >= 'A' && text[0] <= 'Z');
-  return starts && text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == std::string_view::npos;
+  return starts && text.find_first_not_of(
+                       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") ==
+                       std::string_view::npos;
 }
 
-Refusal no_instance(const std::string& id) { return {"DBInstanceNotFound", fmt::format("DBInstance {} not found.", id), 404}; }
+Refusal no_instance(const std::string& id) {
+  return {"DBInstanceNotFound", fmt::format("DBInstance {} not found.", id), 404};
+}
 
 class Rds final : public Service {
  public:
-  explicit Rds(const Surroundings& around) : around_(around), state_(around.state), log_(around.log) {}
+  explicit Rds(const Surroundings& around)
+      : around_(around), state_(around.state), log_(around.log) {}
 
   [[nodiscard]] const ServiceDescription& description() const override {
-    static const ServiceDescription about{.signing_name = "rds", .target_prefix = "", .api_version = "2014-10-31",
-                                          .xml_namespace = "http://rds.amazonaws.com/doc/2014-10-31/", .protocol = Protocol::query, .host_prefixes = {"rds"}, .action_prefix = ""};
+    static const ServiceDescription about{
+        .signing_name = "rds",
+        .target_prefix = "",
+        .api_version = "2014-10-31",
+        .xml_namespace = "http://rds.amazonaws.com/doc/2014-10-31/",
+        .protocol = Protocol::query,
+        .host_prefixes = {"rds"},
+        .action_prefix = ""};
     return about;
   }
-  [[nodiscard]] bool has(std::string_view operation) const override { return operations().contains(operation); }
+  [[nodiscard]] bool has(std::string_view operation) const override {
+    return operations().contains(operation);
+  }
   [[nodiscard]] std::vector<Permission> permissions(const Call& call) const override {
     Input in(call.input, kBad);
     std::string resource = "*";
@@ -75,7 +90,9 @@ class Rds final : public Service {
  private:
   static const Operations<Rds>& operations();
   static Scope scope(const Call& call) { return {call.account, call.region}; }
-  static std::string instance_arn(const Scope& scope, std::string_view id) { return arn("rds", scope.region, scope.account, fmt::format("db:{}", to_lower(id))); }
+  static std::string instance_arn(const Scope& scope, std::string_view id) {
+    return arn("rds", scope.region, scope.account, fmt::format("db:{}", to_lower(id)));
+  }
   [[nodiscard]] std::filesystem::path directory(const Scope& scope, const std::string& id) const {
     return around_.options.state / "cloud" / "rds" / scope.account / scope.region / id;
   }
@@ -91,11 +108,14 @@ class Rds final : public Service {
   // The first port from `wanted` on that no instance has and nobody listens on.
   std::uint16_t choose_port(std::int64_t wanted) {
     std::set<std::int64_t> taken;
-    for (const auto& [where, stored] : state_.read([](Tables& tables) { return tables.list_everywhere(kKind); })) taken.insert(stored.body.get_int("port"));
+    for (const auto& [where, stored] :
+         state_.read([](Tables& tables) { return tables.list_everywhere(kKind); }))
+      taken.insert(stored.body.get_int("port"));
     for (auto port = wanted; port < std::min<std::int64_t>(wanted + 1000, 65'536); ++port) {
       if (taken.contains(port)) continue;
       try {
-        for (const auto& address : addresses()) net::listen_tcp(fmt::format("{}:{}", address, port));
+        for (const auto& address : addresses())
+          net::listen_tcp(fmt::format("{}:{}", address, port));
         return static_cast<std::uint16_t>(port);
       } catch (const Error&) {
         // taken by someone else: the next
@@ -106,11 +126,16 @@ class Rds final : public Service {
 
   Json instance_json(const Scope& where, const Json& instance) {
     auto id = instance.get_string("id");
-    Json shown = Json::object({{"DBInstanceIdentifier", id}, {"DBInstanceClass", instance.at("class")}, {"Engine", "postgres"}, {"DBInstanceStatus", instance.at("status")},
+    Json shown = Json::object({{"DBInstanceIdentifier", id},
+                               {"DBInstanceClass", instance.at("class")},
+                               {"Engine", "postgres"},
+                               {"DBInstanceStatus", instance.at("status")},
                                {"MasterUsername", instance.at("user")}});
     if (!instance.get_string("database").empty()) shown["DBName"] = instance.at("database");
     if (instance.get_string("status") != "creating") {
-      shown["Endpoint"] = Json::object({{"Address", address_of(where, id)}, {"Port", instance.at("port")}, {"HostedZoneId", "Z2R2ITUGPM61AM"}});
+      shown["Endpoint"] = Json::object({{"Address", address_of(where, id)},
+                                        {"Port", instance.at("port")},
+                                        {"HostedZoneId", "Z2R2ITUGPM61AM"}});
     }
     shown["AllocatedStorage"] = instance.at("storage");
     shown["InstanceCreateTime"] = instance.at("created");
@@ -118,12 +143,18 @@ class Rds final : public Service {
     shown["BackupRetentionPeriod"] = 0;
     shown["DBSecurityGroups"] = Json::array({});
     std::vector<Json> groups;
-    for (const auto& group : instance.get_array("security_groups")) groups.push_back(Json::object({{"VpcSecurityGroupId", group}, {"Status", "active"}}));
+    for (const auto& group : instance.get_array("security_groups"))
+      groups.push_back(Json::object({{"VpcSecurityGroupId", group}, {"Status", "active"}}));
     shown["VpcSecurityGroups"] = named_list("VpcSecurityGroupMembership", std::move(groups));
-    shown["DBParameterGroups"] = named_list("DBParameterGroup", {Json::object({{"DBParameterGroupName", "default.postgres" + major(instance)}, {"ParameterApplyStatus", "in-sync"}})});
+    shown["DBParameterGroups"] =
+        named_list("DBParameterGroup",
+                   {Json::object({{"DBParameterGroupName", "default.postgres" + major(instance)},
+                                  {"ParameterApplyStatus", "in-sync"}})});
     shown["AvailabilityZone"] = where.region + "a";
     if (auto group = instance.get_string("subnet_group"); !group.empty()) {
-      if (auto stored = state_.read([&](Tables& tables) { return tables.get(kSubnetGroup, where, group); })) shown["DBSubnetGroup"] = subnet_group_json(where, *stored);
+      if (auto stored =
+              state_.read([&](Tables& tables) { return tables.get(kSubnetGroup, where, group); }))
+        shown["DBSubnetGroup"] = subnet_group_json(where, *stored);
     }
     shown["PreferredMaintenanceWindow"] = "sun:04:00-sun:04:30";
     shown["PendingModifiedValues"] = Json::object({});
@@ -132,7 +163,10 @@ class Rds final : public Service {
     shown["AutoMinorVersionUpgrade"] = true;
     shown["ReadReplicaDBInstanceIdentifiers"] = Json::array({});
     shown["LicenseModel"] = "postgresql-license";
-    shown["OptionGroupMemberships"] = named_list("OptionGroupMembership", {Json::object({{"OptionGroupName", "default:postgres-" + major(instance)}, {"Status", "in-sync"}})});
+    shown["OptionGroupMemberships"] =
+        named_list("OptionGroupMembership",
+                   {Json::object({{"OptionGroupName", "default:postgres-" + major(instance)},
+                                  {"Status", "in-sync"}})});
     shown["PubliclyAccessible"] = false;
     shown["StorageType"] = "gp3";
     shown["DbInstancePort"] = 0;
@@ -165,34 +199,67 @@ class Rds final : public Service {
   Json create(const Call& call) {
     Input in(call.input, kBad);
     auto id = to_lower(in.text("DBInstanceIdentifier"));
-    if (!is_identifier(id, 63)) in.refuse("The parameter DBInstanceIdentifier is not a valid identifier. Identifiers must begin with a letter; must contain only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens.");
+    if (!is_identifier(id, 63))
+      in.refuse(
+          "The parameter DBInstanceIdentifier is not a valid identifier. Identifiers must begin "
+          "with a letter; must contain only ASCII letters, digits, and hyphens; and must not end "
+          "with a hyphen or contain two consecutive hyphens.");
     auto engine = in.text("Engine");
-    if (engine != "postgres") in.refuse(fmt::format("slipway: engine '{}' is not supported yet: only postgres is", engine));
+    if (engine != "postgres")
+      in.refuse(fmt::format("slipway: engine '{}' is not supported yet: only postgres is", engine));
     auto programs = find_postgres(call.stop);
-    if (!programs) throw Refusal("InsufficientDBInstanceCapacity", "PostgreSQL is not installed on this machine: apt-get install postgresql", 400);
+    if (!programs)
+      throw Refusal("InsufficientDBInstanceCapacity",
+                    "PostgreSQL is not installed on this machine: apt-get install postgresql", 400);
     auto wanted = in.text_or("EngineVersion", programs->version);
-    if (wanted.substr(0, wanted.find('.')) != programs->version.substr(0, programs->version.find('.'))) {
-      throw Refusal("InvalidParameterCombination", fmt::format("Cannot find version {} for postgres: version {} is installed here", wanted, programs->version));
+    if (wanted.substr(0, wanted.find('.')) !=
+        programs->version.substr(0, programs->version.find('.'))) {
+      throw Refusal("InvalidParameterCombination",
+                    fmt::format("Cannot find version {} for postgres: version {} is installed here",
+                                wanted, programs->version));
     }
     auto user = in.text("MasterUsername");
-    if (!is_identifier(replace_all(user, "_", "a"), 63) || user == "rdsadmin" || user.starts_with("pg_")) in.refuse(fmt::format("MasterUsername {} cannot be used as it is a reserved word used by the engine", user));
+    if (!is_identifier(replace_all(user, "_", "a"), 63) || user == "rdsadmin" ||
+        user.starts_with("pg_"))
+      in.refuse(fmt::format(
+          "MasterUsername {} cannot be used as it is a reserved word used by the engine", user));
     auto password = in.text_or("MasterUserPassword");
-    if (password.size() < 8 || password.size() > 128 || password.find_first_of("/@\" ") != std::string::npos) {
-      in.refuse("The parameter MasterUserPassword is not a valid password. Only printable ASCII characters besides '/', '@', '\"', ' ' may be used, and it must be 8 to 128 characters long.");
+    if (password.size() < 8 || password.size() > 128 ||
+        password.find_first_of("/@\" ") != std::string::npos) {
+      in.refuse(
+          "The parameter MasterUserPassword is not a valid password. Only printable ASCII "
+          "characters besides '/', '@', '\"', ' ' may be used, and it must be 8 to 128 characters "
+          "long.");
     }
     auto wanted_port = in.integer_or("Port", 5432);
-    if (wanted_port < 1150 || wanted_port > 65'535) in.refuse(fmt::format("Invalid database port: {}. Valid ports are 1150-65535", wanted_port));
+    if (wanted_port < 1150 || wanted_port > 65'535)
+      in.refuse(fmt::format("Invalid database port: {}. Valid ports are 1150-65535", wanted_port));
     std::lock_guard creating(creating_);
     Json groups = Json::array({});
-    for (const auto& each : items_named(call.input, "VpcSecurityGroupIds", "VpcSecurityGroupId")) groups.push_back(each);
-    Json instance = Json::object({{"id", id}, {"class", in.text("DBInstanceClass")}, {"user", user}, {"database", in.text_or("DBName")}, {"version", programs->version},
-                                  {"storage", in.integer_or("AllocatedStorage", 20)}, {"port", choose_port(wanted_port)}, {"status", "creating"}, {"password", password},
-                                  {"created", formats::iso8601_millis(call.now)}, {"resource_id", "db-" + random_id(26)}, {"protected", in.boolean_or("DeletionProtection", false)},
-                                  {"security_groups", groups}, {"subnet_group", in.text_or("DBSubnetGroupName")}, {"tags", Json(items_named(call.input, "Tags", "Tag"))}});
+    for (const auto& each : items_named(call.input, "VpcSecurityGroupIds", "VpcSecurityGroupId"))
+      groups.push_back(each);
+    Json instance = Json::object({{"id", id},
+                                  {"class", in.text("DBInstanceClass")},
+                                  {"user", user},
+                                  {"database", in.text_or("DBName")},
+                                  {"version", programs->version},
+                                  {"storage", in.integer_or("AllocatedStorage", 20)},
+                                  {"port", choose_port(wanted_port)},
+                                  {"status", "creating"},
+                                  {"password", password},
+                                  {"created", formats::iso8601_millis(call.now)},
+                                  {"resource_id", "db-" + random_id(26)},
+                                  {"protected", in.boolean_or("DeletionProtection", false)},
+                                  {"security_groups", groups},
+                                  {"subnet_group", in.text_or("DBSubnetGroupName")},
+                                  {"tags", Json(items_named(call.input, "Tags", "Tag"))}});
     state_.write([&](Tables& tables) {
-      if (tables.get(kKind, scope(call), id)) throw Refusal("DBInstanceAlreadyExists", "DB instance already exists", 400);
+      if (tables.get(kKind, scope(call), id))
+        throw Refusal("DBInstanceAlreadyExists", "DB instance already exists", 400);
       auto group = instance.get_string("subnet_group");
-      if (!group.empty() && !tables.get(kSubnetGroup, scope(call), group)) throw Refusal("DBSubnetGroupNotFoundFault", fmt::format("DB subnet group '{}' does not exist.", group), 404);
+      if (!group.empty() && !tables.get(kSubnetGroup, scope(call), group))
+        throw Refusal("DBSubnetGroupNotFoundFault",
+                      fmt::format("DB subnet group '{}' does not exist.", group), 404);
       tables.put(kKind, scope(call), id, instance);
     });
     wake();
@@ -203,8 +270,10 @@ class Rds final : public Service {
     Input in(call.input, kBad);
     std::vector<Json> shown;
     auto id = in.optional_text("DBInstanceIdentifier");
-    for (const auto& stored : state_.read([&](Tables& tables) { return tables.list(kKind, scope(call)); })) {
-      if (!id || stored.id == to_lower(*id) || *id == instance_arn(scope(call), stored.id)) shown.push_back(instance_json(scope(call), stored.body));
+    for (const auto& stored :
+         state_.read([&](Tables& tables) { return tables.list(kKind, scope(call)); })) {
+      if (!id || stored.id == to_lower(*id) || *id == instance_arn(scope(call), stored.id))
+        shown.push_back(instance_json(scope(call), stored.body));
     }
     if (id && shown.empty()) throw no_instance(*id);
     return Json::object({{"DBInstances", named_list("DBInstance", std::move(shown))}});
@@ -226,24 +295,36 @@ class Rds final : public Service {
   }
   static void need_status(const Json& instance, std::string_view status) {
     if (instance.get_string("status") != status) {
-      throw Refusal("InvalidDBInstanceState", fmt::format("Instance {} is not in {} state.", instance.get_string("id"), status), 400);
+      throw Refusal(
+          "InvalidDBInstanceState",
+          fmt::format("Instance {} is not in {} state.", instance.get_string("id"), status), 400);
     }
   }
   Json remove(const Call& call) {
     Input in(call.input, kBad);
     return change(call, [&](Json& instance) {
-      if (instance.get_bool("protected")) throw Refusal("InvalidParameterCombination", "Cannot delete protected DB Instance, please disable deletion protection and try again.", 400);
+      if (instance.get_bool("protected"))
+        throw Refusal("InvalidParameterCombination",
+                      "Cannot delete protected DB Instance, please disable deletion protection and "
+                      "try again.",
+                      400);
       if (!in.boolean_or("SkipFinalSnapshot", false)) {
-        throw Refusal("InvalidParameterCombination", "slipway: final snapshots are not supported yet: delete with SkipFinalSnapshot", 400);
+        throw Refusal(
+            "InvalidParameterCombination",
+            "slipway: final snapshots are not supported yet: delete with SkipFinalSnapshot", 400);
       }
-      if (instance.get_string("status") == "deleting") throw Refusal("InvalidDBInstanceState", fmt::format("Instance {} is already being deleted.", instance.get_string("id")), 400);
+      if (instance.get_string("status") == "deleting")
+        throw Refusal(
+            "InvalidDBInstanceState",
+            fmt::format("Instance {} is already being deleted.", instance.get_string("id")), 400);
       instance["status"] = "deleting";
     });
   }
   Json modify(const Call& call) {
     Input in(call.input, kBad);
     return change(call, [&](Json& instance) {
-      if (auto protect = in.optional_text("DeletionProtection")) instance["protected"] = *protect == "true";
+      if (auto protect = in.optional_text("DeletionProtection"))
+        instance["protected"] = *protect == "true";
       if (auto kind = in.optional_text("DBInstanceClass")) instance["class"] = *kind;
       if (auto storage = in.optional_integer("AllocatedStorage")) instance["storage"] = *storage;
       if (auto password = in.optional_text("MasterUserPassword")) {
@@ -278,10 +359,17 @@ class Rds final : public Service {
     auto engine = Input(call.input, kBad).text_or("Engine", "postgres");
     if (programs && engine == "postgres") {
       auto family = programs->version.substr(0, programs->version.find('.'));
-      versions.push_back(Json::object({{"Engine", "postgres"}, {"EngineVersion", programs->version}, {"DBParameterGroupFamily", "postgres" + family},
-                                       {"DBEngineDescription", "PostgreSQL"}, {"DBEngineVersionDescription", "PostgreSQL " + programs->version},
-                                       {"ValidUpgradeTarget", Json::array({})}, {"ExportableLogTypes", Json::array({})}, {"SupportsLogExportsToCloudwatchLogs", false},
-                                       {"SupportsReadReplica", false}, {"Status", "available"}}));
+      versions.push_back(
+          Json::object({{"Engine", "postgres"},
+                        {"EngineVersion", programs->version},
+                        {"DBParameterGroupFamily", "postgres" + family},
+                        {"DBEngineDescription", "PostgreSQL"},
+                        {"DBEngineVersionDescription", "PostgreSQL " + programs->version},
+                        {"ValidUpgradeTarget", Json::array({})},
+                        {"ExportableLogTypes", Json::array({})},
+                        {"SupportsLogExportsToCloudwatchLogs", false},
+                        {"SupportsReadReplica", false},
+                        {"Status", "available"}}));
     }
     return Json::object({{"DBEngineVersions", named_list("DBEngineVersion", std::move(versions))}});
   }
@@ -289,25 +377,41 @@ class Rds final : public Service {
   static Json subnet_group_json(const Scope& where, const Json& group) {
     std::vector<Json> subnets;
     for (const auto& id : group.get_array("subnets")) {
-      subnets.push_back(Json::object({{"SubnetIdentifier", id}, {"SubnetAvailabilityZone", Json::object({{"Name", where.region + "a"}})}, {"SubnetOutpost", Json::object({})}, {"SubnetStatus", "Active"}}));
+      subnets.push_back(
+          Json::object({{"SubnetIdentifier", id},
+                        {"SubnetAvailabilityZone", Json::object({{"Name", where.region + "a"}})},
+                        {"SubnetOutpost", Json::object({})},
+                        {"SubnetStatus", "Active"}}));
     }
-    return Json::object({{"DBSubnetGroupName", group.at("name")}, {"DBSubnetGroupDescription", group.at("description")}, {"VpcId", group.at("vpc")}, {"SubnetGroupStatus", "Complete"},
-                         {"Subnets", named_list("Subnet", std::move(subnets))}, {"DBSubnetGroupArn", arn("rds", where.region, where.account, "subgrp:" + group.get_string("name"))}});
+    return Json::object({{"DBSubnetGroupName", group.at("name")},
+                         {"DBSubnetGroupDescription", group.at("description")},
+                         {"VpcId", group.at("vpc")},
+                         {"SubnetGroupStatus", "Complete"},
+                         {"Subnets", named_list("Subnet", std::move(subnets))},
+                         {"DBSubnetGroupArn", arn("rds", where.region, where.account,
+                                                  "subgrp:" + group.get_string("name"))}});
   }
   Json create_subnet_group(const Call& call) {
     Input in(call.input, kBad);
     auto name = to_lower(in.text("DBSubnetGroupName"));
-    Json group = Json::object({{"name", name}, {"description", in.text("DBSubnetGroupDescription")}, {"subnets", Json(items_named(call.input, "SubnetIds", "SubnetIdentifier"))},
-                               {"tags", Json(items_named(call.input, "Tags", "Tag"))}});
+    Json group =
+        Json::object({{"name", name},
+                      {"description", in.text("DBSubnetGroupDescription")},
+                      {"subnets", Json(items_named(call.input, "SubnetIds", "SubnetIdentifier"))},
+                      {"tags", Json(items_named(call.input, "Tags", "Tag"))}});
     return state_.write([&](Tables& tables) {
       std::string vpc;
       for (const auto& id : group.get_array("subnets")) {
         auto subnet = tables.get("ec2.subnet", scope(call), id.as_string());
-        if (!subnet) throw Refusal("InvalidSubnet", fmt::format("Subnet {} does not exist", id.as_string()), 400);
+        if (!subnet)
+          throw Refusal("InvalidSubnet", fmt::format("Subnet {} does not exist", id.as_string()),
+                        400);
         vpc = subnet->get_string("vpcId");
       }
       group["vpc"] = vpc;
-      if (tables.get(kSubnetGroup, scope(call), name)) throw Refusal("DBSubnetGroupAlreadyExists", fmt::format("The DB subnet group '{}' already exists.", name), 400);
+      if (tables.get(kSubnetGroup, scope(call), name))
+        throw Refusal("DBSubnetGroupAlreadyExists",
+                      fmt::format("The DB subnet group '{}' already exists.", name), 400);
       tables.put(kSubnetGroup, scope(call), name, group);
       return Json::object({{"DBSubnetGroup", subnet_group_json(scope(call), group)}});
     });
@@ -315,16 +419,22 @@ class Rds final : public Service {
   Json describe_subnet_groups(const Call& call) {
     auto name = Input(call.input, kBad).optional_text("DBSubnetGroupName");
     std::vector<Json> shown;
-    for (const auto& stored : state_.read([&](Tables& tables) { return tables.list(kSubnetGroup, scope(call)); })) {
-      if (!name || stored.id == to_lower(*name)) shown.push_back(subnet_group_json(scope(call), stored.body));
+    for (const auto& stored :
+         state_.read([&](Tables& tables) { return tables.list(kSubnetGroup, scope(call)); })) {
+      if (!name || stored.id == to_lower(*name))
+        shown.push_back(subnet_group_json(scope(call), stored.body));
     }
-    if (name && shown.empty()) throw Refusal("DBSubnetGroupNotFoundFault", fmt::format("DB subnet group '{}' does not exist.", *name), 404);
+    if (name && shown.empty())
+      throw Refusal("DBSubnetGroupNotFoundFault",
+                    fmt::format("DB subnet group '{}' does not exist.", *name), 404);
     return Json::object({{"DBSubnetGroups", named_list("DBSubnetGroup", std::move(shown))}});
   }
   Json delete_subnet_group(const Call& call) {
     auto name = to_lower(Input(call.input, kBad).text("DBSubnetGroupName"));
-    if (!state_.write([&](Tables& tables) { return tables.erase(kSubnetGroup, scope(call), name); })) {
-      throw Refusal("DBSubnetGroupNotFoundFault", fmt::format("DB subnet group '{}' does not exist.", name), 404);
+    if (!state_.write(
+            [&](Tables& tables) { return tables.erase(kSubnetGroup, scope(call), name); })) {
+      throw Refusal("DBSubnetGroupNotFoundFault",
+                    fmt::format("DB subnet group '{}' does not exist.", name), 404);
     }
     return {};
   }
@@ -335,7 +445,8 @@ class Rds final : public Service {
     auto name = Input(call.input, kBad).text("ResourceName");
     auto parsed = parse_arn(name);
     bool is_group = parsed && parsed->resource.starts_with("subgrp:");
-    if (!parsed || (!is_group && !parsed->resource.starts_with("db:"))) throw Refusal(std::string(kBad), fmt::format("Invalid resource name: {}", name));
+    if (!parsed || (!is_group && !parsed->resource.starts_with("db:")))
+      throw Refusal(std::string(kBad), fmt::format("Invalid resource name: {}", name));
     auto id = parsed->resource.substr(parsed->resource.find(':') + 1);
     auto kind = is_group ? kSubnetGroup : kKind;
     return state_.write([&](Tables& tables) {
@@ -347,12 +458,16 @@ class Rds final : public Service {
     });
   }
   Json list_tags(const Call& call) {
-    return change_tags(call, [](Json& resource) { return Json::object({{"TagList", named_list("Tag", resource.get_array("tags"))}}); });
+    return change_tags(call, [](Json& resource) {
+      return Json::object({{"TagList", named_list("Tag", resource.get_array("tags"))}});
+    });
   }
   Json add_tags(const Call& call) {
     return change_tags(call, [&](Json& resource) {
       for (const auto& tag : items_named(call.input, "Tags", "Tag")) {
-        std::erase_if(resource["tags"].as_array(), [&](const Json& each) { return each.get_string("Key") == tag.get_string("Key"); });
+        std::erase_if(resource["tags"].as_array(), [&](const Json& each) {
+          return each.get_string("Key") == tag.get_string("Key");
+        });
         resource["tags"].push_back(tag);
       }
       return Json();
@@ -360,7 +475,9 @@ class Rds final : public Service {
   }
   Json remove_tags(const Call& call) {
     return change_tags(call, [&](Json& resource) {
-      for (const auto& key : Input(call.input, kBad).texts("TagKeys")) std::erase_if(resource["tags"].as_array(), [&](const Json& each) { return each.get_string("Key") == key; });
+      for (const auto& key : Input(call.input, kBad).texts("TagKeys"))
+        std::erase_if(resource["tags"].as_array(),
+                      [&](const Json& each) { return each.get_string("Key") == key; });
       return Json();
     });
   }
@@ -387,8 +504,12 @@ class Rds final : public Service {
 Postgres& Rds::server_of(const Key& key, const Json& instance) {
   auto& server = servers_[key.str()];
   if (!server) {
-    server = std::make_unique<Postgres>(PostgresConfig{.directory = directory(key.where, key.id), .master_user = instance.get_string("user"), .database = instance.get_string("database"),
-                                                       .port = static_cast<std::uint16_t>(instance.get_int("port")), .addresses = addresses()});
+    server = std::make_unique<Postgres>(
+        PostgresConfig{.directory = directory(key.where, key.id),
+                       .master_user = instance.get_string("user"),
+                       .database = instance.get_string("database"),
+                       .port = static_cast<std::uint16_t>(instance.get_int("port")),
+                       .addresses = addresses()});
   }
   return *server;
 }
@@ -418,7 +539,8 @@ void Rds::tend(const Key& key, Json instance, const std::stop_token& stop) {
   if (status == "creating") {
     auto programs = find_postgres(stop);
     if (!programs) fail(Fault::unavailable, "PostgreSQL is not installed on this machine");
-    if (!server.is_initialised()) server.initialise(*programs, instance.get_string("password"), stop);
+    if (!server.is_initialised())
+      server.initialise(*programs, instance.get_string("password"), stop);
     bring_up(key, server, stop);
     set_status(key, "available", true);
   } else if (status == "available") {
@@ -448,7 +570,8 @@ void Rds::tend(const Key& key, Json instance, const std::stop_token& stop) {
 void Rds::run(std::stop_token stop) {
   int seen = -1;
   while (!stop.stop_requested()) {
-    for (auto& [where, stored] : state_.read([](Tables& tables) { return tables.list_everywhere(kKind); })) {
+    for (auto& [where, stored] :
+         state_.read([](Tables& tables) { return tables.list_everywhere(kKind); })) {
       Key key{where, stored.id};
       try {
         tend(key, stored.body, stop);
@@ -459,7 +582,9 @@ void Rds::run(std::stop_token stop) {
         if (stored.body.get_string("status") != "available") set_status(key, "failed");
       }
     }
-    work_.wait(stop, Deadline::in(std::chrono::seconds(1)), [&](int rounds) { return rounds != seen; }, [&](int rounds) { seen = rounds; });
+    work_.wait(
+        stop, Deadline::in(std::chrono::seconds(1)), [&](int rounds) { return rounds != seen; },
+        [&](int rounds) { seen = rounds; });
   }
   for (auto& [name, server] : servers_) server->stop(std::chrono::seconds(10));
   servers_.clear();
@@ -487,6 +612,8 @@ const Operations<Rds>& Rds::operations() {
 
 }  // namespace
 
-std::unique_ptr<Service> make_rds(const Surroundings& around) { return std::make_unique<Rds>(around); }
+std::unique_ptr<Service> make_rds(const Surroundings& around) {
+  return std::make_unique<Rds>(around);
+}
 
 }  // namespace slipway::cloud::rds

@@ -15,7 +15,9 @@ namespace {
 constexpr std::string_view kBad = "ValidationException";
 constexpr std::string_view kNotFound = "ResourceNotFoundException";
 
-Refusal not_found() { return {std::string(kNotFound), "Secrets Manager can't find the specified secret."}; }
+Refusal not_found() {
+  return {std::string(kNotFound), "Secrets Manager can't find the specified secret."};
+}
 
 bool has_stage(const Json& version, std::string_view stage) {
   const auto& stages = version.get_array("stages");
@@ -35,7 +37,8 @@ std::string take_stage(Json& secret, const std::string& stage) {
 
 // A version without stages is forgotten, as AWS may do at any time.
 void drop_unstaged(Json& secret) {
-  std::erase_if(secret["versions"].as_object(), [](const auto& entry) { return entry.second.get_array("stages").empty(); });
+  std::erase_if(secret["versions"].as_object(),
+                [](const auto& entry) { return entry.second.get_array("stages").empty(); });
 }
 
 // AWSCURRENT moves to `id`; the former one becomes AWSPREVIOUS.
@@ -49,15 +52,21 @@ void make_current(Json& secret, const std::string& id) {
 
 Json stages_of(const Json& secret) {
   Json map = Json::object({});
-  for (const auto& [id, version] : secret.at("versions").as_object()) map[id] = version.at("stages");
+  for (const auto& [id, version] : secret.at("versions").as_object())
+    map[id] = version.at("stages");
   return map;
 }
 
 void check_name(const Input& in, const std::string& name) {
-  constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_+=.@-";
-  if (name.size() > 512) in.refuse(validation_message(name, "name", "Member must have length less than or equal to 512"));
+  constexpr std::string_view kAllowed =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_+=.@-";
+  if (name.size() > 512)
+    in.refuse(
+        validation_message(name, "name", "Member must have length less than or equal to 512"));
   if (name.find_first_not_of(kAllowed) != std::string::npos) {
-    in.refuse("Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!");
+    in.refuse(
+        "Invalid name. Must be a valid name containing alphanumeric characters, or any of the "
+        "following: -/_+=.@!");
   }
 }
 
@@ -66,11 +75,18 @@ class Secrets final : public Service {
   explicit Secrets(State& state) : state_(state) {}
 
   [[nodiscard]] const ServiceDescription& description() const override {
-    static const ServiceDescription about{.signing_name = "secretsmanager", .target_prefix = "secretsmanager", .api_version = "", .xml_namespace = "",
-                                          .protocol = Protocol::json_1_1, .host_prefixes = {"secretsmanager"}, .action_prefix = ""};
+    static const ServiceDescription about{.signing_name = "secretsmanager",
+                                          .target_prefix = "secretsmanager",
+                                          .api_version = "",
+                                          .xml_namespace = "",
+                                          .protocol = Protocol::json_1_1,
+                                          .host_prefixes = {"secretsmanager"},
+                                          .action_prefix = ""};
     return about;
   }
-  [[nodiscard]] bool has(std::string_view operation) const override { return operations().contains(operation); }
+  [[nodiscard]] bool has(std::string_view operation) const override {
+    return operations().contains(operation);
+  }
   [[nodiscard]] std::vector<Permission> permissions(const Call& call) const override;
   Json call(const Call& call) override { return dispatch(*this, operations(), call); }
 
@@ -98,7 +114,10 @@ class Secrets final : public Service {
   }
   static void refuse_deleted(const Json& secret, std::string_view doing) {
     if (secret.contains("deleted")) {
-      throw Refusal("InvalidRequestException", fmt::format("You can't perform this operation on the secret because it was marked for deletion.{}", doing));
+      throw Refusal("InvalidRequestException",
+                    fmt::format("You can't perform this operation on the secret because it was "
+                                "marked for deletion.{}",
+                                doing));
     }
   }
 
@@ -107,17 +126,27 @@ class Secrets final : public Service {
     Input in(call.input, kBad);
     auto text = in.optional_text("SecretString");
     auto binary = in.optional_text("SecretBinary");
-    if (text && binary) throw Refusal("InvalidParameterException", "You can't specify both a binary secret value and a string secret value in the same secret.");
+    if (text && binary)
+      throw Refusal("InvalidParameterException",
+                    "You can't specify both a binary secret value and a string secret value in the "
+                    "same secret.");
     if (!text && !binary) return "";
-    if ((text ? *text : *binary).size() > 65'536) in.refuse("The secret value is longer than 65536 bytes");
+    if ((text ? *text : *binary).size() > 65'536)
+      in.refuse("The secret value is longer than 65536 bytes");
     auto id = in.text_or("ClientRequestToken", uuid());
-    if (id.size() < 32 || id.size() > 64) in.refuse(validation_message(id, "clientRequestToken", "Member must have length between 32 and 64"));
-    Json version = Json::object({{"created", formats::epoch_seconds(call.now)}, {"stages", Json::array({})}});
+    if (id.size() < 32 || id.size() > 64)
+      in.refuse(validation_message(id, "clientRequestToken",
+                                   "Member must have length between 32 and 64"));
+    Json version =
+        Json::object({{"created", formats::epoch_seconds(call.now)}, {"stages", Json::array({})}});
     version[text ? "string" : "binary"] = text ? *text : *binary;
     if (const auto* known = secret.at("versions").find(id)) {
       const auto* same = known->find(text ? "string" : "binary");
       if (same == nullptr || same->as_string() != (text ? *text : *binary)) {
-        throw Refusal("ResourceExistsException", fmt::format("You can't use ClientRequestToken {} because that value is already in use for a version of secret {}.", id, secret.get_string("ARN")));
+        throw Refusal("ResourceExistsException",
+                      fmt::format("You can't use ClientRequestToken {} because that value is "
+                                  "already in use for a version of secret {}.",
+                                  id, secret.get_string("ARN")));
       }
       return id;
     }
@@ -130,16 +159,26 @@ class Secrets final : public Service {
     auto name = in.text("Name");
     check_name(in, name);
     auto now = formats::epoch_seconds(call.now);
-    Json secret = Json::object({{"Name", name}, {"ARN", arn("secretsmanager", call.region, call.account, fmt::format("secret:{}-{}", name, random_letters(6)))},
-                                {"created", now}, {"changed", now}, {"versions", Json::object({})}, {"Tags", Json(in.items("Tags"))}});
+    Json secret = Json::object({{"Name", name},
+                                {"ARN", arn("secretsmanager", call.region, call.account,
+                                            fmt::format("secret:{}-{}", name, random_letters(6)))},
+                                {"created", now},
+                                {"changed", now},
+                                {"versions", Json::object({})},
+                                {"Tags", Json(in.items("Tags"))}});
     if (auto text = in.optional_text("Description")) secret["Description"] = *text;
     if (auto key = in.optional_text("KmsKeyId")) secret["KmsKeyId"] = *key;
     auto version = add_version(call, secret);
     if (!version.empty()) make_current(secret, version);
     state_.write([&](Tables& tables) {
       if (auto known = tables.get(kSecretKind, scope(call), name)) {
-        if (known->contains("deleted")) throw Refusal("InvalidRequestException", "You can't create this secret because a secret with this name is already scheduled for deletion.");
-        throw Refusal("ResourceExistsException", fmt::format("The operation failed because the secret {} already exists.", name));
+        if (known->contains("deleted"))
+          throw Refusal("InvalidRequestException",
+                        "You can't create this secret because a secret with this name is already "
+                        "scheduled for deletion.");
+        throw Refusal(
+            "ResourceExistsException",
+            fmt::format("The operation failed because the secret {} already exists.", name));
       }
       tables.put(kSecretKind, scope(call), name, secret);
     });
@@ -153,7 +192,9 @@ class Secrets final : public Service {
     return change(call, [&](Json& secret) {
       refuse_deleted(secret, "");
       auto id = add_version(call, secret);
-      if (id.empty()) throw Refusal("InvalidRequestException", "You must provide either SecretString or SecretBinary.");
+      if (id.empty())
+        throw Refusal("InvalidRequestException",
+                      "You must provide either SecretString or SecretBinary.");
       if (stages.empty()) stages = {"AWSCURRENT"};
       for (const auto& stage : stages) {
         if (stage == "AWSCURRENT") {
@@ -165,7 +206,10 @@ class Secrets final : public Service {
       }
       drop_unstaged(secret);
       secret["changed"] = formats::epoch_seconds(call.now);
-      return Json::object({{"ARN", secret.at("ARN")}, {"Name", secret.at("Name")}, {"VersionId", id}, {"VersionStages", secret.at("versions").at(id).at("stages")}});
+      return Json::object({{"ARN", secret.at("ARN")},
+                           {"Name", secret.at("Name")},
+                           {"VersionId", id},
+                           {"VersionStages", secret.at("versions").at(id).at("stages")}});
     });
   }
 
@@ -186,10 +230,12 @@ class Secrets final : public Service {
     });
   }
 
-  Json value_answer(const Call& call, const Json& secret, const std::string& version_id, const std::string& stage) {
+  Json value_answer(const Call& call, const Json& secret, const std::string& version_id,
+                    const std::string& stage) {
     refuse_deleted(secret, "");
     auto version = pick_version(secret, version_id, stage);
-    Json answer = Json::object({{"ARN", secret.at("ARN")}, {"Name", secret.at("Name")}, {"VersionId", version.id}});
+    Json answer = Json::object(
+        {{"ARN", secret.at("ARN")}, {"Name", secret.at("Name")}, {"VersionId", version.id}});
     if (const auto* text = version.body.find("string")) answer["SecretString"] = *text;
     if (const auto* binary = version.body.find("binary")) answer["SecretBinary"] = *binary;
     answer["VersionStages"] = version.body.at("stages");
@@ -207,11 +253,13 @@ class Secrets final : public Service {
     Json errors = Json::array({});
     for (const auto& id : in.texts("SecretIdList")) {
       try {
-        auto secret = state_.read([&](Tables& tables) { return find_secret(tables, scope(call), id); });
+        auto secret =
+            state_.read([&](Tables& tables) { return find_secret(tables, scope(call), id); });
         if (!secret) throw not_found();
         values.push_back(value_answer(call, *secret, "", ""));
       } catch (const Refusal& refusal) {
-        errors.push_back(Json::object({{"SecretId", id}, {"ErrorCode", refusal.code()}, {"Message", refusal.message()}}));
+        errors.push_back(Json::object(
+            {{"SecretId", id}, {"ErrorCode", refusal.code()}, {"Message", refusal.message()}}));
       }
     }
     return Json::object({{"SecretValues", std::move(values)}, {"Errors", std::move(errors)}});
@@ -245,15 +293,18 @@ class Secrets final : public Service {
     }
     Json list = Json::array({});
     std::string next;
-    for (const auto& stored : state_.read([&](Tables& tables) { return tables.list(kSecretKind, scope(call), "", after); })) {
-      if (stored.body.contains("deleted") && !in.boolean_or("IncludePlannedDeletion", false)) continue;
+    for (const auto& stored : state_.read(
+             [&](Tables& tables) { return tables.list(kSecretKind, scope(call), "", after); })) {
+      if (stored.body.contains("deleted") && !in.boolean_or("IncludePlannedDeletion", false))
+        continue;
       if (!passes(in, stored.body)) continue;
       if (list.size() == size) {
         next = list.as_array().back().get_string("Name");
         break;
       }
       auto entry = description_of(stored.body);
-      if (!stored.body.at("versions").empty()) entry["SecretVersionsToStages"] = stages_of(stored.body);
+      if (!stored.body.at("versions").empty())
+        entry["SecretVersionsToStages"] = stages_of(stored.body);
       list.push_back(std::move(entry));
     }
     Json answer = Json::object({{"SecretList", std::move(list)}});
@@ -267,12 +318,17 @@ class Secrets final : public Service {
       bool any = false;
       for (const auto& value : filter.get_array("Values")) {
         const auto& wanted = value.as_string();
-        auto starts = [&](const std::string& text) { return to_lower(text).starts_with(to_lower(wanted)); };
+        auto starts = [&](const std::string& text) {
+          return to_lower(text).starts_with(to_lower(wanted));
+        };
         if (key == "name" || key == "all") any = any || starts(secret.get_string("Name"));
-        if (key == "description" || key == "all") any = any || starts(secret.get_string("Description"));
+        if (key == "description" || key == "all")
+          any = any || starts(secret.get_string("Description"));
         for (const auto& tag : secret.get_array("Tags")) {
-          if (key == "tag-key" || key == "all") any = any || tag.get_string("Key").starts_with(wanted);
-          if (key == "tag-value" || key == "all") any = any || tag.get_string("Value").starts_with(wanted);
+          if (key == "tag-key" || key == "all")
+            any = any || tag.get_string("Key").starts_with(wanted);
+          if (key == "tag-value" || key == "all")
+            any = any || tag.get_string("Value").starts_with(wanted);
         }
       }
       if (!any) return false;
@@ -283,19 +339,29 @@ class Secrets final : public Service {
     auto secret = need(call);
     Json versions = Json::array({});
     for (const auto& [id, version] : secret.at("versions").as_object()) {
-      versions.push_back(Json::object({{"VersionId", id}, {"VersionStages", version.at("stages")}, {"CreatedDate", version.at("created")}}));
+      versions.push_back(Json::object({{"VersionId", id},
+                                       {"VersionStages", version.at("stages")},
+                                       {"CreatedDate", version.at("created")}}));
     }
-    return Json::object({{"Versions", std::move(versions)}, {"ARN", secret.at("ARN")}, {"Name", secret.at("Name")}});
+    return Json::object({{"Versions", std::move(versions)},
+                         {"ARN", secret.at("ARN")},
+                         {"Name", secret.at("Name")}});
   }
 
   Json delete_secret(const Call& call) {
     Input in(call.input, kBad);
     bool force = in.boolean_or("ForceDeleteWithoutRecovery", false);
     auto days = in.optional_integer("RecoveryWindowInDays");
-    if (force && days) throw Refusal("InvalidParameterException", "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.");
-    if (days && (*days < 7 || *days > 30)) throw Refusal("InvalidParameterException", "The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).");
+    if (force && days)
+      throw Refusal(
+          "InvalidParameterException",
+          "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.");
+    if (days && (*days < 7 || *days > 30))
+      throw Refusal("InvalidParameterException",
+                    "The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).");
     auto id = in.text("SecretId");
-    auto when = formats::epoch_seconds(call.now) + (force ? 0.0 : static_cast<double>(days.value_or(30)) * 86'400);
+    auto when = formats::epoch_seconds(call.now) +
+                (force ? 0.0 : static_cast<double>(days.value_or(30)) * 86'400);
     return state_.write([&](Tables& tables) {
       auto secret = find_secret(tables, scope(call), id);
       if (!secret) throw not_found();
@@ -306,7 +372,8 @@ class Secrets final : public Service {
         (*secret)["deleted"] = when;
         tables.put(kSecretKind, scope(call), secret->get_string("Name"), *secret);
       }
-      return Json::object({{"ARN", secret->at("ARN")}, {"Name", secret->at("Name")}, {"DeletionDate", when}});
+      return Json::object(
+          {{"ARN", secret->at("ARN")}, {"Name", secret->at("Name")}, {"DeletionDate", when}});
     });
   }
   Json restore_secret(const Call& call) {
@@ -323,17 +390,26 @@ class Secrets final : public Service {
     return change(call, [&](Json& secret) {
       refuse_deleted(secret, "");
       for (const auto& id : {to, from}) {
-        if (!id.empty() && !secret.at("versions").contains(id)) throw Refusal(std::string(kNotFound), fmt::format("Secrets Manager can't find the specified secret version: {}.", id));
+        if (!id.empty() && !secret.at("versions").contains(id))
+          throw Refusal(
+              std::string(kNotFound),
+              fmt::format("Secrets Manager can't find the specified secret version: {}.", id));
       }
       if (!from.empty() && !has_stage(secret.at("versions").at(from), stage)) {
-        throw Refusal("InvalidParameterException", fmt::format("The staging label {} is not attached to version {}", stage, from));
+        throw Refusal(
+            "InvalidParameterException",
+            fmt::format("The staging label {} is not attached to version {}", stage, from));
       }
       auto holder = std::string();
       for (const auto& [id, version] : secret.at("versions").as_object()) {
         if (has_stage(version, stage)) holder = id;
       }
       if (!holder.empty() && !to.empty() && holder != to && from != holder) {
-        throw Refusal("InvalidParameterException", fmt::format("The parameter RemoveFromVersionId can't be empty. Staging label {} is currently attached to version {}, so you must explicitly reference that version in RemoveFromVersionId.", stage, holder));
+        throw Refusal("InvalidParameterException",
+                      fmt::format("The parameter RemoveFromVersionId can't be empty. Staging label "
+                                  "{} is currently attached to version {}, so you must explicitly "
+                                  "reference that version in RemoveFromVersionId.",
+                                  stage, holder));
       }
       if (stage == "AWSCURRENT" && !to.empty()) {
         make_current(secret, to);
@@ -348,7 +424,9 @@ class Secrets final : public Service {
     auto added = Input(call.input, kBad).items("Tags");
     return change(call, [&](Json& secret) {
       for (const auto& tag : added) {
-        std::erase_if(secret["Tags"].as_array(), [&](const Json& each) { return each.get_string("Key") == tag.get_string("Key"); });
+        std::erase_if(secret["Tags"].as_array(), [&](const Json& each) {
+          return each.get_string("Key") == tag.get_string("Key");
+        });
         secret["Tags"].push_back(tag);
       }
       return Json::object({});
@@ -357,7 +435,9 @@ class Secrets final : public Service {
   Json untag_resource(const Call& call) {
     auto removed = Input(call.input, kBad).texts("TagKeys");
     return change(call, [&](Json& secret) {
-      for (const auto& key : removed) std::erase_if(secret["Tags"].as_array(), [&](const Json& each) { return each.get_string("Key") == key; });
+      for (const auto& key : removed)
+        std::erase_if(secret["Tags"].as_array(),
+                      [&](const Json& each) { return each.get_string("Key") == key; });
       return Json::object({});
     });
   }
@@ -393,12 +473,15 @@ class Secrets final : public Service {
     if (!in.boolean_or("ExcludeLowercase", false)) alphabet += "abcdefghijklmnopqrstuvwxyz";
     if (!in.boolean_or("ExcludeUppercase", false)) alphabet += "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     if (!in.boolean_or("ExcludeNumbers", false)) alphabet += "0123456789";
-    if (!in.boolean_or("ExcludePunctuation", false)) alphabet += "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+    if (!in.boolean_or("ExcludePunctuation", false))
+      alphabet += "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
     if (in.boolean_or("IncludeSpace", false)) alphabet += ' ';
     for (char c : in.text_or("ExcludeCharacters")) std::erase(alphabet, c);
-    if (alphabet.empty()) throw Refusal("InvalidParameterException", "No characters are left to make a password of");
+    if (alphabet.empty())
+      throw Refusal("InvalidParameterException", "No characters are left to make a password of");
     std::string password;
-    for (char byte : random_bytes(static_cast<std::size_t>(length))) password += alphabet[static_cast<unsigned char>(byte) % alphabet.size()];
+    for (char byte : random_bytes(static_cast<std::size_t>(length)))
+      password += alphabet[static_cast<unsigned char>(byte) % alphabet.size()];
     return Json::object({{"RandomPassword", password}});
   }
 
@@ -432,12 +515,17 @@ std::vector<Permission> Secrets::permissions(const Call& call) const {
   Input in(call.input, kBad);
   std::string resource = "*";
   if (auto id = in.optional_text("SecretId")) {
-    auto secret = state_.read([&](Tables& tables) { return find_secret(tables, scope(call), *id); });
-    resource = secret ? secret->get_string("ARN") : id->starts_with("arn:") ? *id : arn("secretsmanager", call.region, call.account, "secret:" + *id);
+    auto secret =
+        state_.read([&](Tables& tables) { return find_secret(tables, scope(call), *id); });
+    resource = secret ? secret->get_string("ARN")
+               : id->starts_with("arn:")
+                   ? *id
+                   : arn("secretsmanager", call.region, call.account, "secret:" + *id);
   } else if (auto name = in.optional_text("Name")) {
     resource = arn("secretsmanager", call.region, call.account, "secret:" + *name + "-??????");
   }
-  return {Permission{.action = "secretsmanager:" + call.operation, .resource = resource, .context = {}}};
+  return {Permission{
+      .action = "secretsmanager:" + call.operation, .resource = resource, .context = {}}};
 }
 
 }  // namespace
@@ -445,8 +533,8 @@ std::vector<Permission> Secrets::permissions(const Call& call) const {
 std::optional<Json> find_secret(Tables& tables, const Scope& scope, const std::string& id) {
   if (!id.starts_with("arn:")) return tables.get(kSecretKind, scope, id);
   auto parsed = parse_arn(id);
-  if (!parsed || parsed->service != "secretsmanager" || parsed->region != scope.region || parsed->account != scope.account ||
-      !parsed->resource.starts_with("secret:")) {
+  if (!parsed || parsed->service != "secretsmanager" || parsed->region != scope.region ||
+      parsed->account != scope.account || !parsed->resource.starts_with("secret:")) {
     return std::nullopt;
   }
   auto name = parsed->resource.substr(7);
@@ -462,13 +550,23 @@ Version pick_version(const Json& secret, const std::string& version_id, const st
   for (const auto& [id, version] : secret.at("versions").as_object()) {
     if (!version_id.empty() && id != version_id) continue;
     if (!wanted.empty() && !has_stage(version, wanted)) {
-      if (!version_id.empty()) throw Refusal("InvalidRequestException", "You provided a VersionStage that is not associated to the provided VersionId.");
+      if (!version_id.empty())
+        throw Refusal(
+            "InvalidRequestException",
+            "You provided a VersionStage that is not associated to the provided VersionId.");
       continue;
     }
     return {id, version};
   }
-  if (!version_id.empty()) throw Refusal(std::string(kNotFound), fmt::format("Secrets Manager can't find the specified secret value for VersionId: {}", version_id));
-  throw Refusal(std::string(kNotFound), fmt::format("Secrets Manager can't find the specified secret value for staging label: {}", wanted));
+  if (!version_id.empty())
+    throw Refusal(
+        std::string(kNotFound),
+        fmt::format("Secrets Manager can't find the specified secret value for VersionId: {}",
+                    version_id));
+  throw Refusal(
+      std::string(kNotFound),
+      fmt::format("Secrets Manager can't find the specified secret value for staging label: {}",
+                  wanted));
 }
 
 std::unique_ptr<Service> make_secrets(State& state) { return std::make_unique<Secrets>(state); }

@@ -28,21 +28,35 @@ void fill(Tables& tables, const Scope& scope, const Json& world) {
     auto name = suffixed.substr(0, suffixed.rfind('-'));
     Json versions = Json::object({});
     for (const auto& [stage, version] : stages.as_object()) {
-      versions[version.get_string("version")] = Json::object({{"string", version.at("value")}, {"stages", Json::array({stage})}, {"created", 1}});
+      versions[version.get_string("version")] = Json::object(
+          {{"string", version.at("value")}, {"stages", Json::array({stage})}, {"created", 1}});
     }
     tables.put(secrets::kSecretKind, scope, name,
-               Json::object({{"Name", name}, {"ARN", "arn:aws:secretsmanager:" + scope.region + ":" + scope.account + ":secret:" + suffixed}, {"versions", versions}}));
+               Json::object({{"Name", name},
+                             {"ARN", "arn:aws:secretsmanager:" + scope.region + ":" +
+                                         scope.account + ":secret:" + suffixed},
+                             {"versions", versions}}));
   }
   for (const auto& [name, value] : world.at("parameters").as_object()) {
-    tables.put(ssm::kParameterKind, scope, name, Json::object({{"Name", name}, {"Type", "String"}, {"versions", Json::array({Json::object({{"Version", 1}, {"Value", value}})})}}));
+    tables.put(ssm::kParameterKind, scope, name,
+               Json::object({{"Name", name},
+                             {"Type", "String"},
+                             {"versions",
+                              Json::array({Json::object({{"Version", 1}, {"Value", value}})})}}));
   }
 }
 
 void set_role(Tables& tables, const Scope& scope, const Json* allowed) {
   Json actions = allowed != nullptr ? *allowed : Json("*");
   Json policy = Json::object({{"Version", "2012-10-17"}, {"Statement", Json::array({})}});
-  if (!actions.is_array() || !actions.empty()) policy["Statement"].push_back(Json::object({{"Effect", "Allow"}, {"Action", actions}, {"Resource", "*"}}));
-  tables.put("iam.role", {scope.account, ""}, "exec", Json::object({{"RoleName", "exec"}, {"Arn", kRole}, {"inline", Json::object({{"p", policy.dump()}})}, {"attached", Json::array({})}}));
+  if (!actions.is_array() || !actions.empty())
+    policy["Statement"].push_back(
+        Json::object({{"Effect", "Allow"}, {"Action", actions}, {"Resource", "*"}}));
+  tables.put("iam.role", {scope.account, ""}, "exec",
+             Json::object({{"RoleName", "exec"},
+                           {"Arn", kRole},
+                           {"inline", Json::object({{"p", policy.dump()}})},
+                           {"attached", Json::array({})}}));
 }
 
 }  // namespace
@@ -61,12 +75,15 @@ TEST_CASE("every case of valueFrom gives the value or the reason that AWS docume
   state.write([&](Tables& tables) { fill(tables, scope, world); });
   for (const auto& entry : document.at("cases").as_array()) {
     auto id = entry.get_string("id");
-    state.write([&](Tables& tables) { set_role(tables, scope, entry.find("execution_role_allows")); });
-    auto outcome = secrets::resolve_value_from(entry.get_string("valueFrom"), kRole, scope, state, authoriser, formats::now());
+    state.write(
+        [&](Tables& tables) { set_role(tables, scope, entry.find("execution_role_allows")); });
+    auto outcome = secrets::resolve_value_from(entry.get_string("valueFrom"), kRole, scope, state,
+                                               authoriser, formats::now());
     const auto& expected = entry.at("expect");
     if (const auto* value = expected.find("value")) {
       const auto* found = std::get_if<std::string>(&outcome);
-      CHECK_MESSAGE(found != nullptr, id, ": ", found == nullptr ? std::get<secrets::NoValue>(outcome).reason : "");
+      CHECK_MESSAGE(found != nullptr, id, ": ",
+                    found == nullptr ? std::get<secrets::NoValue>(outcome).reason : "");
       if (found != nullptr) CHECK_MESSAGE(*found == value->as_string(), id);
       continue;
     }
@@ -74,10 +91,14 @@ TEST_CASE("every case of valueFrom gives the value or the reason that AWS docume
     CHECK_MESSAGE(none != nullptr, id, ": had a value");
     if (none == nullptr) continue;
     CHECK_MESSAGE(none->reason.starts_with(expected.get_string("error")), id, ": ", none->reason);
-    auto has = [&](const std::string& phrase) { return to_lower(none->reason).find(to_lower(phrase)) != std::string::npos; };
-    if (expected.contains("phrase")) CHECK_MESSAGE(has(expected.get_string("phrase")), id, ": ", none->reason);
+    auto has = [&](const std::string& phrase) {
+      return to_lower(none->reason).find(to_lower(phrase)) != std::string::npos;
+    };
+    if (expected.contains("phrase"))
+      CHECK_MESSAGE(has(expected.get_string("phrase")), id, ": ", none->reason);
     bool any = expected.get_array("phrase_any_of").empty();
-    for (const auto& phrase : expected.get_array("phrase_any_of")) any = any || has(phrase.as_string());
+    for (const auto& phrase : expected.get_array("phrase_any_of"))
+      any = any || has(phrase.as_string());
     CHECK_MESSAGE(any, id, ": ", none->reason);
   }
 }
@@ -88,7 +109,10 @@ TEST_CASE("an execution role without the permission gets AWS's words for it") {
   Scope scope{"111122223333", "eu-west-1"};
   Json none = Json::array({});
   state.write([&](Tables& tables) { set_role(tables, scope, &none); });
-  auto outcome = secrets::resolve_value_from("arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf", kRole, scope, state, authoriser, formats::now());
+  auto outcome =
+      secrets::resolve_value_from("arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf",
+                                  kRole, scope, state, authoriser, formats::now());
   REQUIRE(std::holds_alternative<secrets::NoValue>(outcome));
-  CHECK(std::get<secrets::NoValue>(outcome).reason.find("is not authorized to perform: secretsmanager:GetSecretValue") != std::string::npos);
+  CHECK(std::get<secrets::NoValue>(outcome).reason.find(
+            "is not authorized to perform: secretsmanager:GetSecretValue") != std::string::npos);
 }

@@ -19,6 +19,7 @@ std::unique_ptr<Service> make_ssm(State& state);
 /// "arn:aws:ssm:R:A:parameter/shop/key" for both "/shop/key" and "shop/key".
 std::string parameter_arn(const Scope& scope, std::string_view name);
 /// The newest value in clear; a name may end in ":VERSION" or ":LABEL". Nothing when there is none.
-std::optional<std::string> parameter_value(Tables& tables, const Scope& scope, std::string_view name);
+std::optional<std::string> parameter_value(Tables& tables, const Scope& scope,
+                                           std::string_view name);
 
 }  // namespace slipway::cloud::ssm

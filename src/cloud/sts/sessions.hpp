@@ -44,8 +44,8 @@ class Sessions final {
   struct Key {
     Principal principal;
     std::string secret_access_key;
-    std::string session_token;     ///< what x-amz-security-token must be; empty for long-term keys
-    std::optional<Time> expires;   ///< nothing for long-term keys
+    std::string session_token;    ///< what x-amz-security-token must be; empty for long-term keys
+    std::optional<Time> expires;  ///< nothing for long-term keys
     bool is_active = true;
   };
   /// The key, or nothing when it is unknown; expired ones are returned as long as they are kept (a day).
@@ -61,7 +61,8 @@ class Sessions final {
   std::optional<Key> read(const std::string& access_key_id);
 
   State& state_;
-  Guarded<std::map<std::string, Key>> known_;  ///< keys that have signed a call: each call asks for one
+  Guarded<std::map<std::string, Key>>
+      known_;  ///< keys that have signed a call: each call asks for one
 };
 
 /// A principal as it is kept, and back.

@@ -35,9 +35,9 @@ using Owned = std::unique_ptr<T, Free>;
 struct Algorithm {
   std::string_view name;
   const EVP_MD* (*digest)();
-  std::string_view curve;   // empty: RSA
-  std::string_view group;   // OpenSSL's name of the curve
-  std::size_t half = 0;     // bytes of r and of s
+  std::string_view curve;  // empty: RSA
+  std::string_view group;  // OpenSSL's name of the curve
+  std::size_t half = 0;    // bytes of r and of s
 };
 constexpr std::array kAlgorithms = {
     Algorithm{"RS256", EVP_sha256, "", ""},
@@ -48,7 +48,9 @@ constexpr std::array kAlgorithms = {
     Algorithm{"ES512", EVP_sha512, "P-521", "secp521r1", 66},
 };
 
-const unsigned char* bytes_of(const std::string& text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+const unsigned char* bytes_of(const std::string& text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
 
 std::optional<std::string> member_bytes(const Json& jwk, std::string_view name) {
   const auto* value = jwk.find(name);
@@ -76,7 +78,8 @@ Owned<EVP_PKEY> rsa_key(const Json& jwk) {
   Owned<BIGNUM> modulus(BN_bin2bn(bytes_of(*n), static_cast<int>(n->size()), nullptr));
   Owned<BIGNUM> exponent(BN_bin2bn(bytes_of(*e), static_cast<int>(e->size()), nullptr));
   Owned<OSSL_PARAM_BLD> builder(OSSL_PARAM_BLD_new());
-  if (!builder || BN_num_bits(modulus.get()) < 2048 || OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, modulus.get()) != 1 ||
+  if (!builder || BN_num_bits(modulus.get()) < 2048 ||
+      OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, modulus.get()) != 1 ||
       OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, exponent.get()) != 1) {
     return nullptr;
   }
@@ -90,8 +93,11 @@ Owned<EVP_PKEY> ec_key(const Json& jwk, const Algorithm& algorithm) {
   std::string point = "\x04" + *x + *y;
   std::string group(algorithm.group);
   Owned<OSSL_PARAM_BLD> builder(OSSL_PARAM_BLD_new());
-  if (!builder || OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, group.c_str(), 0) != 1 ||
-      OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()) != 1) {
+  if (!builder ||
+      OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, group.c_str(),
+                                      0) != 1 ||
+      OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(),
+                                       point.size()) != 1) {
     return nullptr;
   }
   return from_parameters("EC", builder.get());
@@ -103,7 +109,8 @@ Owned<EVP_PKEY> key_for(const Json& jwk, const Algorithm& algorithm) {
     const auto* value = jwk.find(name);
     return value != nullptr && value->is_string() ? value->as_string() : std::string();
   };
-  if (auto alg = text("alg"); !alg.empty() && alg != algorithm.name && algorithm.curve.size() > 0) return nullptr;
+  if (auto alg = text("alg"); !alg.empty() && alg != algorithm.name && algorithm.curve.size() > 0)
+    return nullptr;
   if (auto use = text("use"); !use.empty() && use != "sig") return nullptr;
   if (algorithm.curve.empty()) return text("kty") == "RSA" ? rsa_key(jwk) : nullptr;
   return text("kty") == "EC" && text("crv") == algorithm.curve ? ec_key(jwk, algorithm) : nullptr;
@@ -115,7 +122,8 @@ std::optional<std::string> der_signature(const std::string& raw, std::size_t hal
   Owned<ECDSA_SIG> signature(ECDSA_SIG_new());
   Owned<BIGNUM> r(BN_bin2bn(bytes_of(raw), static_cast<int>(half), nullptr));
   Owned<BIGNUM> s(BN_bin2bn(bytes_of(raw) + half, static_cast<int>(half), nullptr));
-  if (!signature || !r || !s || ECDSA_SIG_set0(signature.get(), r.get(), s.get()) != 1) return std::nullopt;
+  if (!signature || !r || !s || ECDSA_SIG_set0(signature.get(), r.get(), s.get()) != 1)
+    return std::nullopt;
   (void)r.release();  // owned by the signature now
   (void)s.release();
   int size = i2d_ECDSA_SIG(signature.get(), nullptr);
@@ -127,12 +135,15 @@ std::optional<std::string> der_signature(const std::string& raw, std::size_t hal
 }
 
 bool holds(EVP_PKEY* key, const Algorithm& algorithm, const IdentityToken& token) {
-  auto signature = algorithm.curve.empty() ? std::optional(token.signature) : der_signature(token.signature, algorithm.half);
+  auto signature = algorithm.curve.empty() ? std::optional(token.signature)
+                                           : der_signature(token.signature, algorithm.half);
   if (!signature) return false;
   Owned<EVP_MD_CTX> context(EVP_MD_CTX_new());
-  bool verified = context && EVP_DigestVerifyInit(context.get(), nullptr, algorithm.digest(), nullptr, key) == 1 &&
-                  EVP_DigestVerify(context.get(), bytes_of(*signature), signature->size(), bytes_of(token.signed_part),
-                                   token.signed_part.size()) == 1;
+  bool verified =
+      context &&
+      EVP_DigestVerifyInit(context.get(), nullptr, algorithm.digest(), nullptr, key) == 1 &&
+      EVP_DigestVerify(context.get(), bytes_of(*signature), signature->size(),
+                       bytes_of(token.signed_part), token.signed_part.size()) == 1;
   ERR_clear_error();
   return verified;
 }
@@ -154,20 +165,25 @@ std::optional<Json> read_segment(std::string_view segment) {
 std::optional<IdentityToken> read_token(std::string_view text) {
   auto first = text.find('.');
   auto second = first == std::string_view::npos ? first : text.find('.', first + 1);
-  if (second == std::string_view::npos || text.find('.', second + 1) != std::string_view::npos) return std::nullopt;
+  if (second == std::string_view::npos || text.find('.', second + 1) != std::string_view::npos)
+    return std::nullopt;
   auto header = read_segment(text.substr(0, first));
   auto claims = read_segment(text.substr(first + 1, second - first - 1));
   auto signature = unbase64url(text.substr(second + 1));
   if (!header || !claims || !signature) return std::nullopt;
-  return IdentityToken{std::move(*header), std::move(*claims), std::string(text.substr(0, second)), std::move(*signature)};
+  return IdentityToken{std::move(*header), std::move(*claims), std::string(text.substr(0, second)),
+                       std::move(*signature)};
 }
 
 bool verify_signature(const IdentityToken& token, const Json& jwks) {
   const auto* alg = token.header.find("alg");
   const auto* keys = jwks.find("keys");
   if (alg == nullptr || !alg->is_string() || keys == nullptr || !keys->is_array()) return false;
-  if (token.header.contains("crit")) return false;  // extensions that must be understood (RFC 7515 4.1.11); we know none
-  const auto* algorithm = std::find_if(kAlgorithms.begin(), kAlgorithms.end(), [&](const auto& each) { return each.name == alg->as_string(); });
+  if (token.header.contains("crit"))
+    return false;  // extensions that must be understood (RFC 7515 4.1.11); we know none
+  const auto* algorithm =
+      std::find_if(kAlgorithms.begin(), kAlgorithms.end(),
+                   [&](const auto& each) { return each.name == alg->as_string(); });
   if (algorithm == kAlgorithms.end() || token.signature.empty()) return false;
   const auto* kid = token.header.find("kid");
   for (const auto& jwk : keys->as_array()) {

@@ -12,14 +12,25 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   sts::WebIdentityWorld world;
   world.account = "111122223333";
   world.now = slipway::formats::now();
-  world.provider = [](const std::string& issuer) { return sts::OidcProvider{.arn = "arn:p", .url = issuer, .client_ids = {"sts.amazonaws.com"}}; };
+  world.provider = [](const std::string& issuer) {
+    return sts::OidcProvider{.arn = "arn:p", .url = issuer, .client_ids = {"sts.amazonaws.com"}};
+  };
   world.role = [](const std::string& arn) {
-    return sts::AssumableRole{.arn = arn, .trust_policy = R"({"Statement":{"Effect":"Allow","Principal":{"Federated":"arn:p"},"Action":"sts:*"}})", .max_session = std::chrono::hours(1)};
+    return sts::AssumableRole{
+        .arn = arn,
+        .trust_policy =
+            R"({"Statement":{"Effect":"Allow","Principal":{"Federated":"arn:p"},"Action":"sts:*"}})",
+        .max_session = std::chrono::hours(1)};
   };
   world.key_set = [](const std::string&) {
     // A P-256 key whose private half was thrown away.
-    return Json::object({{"keys", Json::array({Json::object({{"kty", "EC"}, {"crv", "P-256"}, {"kid", "k"}, {"x", "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4"},
-                                                             {"y", "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}})})}});
+    return Json::object(
+        {{"keys",
+          Json::array({Json::object({{"kty", "EC"},
+                                     {"crv", "P-256"},
+                                     {"kid", "k"},
+                                     {"x", "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4"},
+                                     {"y", "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}})})}});
   };
   if (std::holds_alternative<sts::Granted>(sts::decide(request, world))) __builtin_trap();
   return 0;

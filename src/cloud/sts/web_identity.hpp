@@ -60,7 +60,8 @@ struct Refused {
 
 /// Decides one AssumeRoleWithWebIdentity in AWS's order: parameters, provider, signature, times, audience, role and trust policy.
 ///   source  STS API reference, AssumeRoleWithWebIdentity; facts/ecs-deploy.md 6.2
-std::variant<Granted, Refused> decide(const WebIdentityRequest& request, const WebIdentityWorld& world);
+std::variant<Granted, Refused> decide(const WebIdentityRequest& request,
+                                      const WebIdentityWorld& world);
 
 /// Checks that all operations that assume roles make. throws Refusal ValidationError
 void check_session_name(std::string_view name);

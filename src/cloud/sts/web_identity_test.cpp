@@ -39,7 +39,8 @@ std::string number(EVP_PKEY* key, const char* name, int size = 0) {
   BIGNUM* value = nullptr;
   REQUIRE(EVP_PKEY_get_bn_param(key, name, &value) == 1);
   std::string bytes(static_cast<std::size_t>(size > 0 ? size : BN_num_bytes(value)), '\0');
-  BN_bn2binpad(value, reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  BN_bn2binpad(value, reinterpret_cast<unsigned char*>(bytes.data()),
+               static_cast<int>(bytes.size()));
   BN_free(value);
   return bytes;
 }
@@ -48,26 +49,39 @@ int half_of(const std::string& curve) { return curve == "P-256" ? 32 : curve == 
 
 Json public_jwk(const Key& key, const std::string& kid) {
   if (key.curve.empty()) {
-    return Json::object({{"kty", "RSA"}, {"kid", kid}, {"use", "sig"}, {"alg", "RS256"}, {"n", base64url(number(key.key.get(), OSSL_PKEY_PARAM_RSA_N))},
+    return Json::object({{"kty", "RSA"},
+                         {"kid", kid},
+                         {"use", "sig"},
+                         {"alg", "RS256"},
+                         {"n", base64url(number(key.key.get(), OSSL_PKEY_PARAM_RSA_N))},
                          {"e", base64url(number(key.key.get(), OSSL_PKEY_PARAM_RSA_E))}});
   }
-  return Json::object({{"kty", "EC"}, {"kid", kid}, {"crv", key.curve}, {"x", base64url(number(key.key.get(), OSSL_PKEY_PARAM_EC_PUB_X, half_of(key.curve)))},
-                       {"y", base64url(number(key.key.get(), OSSL_PKEY_PARAM_EC_PUB_Y, half_of(key.curve)))}});
+  return Json::object(
+      {{"kty", "EC"},
+       {"kid", kid},
+       {"crv", key.curve},
+       {"x", base64url(number(key.key.get(), OSSL_PKEY_PARAM_EC_PUB_X, half_of(key.curve)))},
+       {"y", base64url(number(key.key.get(), OSSL_PKEY_PARAM_EC_PUB_Y, half_of(key.curve)))}});
 }
 
 std::string sign(const Key& key, const std::string& algorithm, const std::string& text) {
-  const EVP_MD* digest = algorithm.ends_with("384") ? EVP_sha384() : algorithm.ends_with("512") ? EVP_sha512() : EVP_sha256();
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  const EVP_MD* digest = algorithm.ends_with("384")   ? EVP_sha384()
+                         : algorithm.ends_with("512") ? EVP_sha512()
+                                                      : EVP_sha256();
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                  EVP_MD_CTX_free);
   std::size_t size = 0;
   const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
   REQUIRE(EVP_DigestSignInit(context.get(), nullptr, digest, nullptr, key.key.get()) == 1);
   REQUIRE(EVP_DigestSign(context.get(), nullptr, &size, bytes, text.size()) == 1);
   std::string signature(size, '\0');
-  REQUIRE(EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size, bytes, text.size()) == 1);
+  REQUIRE(EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size,
+                         bytes, text.size()) == 1);
   signature.resize(size);
   if (key.curve.empty()) return signature;
   const auto* der = reinterpret_cast<const unsigned char*>(signature.data());
-  std::unique_ptr<ECDSA_SIG, decltype(&ECDSA_SIG_free)> parsed(d2i_ECDSA_SIG(nullptr, &der, static_cast<long>(signature.size())), ECDSA_SIG_free);
+  std::unique_ptr<ECDSA_SIG, decltype(&ECDSA_SIG_free)> parsed(
+      d2i_ECDSA_SIG(nullptr, &der, static_cast<long>(signature.size())), ECDSA_SIG_free);
   std::string raw(static_cast<std::size_t>(half_of(key.curve)) * 2, '\0');
   auto* out = reinterpret_cast<unsigned char*>(raw.data());
   BN_bn2binpad(ECDSA_SIG_get0_r(parsed.get()), out, half_of(key.curve));
@@ -86,7 +100,8 @@ std::string public_pem(const Key& key) {
 std::string hmac(const std::string& secret, const std::string& text) {
   std::string out(32, '\0');
   unsigned size = 32;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+       reinterpret_cast<const unsigned char*>(text.data()), text.size(),
        reinterpret_cast<unsigned char*>(out.data()), &size);
   return out;
 }
@@ -131,7 +146,8 @@ class Cases {
       signature = hmac(public_pem(key(entry, "k1")), text);
     } else if (by != "none") {
       auto algorithm = spec.at("header").get_string("alg");
-      bool fits = key(entry, by).curve.empty() ? algorithm.starts_with("RS") : algorithm.starts_with("ES");
+      bool fits =
+          key(entry, by).curve.empty() ? algorithm.starts_with("RS") : algorithm.starts_with("ES");
       signature = sign(key(entry, by), fits ? algorithm : "RS256", text);
     }
     auto whole = text + "." + base64url(signature);
@@ -153,7 +169,8 @@ class Cases {
     }
     if (mangle.starts_with("replace:")) {
       auto rest = mangle.substr(8);
-      if (auto star = rest.find('*'); star == 1) return std::string(static_cast<std::size_t>(*to_integer(rest.substr(2))), rest[0]);
+      if (auto star = rest.find('*'); star == 1)
+        return std::string(static_cast<std::size_t>(*to_integer(rest.substr(2))), rest[0]);
       return rest;
     }
     return whole;
@@ -164,31 +181,42 @@ class Cases {
     auto seconds = static_cast<std::int64_t>(formats::epoch_seconds(now));
     auto account = entry.get_string("account");
     const auto& role = entry.at("role");
-    auto role_arn = "arn:aws:iam::" + account + ":role" + role.get_string("Path", "/") + role.get_string("RoleName");
+    auto role_arn = "arn:aws:iam::" + account + ":role" + role.get_string("Path", "/") +
+                    role.get_string("RoleName");
     const auto& asked = entry.at("request");
     sts::WebIdentityRequest request;
     request.role_arn = asked.get_string("RoleArn");
     request.session_name = asked.get_string("RoleSessionName");
     request.token = token(entry, seconds);
-    if (asked.contains("DurationSeconds")) request.duration_seconds = asked.get_int("DurationSeconds");
+    if (asked.contains("DurationSeconds"))
+      request.duration_seconds = asked.get_int("DurationSeconds");
     request.policy = asked.get_string("Policy");
     sts::WebIdentityWorld world;
     world.account = account;
     world.now = now;
     world.provider = [&](const std::string& issuer) -> std::optional<sts::OidcProvider> {
       const auto* provider = entry.find("provider");
-      if (provider == nullptr || provider->is_null() || provider->get_string("url") != issuer) return std::nullopt;
-      sts::OidcProvider found{.arn = "arn:aws:iam::" + account + ":oidc-provider/" + issuer.substr(8), .url = issuer, .client_ids = {}};
-      for (const auto& id : provider->get_array("client_ids")) found.client_ids.push_back(id.as_string());
+      if (provider == nullptr || provider->is_null() || provider->get_string("url") != issuer)
+        return std::nullopt;
+      sts::OidcProvider found{
+          .arn = "arn:aws:iam::" + account + ":oidc-provider/" + issuer.substr(8),
+          .url = issuer,
+          .client_ids = {}};
+      for (const auto& id : provider->get_array("client_ids"))
+        found.client_ids.push_back(id.as_string());
       return found;
     };
     world.role = [&](const std::string& arn) -> std::optional<sts::AssumableRole> {
       if (arn != role_arn) return std::nullopt;
-      return sts::AssumableRole{.arn = role_arn, .trust_policy = entry.at("role_trust_policy").dump(), .max_session = std::chrono::seconds(role.get_int("MaxSessionDuration", 3600))};
+      return sts::AssumableRole{
+          .arn = role_arn,
+          .trust_policy = entry.at("role_trust_policy").dump(),
+          .max_session = std::chrono::seconds(role.get_int("MaxSessionDuration", 3600))};
     };
     world.key_set = [&](const std::string&) -> std::optional<Json> {
       Json set = Json::array({});
-      for (const auto& name : entry.at("provider").get_array("keys")) set.push_back(public_jwk(key(entry, name.as_string()), name.as_string()));
+      for (const auto& name : entry.at("provider").get_array("keys"))
+        set.push_back(public_jwk(key(entry, name.as_string()), name.as_string()));
       return Json::object({{"keys", set}});
     };
     return decide(request, world);
@@ -221,17 +249,22 @@ TEST_CASE("every case of AssumeRoleWithWebIdentity is decided as AWS documents i
     auto id = entry.get_string("id");
     if (expected.get_bool("allowed")) {
       const auto* granted = std::get_if<sts::Granted>(&outcome);
-      CHECK_MESSAGE(granted != nullptr, id, ": ", granted != nullptr ? "" : std::get<sts::Refused>(outcome).refusal.what(), " / ", granted != nullptr ? "" : std::get<sts::Refused>(outcome).explanation);
+      CHECK_MESSAGE(granted != nullptr, id, ": ",
+                    granted != nullptr ? "" : std::get<sts::Refused>(outcome).refusal.what(), " / ",
+                    granted != nullptr ? "" : std::get<sts::Refused>(outcome).explanation);
       if (granted == nullptr) continue;
-      if (expected.contains("session_seconds")) CHECK_MESSAGE(granted->duration.count() == expected.get_int("session_seconds"), id);
+      if (expected.contains("session_seconds"))
+        CHECK_MESSAGE(granted->duration.count() == expected.get_int("session_seconds"), id);
       ++right;
       continue;
     }
     const auto* refused = std::get_if<sts::Refused>(&outcome);
     CHECK_MESSAGE(refused != nullptr, id, ": was allowed");
     if (refused == nullptr) continue;
-    bool fits = expected.contains("code") ? refused->refusal.code() == expected.get_string("code") : false;
-    for (const auto& code : expected.get_array("code_any_of")) fits = fits || refused->refusal.code() == code.as_string();
+    bool fits =
+        expected.contains("code") ? refused->refusal.code() == expected.get_string("code") : false;
+    for (const auto& code : expected.get_array("code_any_of"))
+      fits = fits || refused->refusal.code() == code.as_string();
     CHECK_MESSAGE(fits, id, ": ", refused->refusal.what());
     right += fits ? 1 : 0;
   }
