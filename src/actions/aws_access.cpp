@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actions/aws_access.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "net/url.hpp"
 #include "os/file.hpp"
 
@@ -12,10 +15,38 @@ namespace fs = std::filesystem;
 
 std::string text_of(workflow::ActionContext& context, const std::string& variable,
                     const std::string& standard) {
-  auto& machine = context.machine();
   std::string path = context.env_or(variable);
-  if (path.empty()) path = context.env_or("HOME", machine.paths().home) + standard;
-  return os::read_file_if_exists(machine.outside(path)).value_or("");
+  if (path.empty()) path = context.env_or("HOME", context.machine().paths().home) + standard;
+  return os::read_file_if_exists(job_file(context, path)).value_or("");
+}
+
+// The path with its links followed as the job follows them: an absolute link of the job's must not lead to a file of the host's.
+// What the job changes between this and the use of the path is not seen.
+std::string without_links(const workflow::JobMachine& machine, const std::string& path) {
+  constexpr int kMostLinks = 40;  // as the kernel
+  std::vector<std::string> todo = split(path, '/');
+  std::reverse(todo.begin(), todo.end());
+  fs::path at = "/";
+  for (int links = 0; !todo.empty();) {
+    auto part = std::move(todo.back());
+    todo.pop_back();
+    if (part.empty() || part == ".") continue;
+    if (part == "..") {
+      at = at.parent_path();
+      continue;
+    }
+    std::error_code error;
+    auto target = fs::read_symlink(machine.outside((at / part).string()), error);
+    if (error) {  // no link, or not there yet
+      at /= part;
+      continue;
+    }
+    if (++links > kMostLinks) fail(Fault::bad_input, "too many symbolic links in '{}'", path);
+    if (target.is_absolute()) at = "/";
+    auto parts = split(target.string(), '/');
+    todo.insert(todo.end(), parts.rbegin(), parts.rend());
+  }
+  return at.string();
 }
 
 }  // namespace
@@ -52,7 +83,7 @@ std::string job_path(workflow::ActionContext& context, const std::string& path) 
 }
 
 fs::path job_file(workflow::ActionContext& context, const std::string& path) {
-  return context.machine().outside(job_path(context, path));
+  return context.machine().outside(without_links(context.machine(), job_path(context, path)));
 }
 
 }  // namespace slipway::actions

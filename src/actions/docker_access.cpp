@@ -14,7 +14,7 @@ using formats::Json;
 std::filesystem::path docker_config(workflow::ActionContext& context) {
   std::string path = context.env_or("DOCKER_CONFIG");
   if (path.empty()) path = context.env_or("HOME", context.machine().paths().home) + "/.docker";
-  return context.machine().outside(path);
+  return job_file(context, path);
 }
 
 std::string registry_host(std::string_view registry) {

@@ -7,6 +7,7 @@ work=$(mktemp -d); export SLIPWAY_STATE=$work/state
 trap '"$SLIPWAY" down --purge >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
 mkdir -p "$work/app/.github/workflows" "$work/app/image"; cd "$work/app"; git init -q -b main
 printf 'FROM scratch\nARG NAME\nLABEL name=$NAME\nCOPY hello /hello\n' >image/Dockerfile; echo hello >image/hello
+mark=/tmp/slipway-mark-$$  # a link of the job's leads to the job's own file of this name, not to ours
 cat >.github/workflows/ci.yml <<'END'
 on: push
 jobs:
@@ -20,7 +21,9 @@ jobs:
       - run: test "$(docker inspect app:1 | jq -r '.[0].Id')" = "$(cat "$RUNNER_TEMP/id")"
       - run: cd image && docker save -o app.tar app:1 && tar tf app.tar | grep -q ^manifest.json
       - run: echo wrong | docker login -u someone --password-stdin 127.0.0.1:9 2>&1 | grep -q 'logging into'
+      - run: ln -s $MARK mark && docker build -q --iidfile mark image && grep -q sha256 $MARK
       - run: docker run app:1 2>&1 | grep -q "docker. 'run' is not supported yet"
 END
 git add -A; git -c user.name=a -c user.email=a@b commit -qm first
-"$SLIPWAY" run --cloud none >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+"$SLIPWAY" run --cloud none --env MARK=$mark >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+[ ! -e $mark ]
