@@ -18,7 +18,7 @@ sed -i 's/^FROM debian/FRM debian/' backend/Dockerfile
 expect 2 "backend/Dockerfile:1: unknown instruction: FRM" "$SLIPWAY" build backend -t x; git checkout -q .
 sed -i 's/runs-on/runson/' .github/workflows/deploy.yml
 expect 2 ".github/workflows/deploy.yml:14:5: Unexpected value 'runson'" "$SLIPWAY" up; git checkout -q .
-expect 2 "'promote' is not supported yet" "$SLIPWAY" promote staging production
+expect 2 "'serve' is not supported yet" "$SLIPWAY" serve --listen 127.0.0.1:0
 [ ! -e "$SLIPWAY_STATE/cloud" ]
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
   cp "$SLIPWAY" "$work/slipway"; mkdir "$work/home"; chmod -R a+rX "$work"; chmod 777 "$work/home"
