@@ -25,9 +25,12 @@ commit() { git -C "$app" -c user.name=Demo -c user.email=demo@example.com commit
 up() { (cd "$app" && "$slipway" up "$@"); }
 release() { curl -fsS --max-time 5 "$1/api/release"; }
 call() { $aws --endpoint-url "$AWS_ENDPOINT_URL" --output text "$@"; }
+# Interfaces, network namespaces and mount points of this machine, a line each.
+places() { { ip -o link | awk '{ print "link", $2 }'; ip netns | awk '{ print "netns", $1 }'; awk '{ print "mount", $5 }' /proc/self/mountinfo; } | sort; }
 load_start() { python3 "$here/load.py" "$1" "$work/load.stop" >"$work/load.out" & load_pid=$!; }
 load_end() { touch "$work/load.stop"; wait "$load_pid" || true; load_pid=; rm -f "$work/load.stop"; load=$(cat "$work/load.out"); }  # sets $load
 
+before=$(places)
 echo "== the example app becomes a repository in $app"
 mkdir -p "$app"; cp -r "$repo/examples/fullstack/." "$app/"; rm -rf "$app/frontend/node_modules" "$app/frontend/.next"
 git -C "$app" init -qb main; git -C "$app" remote add origin https://github.com/acme/myapp.git
@@ -99,8 +102,8 @@ start=$(now)
 check "6 rollback staging" "$(took "$start"): the first commit answers again" grep -q "$sha1" <(release "$url")
 
 "$slipway" down
-left=$({ ip -br link; ip netns; mount; } | grep -c "$(basename "$work")" || true)
-check "7 down leaves nothing" "no process, mount, namespace or bridge" test "$left" = 0 -a -z "$(pgrep -f "$work/state" || true)"
+left=$(comm -13 <(echo "$before") <(places))
+check "7 down leaves nothing" "${left:-no process, mount, namespace or bridge}" test -z "$left$(pgrep -f "$work/state" || true)"
 
 printf '\n%-42s %-4s %s\n' "what" "" "seen"
 for line in "${rows[@]}"; do IFS='|' read -r what state detail <<<"$line"; printf '%-42s %-4s %s\n' "$what" "$state" "$detail"; done
