@@ -14,11 +14,6 @@ namespace {
 using formats::Json;
 using workflow::ActionContext;
 
-std::string host_platform() {
-  auto platform = oci::Platform::host();
-  return platform.os + "/" + platform.architecture;
-}
-
 class SetupBuildx final : public workflow::Action {
  public:
   [[nodiscard]] std::vector<workflow::ActionInput> inputs() const override {
@@ -38,7 +33,7 @@ class SetupBuildx final : public workflow::Action {
 
   void run(ActionContext& context) override {
     std::string name = context.text("name").empty() ? "slipway" : context.text("name");
-    std::string platform = host_platform();
+    std::string platform = oci::Platform::host().str();
     Json node = Json::object({{"name", name + "0"},
                               {"endpoint", "slipway://"},
                               {"status", "running"},
@@ -61,9 +56,9 @@ class SetupQemu final : public workflow::Action {
         {"image", std::nullopt}, {"platforms", "all"}, {"cache-image", "true"}, {"reset", "false"}};
   }
   void run(ActionContext& context) override {
-    context.set_output("platforms", host_platform());
-    context.warning(
-        fmt::format("no emulators are installed: images are built for {} only", host_platform()));
+    context.set_output("platforms", oci::Platform::host().str());
+    context.warning(fmt::format("no emulators are installed: images are built for {} only",
+                                oci::Platform::host().str()));
   }
 };
 

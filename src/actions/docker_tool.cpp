@@ -27,11 +27,6 @@ constexpr std::string_view kDockerVersion = "27.3.1";
 constexpr std::string_view kBuildxVersion = "v0.19.0";
 constexpr std::string_view kBuildKitVersion = "v0.17.0";
 
-std::string host_platform() {
-  auto platform = oci::Platform::host();
-  return platform.os + "/" + platform.architecture;
-}
-
 // Flags of `docker build` and the input of docker/build-push-action that means the same.
 struct BuildFlag {
   DockerFlag flag;
@@ -197,7 +192,7 @@ class DockerTool final : public workflow::JobTool {
                             "2006-01-02 15:04:05 +0000 UTC\n\nNodes:\nName:                  {0}0\n"
                             "Endpoint:              slipway\nStatus:                "
                             "running\nBuildKit version:      {1}\nPlatforms:             {2}\n",
-                            builder, kBuildKitVersion, host_platform()));
+                            builder, kBuildKitVersion, oci::Platform::host().str()));
     }
     if (command == "ls") {
       if (read.last("--format"))
@@ -210,7 +205,7 @@ class DockerTool final : public workflow::JobTool {
           call, fmt::format(
                     "NAME/NODE     DRIVER/ENDPOINT     STATUS    BUILDKIT   PLATFORMS\nslipway*    "
                     "  docker-container\n \\_ slipway0   \\_ slipway          running   {}    {}\n",
-                    kBuildKitVersion, host_platform()));
+                    kBuildKitVersion, oci::Platform::host().str()));
     }
     fail(Fault::unsupported, "'buildx {}' is not supported yet", command);
   }
@@ -439,7 +434,7 @@ class DockerTool final : public workflow::JobTool {
     if (read.last("--format")) return say(call, fmt::format("{}\n", kDockerVersion));
     return say(call, fmt::format("Client: slipway\n Version:           {0}\n OS/Arch:           "
                                  "{1}\n\nServer: slipway\n Engine:\n  Version:          {0}\n",
-                                 kDockerVersion, host_platform()));
+                                 kDockerVersion, oci::Platform::host().str()));
   }
 
   int info(workflow::ToolCall& call, Words words) const {

@@ -6,14 +6,12 @@
 #include "base/error.hpp"
 #include "base/guarded.hpp"
 #include "base/text.hpp"
+#include "deploy/task_definition.hpp"
 
 namespace slipway::deploy {
 namespace {
 
 using formats::Json;
-
-// The part of an ARN after the last '/'.
-std::string name_in(const std::string& arn) { return arn.substr(arn.find_last_of('/') + 1); }
 
 class Bootstrap final {
  public:
@@ -89,7 +87,7 @@ class Bootstrap final {
 
   void role(const std::string& arn, const Json& trust, const std::optional<Json>& policy,
             bool is_execution) {
-    std::string name = name_in(arn);
+    std::string name = last_part(arn);
     if (!roles_.insert(name).second) return;
     bool present = look("iam", "GetRole", Json::object({{"RoleName", name}})).has_value();
     if (!is_missing(present, "role", name)) return;
@@ -116,33 +114,10 @@ class Bootstrap final {
   }
 
   void task_roles(const ServiceNeed& service) {
-    Json trust = Json::object(
-        {{"Version", "2012-10-17"},
-         {"Statement", Json::array({Json::object(
-                           {{"Effect", "Allow"},
-                            {"Principal", Json::object({{"Service", "ecs-tasks.amazonaws.com"}})},
-                            {"Action", "sts:AssumeRole"}})})}});
-    std::string execution = service.task_definition.get_string("executionRoleArn");
-    if (!execution.empty()) {
-      std::optional<Json> policy;
-      Json secrets = Json::array();
-      for (const auto& environment : needs_.environments) {
-        for (const auto& other : environment.services) {
-          if (other.task_definition.get_string("executionRoleArn") != execution) continue;
-          for (const auto& arn : secrets_of(other.task_definition)) secrets.push_back(arn + "*");
-        }
-      }
-      if (!secrets.empty()) {
-        policy = Json::object(
-            {{"Version", "2012-10-17"},
-             {"Statement", Json::array({Json::object({{"Effect", "Allow"},
-                                                      {"Action", "secretsmanager:GetSecretValue"},
-                                                      {"Resource", secrets}})})}});
-      }
-      role(execution, trust, policy, true);
-    }
+    if (auto execution = service.task_definition.get_string("executionRoleArn"); !execution.empty())
+      role(execution, trust_policy_for_tasks(), secrets_policy(needs_, execution), true);
     if (auto own = service.task_definition.get_string("taskRoleArn"); !own.empty())
-      role(own, trust, std::nullopt, false);
+      role(own, trust_policy_for_tasks(), std::nullopt, false);
   }
 
   void repository(const std::string& name) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <functional>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -60,6 +61,10 @@ std::vector<BootstrapStep> bootstrap(Calls& calls, const Needs& needs, bool dry_
 formats::Json trust_policy_for_github(const std::string& account,
                                       const std::vector<std::string>& subjects);
 formats::Json deploy_policy(const Needs& needs);
+/// Lets ECS tasks take a role.
+formats::Json trust_policy_for_tasks();
+/// What lets an execution role read the secrets that its task definitions name; nothing when they name none.
+std::optional<formats::Json> secrets_policy(const Needs& needs, const std::string& execution_role);
 /// All secrets' ARNs that task definitions name in `valueFrom`, without a key's suffix.
 std::set<std::string> secrets_of(const formats::Json& task_definition);
 

@@ -34,6 +34,27 @@ Json trust_policy_for_github(const std::string& account, const std::vector<std::
                             {"token.actions.githubusercontent.com:sub", subs}})}})}})}));
 }
 
+Json trust_policy_for_tasks() {
+  return document(Json::array(
+      {Json::object({{"Effect", "Allow"},
+                     {"Principal", Json::object({{"Service", "ecs-tasks.amazonaws.com"}})},
+                     {"Action", "sts:AssumeRole"}})}));
+}
+
+std::optional<Json> secrets_policy(const Needs& needs, const std::string& execution_role) {
+  std::set<std::string> secrets;
+  for (const auto& environment : needs.environments) {
+    for (const auto& service : environment.services) {
+      if (service.task_definition.get_string("executionRoleArn") == execution_role)
+        secrets.merge(secrets_of(service.task_definition));
+    }
+  }
+  if (secrets.empty()) return std::nullopt;
+  Json resources = Json::array();
+  for (const auto& arn : secrets) resources.push_back(arn + "*");
+  return document(Json::array({statement("secretsmanager:GetSecretValue", std::move(resources))}));
+}
+
 // No more than the workflow's steps call.
 Json deploy_policy(const Needs& needs) {
   Json repositories = Json::array();

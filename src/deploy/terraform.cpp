@@ -152,7 +152,8 @@ class Writer final {
          deploy_policy(needs_), false);
   }
 
-  void role(const std::string& arn, const Json& trust, const Json& policy, bool is_execution) {
+  void role(const std::string& arn, const Json& trust, const std::optional<Json>& policy,
+            bool is_execution) {
     std::string name = last_part(arn);
     if (!roles_.insert(name).second) return;
     add(resource("aws_iam_role", name).text("name", name).set("assume_role_policy", json(trust)));
@@ -162,11 +163,11 @@ class Writer final {
               .text("policy_arn",
                     "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"));
     }
-    if (!policy.is_null()) {
+    if (policy) {
       add(resource("aws_iam_role_policy", name)
               .text("name", "slipway")
               .set("role", fmt::format("aws_iam_role.{}.id", label(name)))
-              .set("policy", json(policy)));
+              .set("policy", json(*policy)));
     }
   }
 
@@ -177,35 +178,10 @@ class Writer final {
   }
 
   void task_roles(const ServiceNeed& service) {
-    Json trust = Json::object(
-        {{"Version", "2012-10-17"},
-         {"Statement", Json::array({Json::object(
-                           {{"Effect", "Allow"},
-                            {"Principal", Json::object({{"Service", "ecs-tasks.amazonaws.com"}})},
-                            {"Action", "sts:AssumeRole"}})})}});
-    if (auto execution = service.task_definition.get_string("executionRoleArn");
-        !execution.empty()) {
-      std::set<std::string> secrets;
-      for (const auto& environment : needs_.environments) {
-        for (const auto& other : environment.services) {
-          if (other.task_definition.get_string("executionRoleArn") == execution)
-            secrets.merge(secrets_of(other.task_definition));
-        }
-      }
-      Json resources = Json::array();
-      for (const auto& arn : secrets) resources.push_back(arn + "*");
-      Json policy;
-      if (!resources.empty()) {
-        policy = Json::object(
-            {{"Version", "2012-10-17"},
-             {"Statement", Json::array({Json::object({{"Effect", "Allow"},
-                                                      {"Action", "secretsmanager:GetSecretValue"},
-                                                      {"Resource", resources}})})}});
-      }
-      role(execution, trust, policy, true);
-    }
+    if (auto execution = service.task_definition.get_string("executionRoleArn"); !execution.empty())
+      role(execution, trust_policy_for_tasks(), secrets_policy(needs_, execution), true);
     if (auto own = service.task_definition.get_string("taskRoleArn"); !own.empty())
-      role(own, trust, {}, false);
+      role(own, trust_policy_for_tasks(), std::nullopt, false);
   }
 
   void service(const EnvironmentNeed& environment, const ServiceNeed& service) {
