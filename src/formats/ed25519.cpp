@@ -6,6 +6,7 @@
 #include <openssl/pem.h>
 
 #include "base/error.hpp"
+#include "formats/pkey.hpp"
 
 namespace slipway::formats {
 namespace {
@@ -17,7 +18,6 @@ struct Freed {
     Free(object);
   }
 };
-using Pkey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using DigestContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
 using Bio = std::unique_ptr<BIO, Freed<BIO_free_all>>;
 
@@ -26,12 +26,6 @@ constexpr std::size_t kSignatureSize = 64;
 
 const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
-}
-
-std::string text_of(const Bio& bio) {
-  char* data = nullptr;
-  long size = BIO_get_mem_data(bio.get(), &data);
-  return {data, static_cast<std::size_t>(size)};
 }
 
 Pkey public_key_of(std::string_view bytes) {
@@ -57,23 +51,12 @@ Ed25519Key Ed25519Key::generate() {
 }
 
 Ed25519Key Ed25519Key::from_pem(std::string_view pem) {
-  Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  auto no_password = [](char*, int, int, void*) { return -1; };
-  Pkey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr));
-  ERR_clear_error();
-  if (!key || EVP_PKEY_is_a(key.get(), "ED25519") != 1)
-    fail(Fault::bad_input, "not an Ed25519 private key in PEM");
+  auto key = private_key_of(pem, "ED25519");
+  if (!key) fail(Fault::bad_input, "not an Ed25519 private key in PEM");
   return Ed25519Key(std::make_unique<Key>(Key{std::move(key)}));
 }
 
-std::string Ed25519Key::private_pem() const {
-  Bio bio(BIO_new(BIO_s_mem()));
-  if (PEM_write_bio_PKCS8PrivateKey(bio.get(), key_->pkey.get(), nullptr, nullptr, 0, nullptr,
-                                    nullptr) != 1) {
-    fail(Fault::unavailable, "OpenSSL cannot print a key");
-  }
-  return text_of(bio);
-}
+std::string Ed25519Key::private_pem() const { return pem_of(key_->pkey); }
 
 std::string Ed25519Key::public_bytes() const {
   std::string bytes(kKeySize, '\0');
@@ -116,7 +99,9 @@ std::string ed25519_public_pem(std::string_view public_key) {
   if (PEM_write_bio_PUBKEY(bio.get(), key.get()) != 1) {
     fail(Fault::unavailable, "OpenSSL cannot print a key");
   }
-  return text_of(bio);
+  char* data = nullptr;
+  long size = BIO_get_mem_data(bio.get(), &data);
+  return {data, static_cast<std::size_t>(size)};
 }
 
 }  // namespace slipway::formats

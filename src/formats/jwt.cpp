@@ -6,11 +6,11 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
-#include <openssl/pem.h>
 #include <openssl/rsa.h>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "formats/pkey.hpp"
 #include "formats/sha256.hpp"
 
 namespace slipway::formats {
@@ -23,11 +23,9 @@ struct Freed {
     Free(object);
   }
 };
-using Pkey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using PkeyContext = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
 using DigestContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
 using Number = std::unique_ptr<BIGNUM, Freed<BN_free>>;
-using Bio = std::unique_ptr<BIO, Freed<BIO_free_all>>;
 
 const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -125,25 +123,12 @@ RsaKey RsaKey::generate(int bits) {
 }
 
 RsaKey RsaKey::from_pem(std::string_view pem) {
-  Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  auto no_password = [](char*, int, int, void*) { return -1; };
-  Pkey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr));
-  ERR_clear_error();
-  if (!key || EVP_PKEY_is_a(key.get(), "RSA") != 1)
-    fail(Fault::bad_input, "not an RSA private key in PEM");
+  auto key = private_key_of(pem, "RSA");
+  if (!key) fail(Fault::bad_input, "not an RSA private key in PEM");
   return RsaKey(std::make_unique<Key>(Key{std::move(key)}));
 }
 
-std::string RsaKey::private_pem() const {
-  Bio bio(BIO_new(BIO_s_mem()));
-  if (PEM_write_bio_PKCS8PrivateKey(bio.get(), key_->pkey.get(), nullptr, nullptr, 0, nullptr,
-                                    nullptr) != 1) {
-    fail(Fault::unavailable, "OpenSSL cannot print a key");
-  }
-  char* data = nullptr;
-  long size = BIO_get_mem_data(bio.get(), &data);
-  return {data, static_cast<std::size_t>(size)};
-}
+std::string RsaKey::private_pem() const { return pem_of(key_->pkey); }
 
 Json RsaKey::public_jwk() const {
   return Json::object({{"kty", "RSA"},
