@@ -19,7 +19,7 @@ fi
 up() { (cd "$app" && "$slipway" up --quiet "$@"); }
 ms() { echo $(($(date +%s%N) / 1000000)); }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-serves() { until curl -fsS --max-time 2 "$url/api/release" 2>/dev/null | grep -q "\"backend\":{\"sha\":\"$1"; do :; done; }
+serves() { python3 "$repo/bench/serves.py" "$url" "$1"; }
 
 url=$(up --json 2>/dev/null | tail -n 1 | jq -r '.services[0].url')
 warm=(); changed=(); back=()

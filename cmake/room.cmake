@@ -24,6 +24,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 else()
   target_compile_options(slipway_flags INTERFACE "SHELL:-Xclang -fno-pch-timestamp")  # the same
 endif()
+if(SLIPWAY_UNITY)
+  target_compile_options(slipway_flags INTERFACE -Wno-shadow)  # a name of another file's; the other presets check this
+endif()
 find_program(MOLD mold)
 if(MOLD)
   target_link_options(slipway_flags INTERFACE -fuse-ld=mold)

@@ -35,7 +35,7 @@ std::string from_package(const std::string& text, const std::string& file) {
        file);
 }
 
-std::string from_file(ActionContext& context, const std::string& name) {
+std::string node_version_in(ActionContext& context, const std::string& name) {
   auto text = os::read_file_if_exists(job_file(context, name));
   if (!text)
     fail(Fault::not_found, "The specified node version file at: {} does not exist",
@@ -89,7 +89,7 @@ class SetupNode final : public workflow::Action {
   void run(ActionContext& context) override {
     auto given = context.text("node-version");
     if (given.empty() && !context.text("node-version-file").empty())
-      given = from_file(context, context.text("node-version-file"));
+      given = node_version_in(context, context.text("node-version-file"));
     auto range = range_of(given);
     auto found = find_language(context,
                                {.name = "Node.js",

@@ -12,7 +12,7 @@ namespace {
 
 using workflow::ActionContext;
 
-std::string from_file(ActionContext& context, const std::string& name) {
+std::string python_version_in(ActionContext& context, const std::string& name) {
   auto text = os::read_file_if_exists(job_file(context, name));
   if (!text)
     fail(Fault::not_found, "The specified python version file at: {} doesn't exist.",
@@ -52,7 +52,7 @@ class SetupPython final : public workflow::Action {
   void run(ActionContext& context) override {
     auto wanted = context.list("python-version");
     if (wanted.empty() && !context.text("python-version-file").empty())
-      wanted = {from_file(context, context.text("python-version-file"))};
+      wanted = {python_version_in(context, context.text("python-version-file"))};
     if (wanted.empty()) wanted = {"*"};
     Installed found;
     for (const auto& version : wanted)

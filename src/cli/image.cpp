@@ -222,7 +222,7 @@ int export_image(Work& work) {
   return 0;
 }
 
-int run(const Invocation& call, Surroundings& around) {
+int image(const Invocation& call, Surroundings& around) {
   const std::map<std::string, int (*)(Work&)> actions = {
       {"ls", list},       {"inspect", inspect},    {"history", history}, {"pull", pull},
       {"push", push},     {"copy", copy},          {"tag", tag},         {"rm", remove},
@@ -256,7 +256,7 @@ Verb image_verb() {
                    "export: oci (a tar), docker (for docker load) or layout (a directory)"}},
       .min_arguments = 1,
       .max_arguments = -1,
-      .run = run};
+      .run = image};
 }
 
 }  // namespace slipway::cli

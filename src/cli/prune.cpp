@@ -23,7 +23,7 @@ std::set<oci::Digest> named_layers(const oci::BlobStore& store) {
   return keep;
 }
 
-int run(const Invocation& call, Surroundings& around) {
+int prune(const Invocation& call, Surroundings& around) {
   if (call.has("--keep-storage"))
     fail(Fault::unsupported,
          "'prune --keep-storage' is not supported yet: prune removes all that is unused");
@@ -56,7 +56,7 @@ Verb prune_verb() {
           .options = {{"--keep-storage", Option::Kind::value, "SIZE", "not supported yet"}},
           .min_arguments = 0,
           .max_arguments = 0,
-          .run = run};
+          .run = prune};
 }
 
 }  // namespace slipway::cli

@@ -133,7 +133,7 @@ int collect(const Invocation& call, Surroundings& around) {
   return 0;
 }
 
-int run(const Invocation& call, Surroundings& around) {
+int registry(const Invocation& call, Surroundings& around) {
   std::string what = call.arguments.empty() ? "" : call.arguments[0];
   if (what == "serve") return serve(call, around);
   if (what == "gc") return collect(call, around);
@@ -161,7 +161,7 @@ Verb registry_verb() {
                       {"--tls-key", Kind::value, "FILE", "its key (PEM)"}},
           .min_arguments = 1,
           .max_arguments = 1,
-          .run = run};
+          .run = registry};
 }
 
 }  // namespace slipway::cli

@@ -74,18 +74,6 @@ void allow_forwarding() {
   set_sysctl("ip_forward", "1");
 }
 
-// Runs `work` on a thread that has entered another network namespace.
-void in_namespace(const fs::path& path, const std::function<void()>& work) {
-  os::Fd there = os::open_file(path.string(), O_RDONLY);
-  TaskGroup thread({});
-  thread.start([&](const std::stop_token&) {
-    if (::setns(there.get(), CLONE_NEWNET) != 0)
-      os::throw_errno(fmt::format("entering '{}'", path.string()));
-    work();
-  });
-  thread.join();
-}
-
 // What a network's file holds.
 struct Record {
   Range subnet;
@@ -151,6 +139,34 @@ void check_name(const std::string& name) {
 }
 
 }  // namespace
+
+void in_namespace(const fs::path& path, const std::function<void()>& work) {
+  os::Fd there = os::open_file(path.string(), O_RDONLY);
+  TaskGroup thread({});
+  thread.start([&](const std::stop_token&) {
+    if (::setns(there.get(), CLONE_NEWNET) != 0)
+      os::throw_errno(fmt::format("entering '{}'", path.string()));
+    work();
+  });
+  thread.join();
+}
+
+std::set<std::uint16_t> listening_ports(const fs::path& netns) {
+  std::set<std::uint16_t> ports;
+  in_namespace(netns, [&] {
+    for (const char* table : {"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"}) {
+      auto text = os::read_file_if_exists(table).value_or("");
+      for (auto line : lines_of(text)) {  // "  0: 0100007F:1F90 00000000:0000 0A ..."
+        auto fields = split(trim(line), ' ');
+        if (fields.size() < 4 || fields[3] != "0A") continue;
+        auto local = std::string(fields[1]);
+        ports.insert(static_cast<std::uint16_t>(
+            std::stoul(local.substr(local.rfind(':') + 1), nullptr, 16)));
+      }
+    }
+  });
+  return ports;
+}
 
 void forbid_forwarding_again() {
   for (const auto& entry : fs::directory_iterator("/sys/class/net")) {

@@ -2,8 +2,10 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -74,6 +76,13 @@ class Network final {
 
 /// Removes the transient networks of a state directory whose makers are dead, and releases nothing else.
 void sweep_networks(const std::filesystem::path& state);
+
+/// Runs `work` to its end on a thread that has entered another network namespace; throws what it throws.
+void in_namespace(const std::filesystem::path& netns, const std::function<void()>& work);
+
+/// The TCP ports (IPv4 and IPv6) that something inside a network namespace listens on.
+///   source  Linux Documentation/networking/proc_net_tcp.rst: state 0A is LISTEN
+std::set<std::uint16_t> listening_ports(const std::filesystem::path& netns);
 
 /// Sets the kernel's forwarding back to what it was once the last network of any slipway is gone.
 void forbid_forwarding_again();

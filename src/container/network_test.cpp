@@ -2,6 +2,8 @@
 #include "container/network.hpp"
 
 #include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -15,6 +17,26 @@ using namespace slipway;
 using namespace slipway::container;
 using namespace std::chrono_literals;
 using testing::Machine;
+
+TEST_CASE("what listens in a namespace is known by its port") {
+  NEEDS_CONTAINERS();
+  Machine machine;
+  Network network({.state = machine.options.state, .name = "listen", .transient = true});
+  auto server = network.attach("server");
+  CHECK(listening_ports(server.netns).empty());
+  os::Fd socket;
+  in_namespace(server.netns, [&] {
+    socket = os::Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    any.sin_port = htons(5432);
+    REQUIRE(::bind(socket.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) == 0);
+    REQUIRE(::listen(socket.get(), 1) == 0);
+  });
+  CHECK(listening_ports(server.netns) == std::set<std::uint16_t>{5432});
+  CHECK(listening_ports("/proc/self/ns/net") != std::set<std::uint16_t>{5432});
+  network.remove();
+}
 
 TEST_CASE("address ranges are read, written and compared") {
   CHECK(to_string(parse_range("10.213.7.9/16")) == "10.213.0.0/16");

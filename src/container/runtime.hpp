@@ -34,6 +34,9 @@ struct StopSteps {
   std::chrono::milliseconds after_terminate{2000};
 };
 
+/// SIGKILL, as `docker rm --force`: for what nobody needs any more.
+inline constexpr StopSteps kAtOnce{.after_interrupt = {}, .after_terminate = {}};
+
 /// A further process in a running container.
 struct ExecSpec {
   std::vector<std::string> argv;  ///< argv[0] without a slash is looked up in env's PATH, inside

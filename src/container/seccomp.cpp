@@ -10,7 +10,7 @@ using formats::Json;
 
 constexpr std::uint64_t kNewUser = 0x10000000;  // CLONE_NEWUSER
 constexpr int kNotPermitted = 1;                // EPERM
-constexpr int kNotImplemented =
+constexpr int kNoSuchCall =
     38;  // ENOSYS: callers fall back to clone(2), whose flags can be looked at
 
 Json names(std::initializer_list<const char*> list) {
@@ -54,7 +54,7 @@ Json default_seccomp(const std::vector<std::string>& allowed) {
         kNotPermitted));
     rules.push_back(refusal_with_new_user("clone"));
     rules.push_back(refusal_with_new_user("unshare"));
-    rules.push_back(refusal(names({"clone3"}), kNotImplemented));
+    rules.push_back(refusal(names({"clone3"}), kNoSuchCall));
   }
   if (!has("CAP_DAC_READ_SEARCH"))
     rules.push_back(refusal(names({"open_by_handle_at"}), kNotPermitted));

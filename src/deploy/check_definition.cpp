@@ -115,9 +115,9 @@ constexpr std::array<Size, 8> kSizes = {{{256, 512, 2048, 512},
                                          {16384, 32768, 122880, 8192},
                                          {32768, 61440, 249856, 8192}}};
 
-class Checker final {
+class DefinitionChecker final {
  public:
-  explicit Checker(const std::string& service) : service_(service) {}
+  explicit DefinitionChecker(const std::string& service) : service_(service) {}
 
   std::vector<Finding> run(const Json& definition) {
     unknown_keys(definition, kTaskKeys, "");
@@ -252,7 +252,7 @@ class Checker final {
 }  // namespace
 
 std::vector<Finding> check_definition(const std::string& service, const Json& definition) {
-  return Checker(service).run(definition);
+  return DefinitionChecker(service).run(definition);
 }
 
 }  // namespace slipway::deploy

@@ -10,15 +10,15 @@ namespace {
 
 using formats::Json;
 
-bool is_empty(const Json& value) {
+bool says_nothing(const Json& value) {
   if (value.is_null()) return true;
   if (value.is_string()) return value.as_string().empty();
   if (value.is_array())
-    return std::all_of(value.as_array().begin(), value.as_array().end(), is_empty);
+    return std::all_of(value.as_array().begin(), value.as_array().end(), says_nothing);
   if (value.is_object()) {
     const auto& members = value.as_object();
     return std::all_of(members.begin(), members.end(),
-                       [](const auto& member) { return is_empty(member.second); });
+                       [](const auto& member) { return says_nothing(member.second); });
   }
   return false;
 }
@@ -27,7 +27,7 @@ Json without_empty(const Json& value, const std::set<std::string>& keep) {
   if (value.is_array()) {
     Json out = Json::array();
     for (const auto& item : value.as_array()) {
-      if (!is_empty(item)) out.push_back(without_empty(item, keep));
+      if (!says_nothing(item)) out.push_back(without_empty(item, keep));
     }
     return out;
   }
@@ -36,7 +36,7 @@ Json without_empty(const Json& value, const std::set<std::string>& keep) {
   for (const auto& [key, member] : value.as_object()) {
     if (keep.contains(key)) {
       out[key] = member;
-    } else if (!is_empty(member)) {
+    } else if (!says_nothing(member)) {
       out[key] = without_empty(member, keep);
     }
   }

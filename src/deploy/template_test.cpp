@@ -24,7 +24,7 @@ std::string expand(const std::string& text, Calls* calls = nullptr) {
       .as_string();
 }
 
-std::string trouble_of(const std::string& text) {
+std::string complaint_of(const std::string& text) {
   try {
     expand(text);
   } catch (const Error& error) {
@@ -51,16 +51,16 @@ TEST_CASE("templates are filled in from environment, Terraform's state, secrets 
 }
 
 TEST_CASE("a template that cannot be filled in is told with its place") {
-  CHECK(trouble_of("{{ must_env \"GONE\" }}") ==
+  CHECK(complaint_of("{{ must_env \"GONE\" }}") ==
         "td.json: a[0]: must_env: the environment variable GONE is not set");
-  CHECK(trouble_of("{{ nothing \"x\" }}")
+  CHECK(complaint_of("{{ nothing \"x\" }}")
             .find("there is no function 'nothing': there are env, must_env") != std::string::npos);
-  CHECK(trouble_of("{{ env \"x\" ").find("is not closed") != std::string::npos);
-  CHECK(trouble_of("{{ env \"x }}").find("a quote is not closed") != std::string::npos);
-  CHECK(trouble_of("{{ tfstate \"aws_subnet.public.id\" }}")
+  CHECK(complaint_of("{{ env \"x\" ").find("is not closed") != std::string::npos);
+  CHECK(complaint_of("{{ env \"x }}").find("a quote is not closed") != std::string::npos);
+  CHECK(complaint_of("{{ tfstate \"aws_subnet.public.id\" }}")
             .find("the state has no 'aws_subnet.public.id'") != std::string::npos);
-  CHECK(trouble_of("{{ env \"A\" | upper }}").find("'|' is not understood here") !=
+  CHECK(complaint_of("{{ env \"A\" | upper }}").find("'|' is not understood here") !=
         std::string::npos);
-  CHECK(trouble_of("{{ ssm \"/p\" }}").find("no AWS to ask") != std::string::npos);
-  CHECK(trouble_of("{{ }}").find("nothing is inside") != std::string::npos);
+  CHECK(complaint_of("{{ ssm \"/p\" }}").find("no AWS to ask") != std::string::npos);
+  CHECK(complaint_of("{{ }}").find("nothing is inside") != std::string::npos);
 }

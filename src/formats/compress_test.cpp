@@ -60,10 +60,10 @@ std::string unpack(std::string_view bytes, std::size_t piece, std::uint64_t most
   return read_all(reader);
 }
 
-struct Folder {
+struct CompressFolder {
   std::string path = "/tmp/slipway-compress-XXXXXX";
-  Folder() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
-  ~Folder() { std::filesystem::remove_all(path); }
+  CompressFolder() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
+  ~CompressFolder() { std::filesystem::remove_all(path); }
 };
 
 }  // namespace
@@ -93,7 +93,7 @@ TEST_CASE("the bytes of gzip are part of every layer's digest and must never cha
 }
 
 TEST_CASE("the gzip tool reads what we write and we read what it writes, also several members") {
-  Folder folder;
+  CompressFolder folder;
   std::string text = sample(2'300'000);
   std::ofstream(folder.path + "/a.gz", std::ios::binary) << gzip(text);
   std::ofstream(folder.path + "/b", std::ios::binary) << text;

@@ -30,7 +30,9 @@ std::string little_endian(std::uint32_t value) {
   return out;
 }
 
-unsigned char* bytes_of(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
+unsigned char* mutable_bytes_of(std::string& text) {
+  return reinterpret_cast<unsigned char*>(text.data());
+}
 
 /// One block as deflate data: full-flushed, or ended when it is the last.
 std::string deflate_block(std::string& input, bool is_last) {
@@ -46,9 +48,9 @@ std::string deflate_block(std::string& input, bool is_last) {
   stream.flush = FULL_FLUSH;
   stream.end_of_stream = is_last ? 1 : 0;
   std::string out(input.size() + input.size() / 8 + 1024, '\0');
-  stream.next_in = bytes_of(input);
+  stream.next_in = mutable_bytes_of(input);
   stream.avail_in = static_cast<std::uint32_t>(input.size());
-  stream.next_out = bytes_of(out);
+  stream.next_out = mutable_bytes_of(out);
   stream.avail_out = static_cast<std::uint32_t>(out.size());
   if (isal_deflate_stateless(&stream) != COMP_OK) fail(Fault::unavailable, "ISA-L cannot compress");
   out.resize(out.size() - stream.avail_out);

@@ -17,17 +17,17 @@ namespace slipway::formats {
 namespace {
 
 template <auto Free>
-struct Freed {
+struct FreedBy {
   template <typename T>
   void operator()(T* object) const {
     Free(object);
   }
 };
-using PkeyContext = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
-using DigestContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
-using Number = std::unique_ptr<BIGNUM, Freed<BN_free>>;
+using PkeyContext = std::unique_ptr<EVP_PKEY_CTX, FreedBy<EVP_PKEY_CTX_free>>;
+using Digester = std::unique_ptr<EVP_MD_CTX, FreedBy<EVP_MD_CTX_free>>;
+using Number = std::unique_ptr<BIGNUM, FreedBy<BN_free>>;
 
-const unsigned char* bytes_of(std::string_view text) {
+const unsigned char* octets_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
@@ -46,12 +46,12 @@ Pkey public_key(std::string_view n, std::string_view e) {
   constexpr std::size_t kFewest = 256;  // bytes: 2048 bits
   constexpr std::size_t kMost = 1024;
   if (n.size() < kFewest || n.size() > kMost || e.empty() || e.size() > 8) return nullptr;
-  Number modulus(BN_bin2bn(bytes_of(n), static_cast<int>(n.size()), nullptr));
-  Number exponent(BN_bin2bn(bytes_of(e), static_cast<int>(e.size()), nullptr));
-  std::unique_ptr<OSSL_PARAM_BLD, Freed<OSSL_PARAM_BLD_free>> build(OSSL_PARAM_BLD_new());
+  Number modulus(BN_bin2bn(octets_of(n), static_cast<int>(n.size()), nullptr));
+  Number exponent(BN_bin2bn(octets_of(e), static_cast<int>(e.size()), nullptr));
+  std::unique_ptr<OSSL_PARAM_BLD, FreedBy<OSSL_PARAM_BLD_free>> build(OSSL_PARAM_BLD_new());
   OSSL_PARAM_BLD_push_BN(build.get(), OSSL_PKEY_PARAM_RSA_N, modulus.get());
   OSSL_PARAM_BLD_push_BN(build.get(), OSSL_PKEY_PARAM_RSA_E, exponent.get());
-  std::unique_ptr<OSSL_PARAM, Freed<OSSL_PARAM_free>> parameters(
+  std::unique_ptr<OSSL_PARAM, FreedBy<OSSL_PARAM_free>> parameters(
       OSSL_PARAM_BLD_to_param(build.get()));
   PkeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
   EVP_PKEY* key = nullptr;
@@ -61,10 +61,10 @@ Pkey public_key(std::string_view n, std::string_view e) {
 }
 
 bool verifies(EVP_PKEY* key, std::string_view signed_text, std::string_view signature) {
-  DigestContext context(EVP_MD_CTX_new());
+  Digester context(EVP_MD_CTX_new());
   bool is_good = EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
-                 EVP_DigestVerify(context.get(), bytes_of(signature), signature.size(),
-                                  bytes_of(signed_text), signed_text.size()) == 1;
+                 EVP_DigestVerify(context.get(), octets_of(signature), signature.size(),
+                                  octets_of(signed_text), signed_text.size()) == 1;
   ERR_clear_error();
   return is_good;
 }
@@ -148,12 +148,12 @@ std::string RsaKey::kid() const {
 }
 
 std::string RsaKey::sign(std::string_view bytes) const {
-  DigestContext context(EVP_MD_CTX_new());
+  Digester context(EVP_MD_CTX_new());
   std::size_t size = static_cast<std::size_t>(EVP_PKEY_get_size(key_->pkey.get()));
   std::string signature(size, '\0');
   if (EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key_->pkey.get()) != 1 ||
       EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size,
-                     bytes_of(bytes), bytes.size()) != 1) {
+                     octets_of(bytes), bytes.size()) != 1) {
     fail(Fault::unavailable, "OpenSSL cannot sign");
   }
   signature.resize(size);

@@ -13,14 +13,14 @@ namespace {
 struct FreeBio {
   void operator()(BIO* bio) const { BIO_free_all(bio); }
 };
-using Bio = std::unique_ptr<BIO, FreeBio>;
+using PemBio = std::unique_ptr<BIO, FreeBio>;
 
 }  // namespace
 
 void FreePkey::operator()(evp_pkey_st* key) const { EVP_PKEY_free(key); }
 
 Pkey private_key_of(std::string_view pem, const char* kind) {
-  Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  PemBio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   auto no_password = [](char*, int, int, void*) { return -1; };
   Pkey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr));
   ERR_clear_error();
@@ -28,7 +28,7 @@ Pkey private_key_of(std::string_view pem, const char* kind) {
 }
 
 std::string pem_of(const Pkey& key) {
-  Bio bio(BIO_new(BIO_s_mem()));
+  PemBio bio(BIO_new(BIO_s_mem()));
   if (PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) !=
       1) {
     fail(Fault::unavailable, "OpenSSL cannot print a key");

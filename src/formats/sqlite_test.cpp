@@ -13,10 +13,10 @@ using namespace slipway::formats;
 
 namespace {
 
-struct Folder {
+struct DatabaseFolder {
   std::string path = "/tmp/slipway-sqlite-XXXXXX";
-  Folder() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
-  ~Folder() { std::filesystem::remove_all(path); }
+  DatabaseFolder() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
+  ~DatabaseFolder() { std::filesystem::remove_all(path); }
 };
 
 constexpr std::array<std::string_view, 2> kSteps = {
@@ -53,7 +53,7 @@ TEST_CASE("values go in and come out, also none and bytes") {
 }
 
 TEST_CASE("migrations run once, and a newer file is refused") {
-  Folder folder;
+  DatabaseFolder folder;
   std::string file = folder.path + "/a.db";
   Database(file).migrate(std::span(kSteps).first(1));
   {
@@ -69,7 +69,7 @@ TEST_CASE("migrations run once, and a newer file is refused") {
 }
 
 TEST_CASE("a transaction that is not committed leaves nothing") {
-  Folder folder;
+  DatabaseFolder folder;
   Database database(folder.path + "/a.db");
   database.migrate(kSteps);
   {

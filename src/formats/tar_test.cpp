@@ -102,7 +102,7 @@ std::string write(const Entries& entries) {
   return out.take();
 }
 
-std::string refusal(std::string_view bytes) {
+std::string tar_refusal(std::string_view bytes) {
   try {
     read(bytes);
   } catch (const Error& error) {
@@ -232,24 +232,25 @@ TEST_CASE("a cut or damaged archive is refused, never taken for a shorter one") 
   for (std::size_t size : {std::size_t{100}, std::size_t{511}, std::size_t{600}, std::size_t{2000},
                            std::size_t{2400}}) {
     CAPTURE(size);
-    CHECK(refusal(std::string_view(tar).substr(0, size)).find("cut short") != std::string::npos);
+    CHECK(tar_refusal(std::string_view(tar).substr(0, size)).find("cut short") !=
+          std::string::npos);
   }
   std::string wrong = tar;
   wrong[0] = 'b';
-  CHECK(refusal(wrong).find("checksum") != std::string::npos);
+  CHECK(tar_refusal(wrong).find("checksum") != std::string::npos);
   std::string bad_number = tar;
   bad_number[130] = '9';
   fix_checksum(bad_number, 0);
-  CHECK(refusal(bad_number).find("no number") != std::string::npos);
+  CHECK(tar_refusal(bad_number).find("no number") != std::string::npos);
   std::string negative = tar;
   std::fill_n(negative.data() + 124, 12, '\xff');
   fix_checksum(negative, 0);
-  CHECK(refusal(negative).find("out of range") != std::string::npos);
+  CHECK(tar_refusal(negative).find("out of range") != std::string::npos);
   std::string pax = write({{{.path = std::string(200, 'p'), .size = 0}, ""}});
   std::string bad_length = pax;
   bad_length[512] = '9';
-  CHECK(refusal(bad_length).find("pax record") != std::string::npos);
-  CHECK(refusal(std::string_view(pax).substr(0, 1024)).find("cut short") != std::string::npos);
+  CHECK(tar_refusal(bad_length).find("pax record") != std::string::npos);
+  CHECK(tar_refusal(std::string_view(pax).substr(0, 1024)).find("cut short") != std::string::npos);
 }
 
 TEST_CASE("a file that shrinks while it is added is an error") {

@@ -11,7 +11,7 @@
 namespace slipway::formats {
 namespace {
 
-using Records = std::map<std::string, std::string>;  // pax, in the order of their keys
+using PaxRecords = std::map<std::string, std::string>;  // pax, in the order of their keys
 
 constexpr std::string_view kUstar(
     "ustar\0"
@@ -82,8 +82,8 @@ char typeflag(TarType type) {
   return '0';
 }
 
-Records records_of(const TarEntry& entry, std::string_view path) {
-  Records records;
+PaxRecords records_of(const TarEntry& entry, std::string_view path) {
+  PaxRecords records;
   auto text = [&](const char* key, TarField field, std::string_view value) {
     if (value.size() > field.size || !is_ascii(value)) records[key] = value;
   };
@@ -133,7 +133,7 @@ void TarWriter::header(const TarEntry& entry) {
   }
   std::string path = entry.path;
   if (entry.type == TarType::directory && !path.ends_with('/')) path += '/';
-  Records records = records_of(entry, path);
+  PaxRecords records = records_of(entry, path);
   if (!records.empty()) {
     std::string text;
     for (const auto& [key, value] : records) text += record(key, value);

@@ -12,15 +12,15 @@
 namespace slipway::formats {
 namespace {
 
-constexpr int kDepth = 100;
+constexpr int kDeepestXml = 100;
 
 std::string local_name(std::string_view name) {
   auto colon = name.find(':');
   return std::string(colon == std::string_view::npos ? name : name.substr(colon + 1));
 }
 
-[[noreturn]] void refuse(std::string_view text, std::ptrdiff_t offset, std::string_view file,
-                         std::string_view what) {
+[[noreturn]] void refuse_xml(std::string_view text, std::ptrdiff_t offset, std::string_view file,
+                             std::string_view what) {
   auto before = text.substr(0, static_cast<std::size_t>(std::max<std::ptrdiff_t>(offset, 0)));
   auto line_start = before.rfind('\n');
   auto line = line_start == std::string_view::npos ? before : before.substr(line_start + 1);
@@ -35,7 +35,8 @@ std::string local_name(std::string_view name) {
 
 XmlNode convert(const pugi::xml_node& element, std::string_view text, std::string_view file,
                 int depth) {
-  if (depth > kDepth) refuse(text, element.offset_debug(), file, "the XML text is nested too deep");
+  if (depth > kDeepestXml)
+    refuse_xml(text, element.offset_debug(), file, "the XML text is nested too deep");
   XmlNode made;
   made.name = local_name(element.name());
   for (const pugi::xml_attribute& attribute : element.attributes()) {
@@ -67,18 +68,19 @@ std::string XmlNode::text_of(std::string_view child) const {
 
 XmlNode parse_xml(std::string_view text, std::string_view file) {
   if (auto at = text.find("<!DOCTYPE"); at != std::string_view::npos) {
-    refuse(text, static_cast<std::ptrdiff_t>(at), file, "a DOCTYPE is not accepted");
+    refuse_xml(text, static_cast<std::ptrdiff_t>(at), file, "a DOCTYPE is not accepted");
   }
   pugi::xml_document document;
   unsigned options = pugi::parse_default | pugi::parse_ws_pcdata_single;
   pugi::xml_parse_result result =
       document.load_buffer(text.data(), text.size(), options, pugi::encoding_utf8);
-  if (!result) refuse(text, result.offset, file, fmt::format("not XML: {}", result.description()));
+  if (!result)
+    refuse_xml(text, result.offset, file, fmt::format("not XML: {}", result.description()));
   pugi::xml_node root = document.document_element();
   std::ptrdiff_t roots = std::count_if(document.begin(), document.end(), [](const auto& node) {
     return node.type() == pugi::node_element;
   });
-  if (roots != 1) refuse(text, 0, file, "not XML: there must be one root element");
+  if (roots != 1) refuse_xml(text, 0, file, "not XML: there must be one root element");
   return convert(root, text, file, 0);
 }
 

@@ -20,6 +20,8 @@ os::Captured run_git(const Path& repository, std::vector<std::string> arguments,
                   "-c",
                   "gc.auto=0",
                   "-c",
+                  "maintenance.auto=false",
+                  "-c",
                   "core.quotePath=false",
                   "-c",
                   "advice.detachedHead=false"};

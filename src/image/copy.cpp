@@ -10,11 +10,6 @@ namespace {
 
 using formats::TarType;
 
-std::string joined(const std::string& directory, std::string_view name) {
-  if (name.empty()) return directory;
-  return directory.empty() ? std::string(name) : directory + "/" + std::string(name);
-}
-
 struct Owner {
   std::uint32_t uid;
   std::uint32_t gid;

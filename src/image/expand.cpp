@@ -2,13 +2,11 @@
 #include "image/expand.hpp"
 
 #include "base/text.hpp"
+#include "image/words.hpp"
 
 namespace slipway::image {
 namespace {
 
-bool is_space(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
-}
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 // Bytes of a multi-byte character count as letters, as letters outside ASCII do in Go.
 bool is_letter(char c) {

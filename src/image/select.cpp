@@ -19,10 +19,6 @@ bool has_wildcard(std::string_view text) {
   return false;
 }
 
-std::string joined(const std::string& directory, std::string_view name) {
-  return directory.empty() ? std::string(name) : directory + "/" + std::string(name);
-}
-
 class Selector {
  public:
   Selector(const CopyOp& copy, Tree& source)

@@ -21,10 +21,6 @@ using formats::TarType;
 
 constexpr int kMaxLinks = 40;
 
-std::string joined(const std::string& directory, std::string_view name) {
-  return directory.empty() ? std::string(name) : directory + "/" + std::string(name);
-}
-
 bool is_whiteout(const Node& node) {
   return node.type == TarType::char_device && node.device_major == 0 && node.device_minor == 0;
 }

@@ -56,6 +56,12 @@ using Entries = std::map<std::string, Node>;
 /// A layer as a tree reads it: a directory in overlayfs's format, or entries in memory.
 using TreeLayer = std::variant<std::filesystem::path, std::shared_ptr<const Entries>>;
 
+/// `name` below `directory`, as paths inside a tree are written: without a slash at either end; "" is the root.
+inline std::string joined(const std::string& directory, std::string_view name) {
+  if (name.empty()) return directory;
+  return directory.empty() ? std::string(name) : directory + "/" + std::string(name);
+}
+
 /// A file system made of layers, read without mounting it: whiteouts, opaque directories and links mean what overlayfs makes of them,
 /// and no link leads out of it. The layers must not change meanwhile.
 ///   threads  any; calls wait for each other

@@ -4,14 +4,6 @@
 #include "base/text.hpp"
 
 namespace slipway::image {
-namespace {
-
-bool is_space(char c) {
-  return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f' || c == '\n';
-}
-
-}  // namespace
-
 std::string_view take_flags(std::string_view text, std::vector<Flag>& flags) {
   std::size_t at = 0;
   while (true) {

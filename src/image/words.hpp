@@ -9,6 +9,11 @@
 
 namespace slipway::image {
 
+/// What BuildKit's unicode.IsSpace takes for a space among ASCII characters.
+constexpr bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
+}
+
 /// Takes `--name=value` words off the front; returns what follows them.
 std::string_view take_flags(std::string_view text, std::vector<Flag>& flags);
 /// Split at runs of white space, nothing else is special.

@@ -13,16 +13,16 @@
 namespace slipway::oci {
 namespace {
 
-constexpr const char* kRefName = "org.opencontainers.image.ref.name";
+constexpr const char* kNameAnnotation = "org.opencontainers.image.ref.name";
 constexpr std::uint64_t kMostManifest = 16u << 20;
 
 std::string name_of(const Descriptor& entry) {
-  auto name = entry.annotations.find(kRefName);
+  auto name = entry.annotations.find(kNameAnnotation);
   return name == entry.annotations.end() ? "" : name->second;
 }
 
 Descriptor without_name(Descriptor entry) {
-  entry.annotations.erase(kRefName);
+  entry.annotations.erase(kNameAnnotation);
   return entry;
 }
 
@@ -93,7 +93,7 @@ void BlobStore::set_tag(const std::string& name, const Descriptor& target) {
   if (!has(target.digest))
     fail(Fault::not_found, "naming '{}': blob {} is not in the store", name, target.digest);
   Descriptor entry = target;
-  entry.annotations[kRefName] = name;
+  entry.annotations[kNameAnnotation] = name;
   change_names([&](Index& index) {
     for (Descriptor& other : index.manifests) {
       if (name_of(other) != name) continue;

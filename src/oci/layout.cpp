@@ -13,11 +13,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kRefName = "org.opencontainers.image.ref.name";
+constexpr const char* kLayoutNameAnnotation = "org.opencontainers.image.ref.name";
 constexpr const char* kContainerdName = "io.containerd.image.name";
 constexpr int kMostNesting = 8;
 
-void check_stop(const std::stop_token& stop) {
+void stop_if_asked(const std::stop_token& stop) {
   if (stop.stop_requested()) throw Cancelled();
 }
 
@@ -28,7 +28,7 @@ fs::path blob_path(const fs::path& directory, const Digest& digest) {
 // Brings a manifest or index in with all that it leads to, what is below it first.
 void import_tree(const fs::path& directory, const Descriptor& top, BlobStore& store, int depth,
                  const std::stop_token& stop) {
-  check_stop(stop);
+  stop_if_asked(stop);
   if (depth > kMostNesting)
     fail(Fault::bad_input, "'{}': indexes are nested too deep", directory.string());
   std::string bytes = os::read_file(blob_path(directory, top.digest));
@@ -37,7 +37,7 @@ void import_tree(const fs::path& directory, const Descriptor& top, BlobStore& st
          top.size);
   }
   auto bring = [&](const Descriptor& blob) {
-    check_stop(stop);
+    stop_if_asked(stop);
     store.put_file(blob_path(directory, blob.digest), blob.digest);
     if (store.size(blob.digest) != blob.size)
       fail(Fault::bad_input, "blob {} has another size than its manifest says", blob.digest);
@@ -61,7 +61,7 @@ void import_tree(const fs::path& directory, const Descriptor& top, BlobStore& st
 
 // A full name as containerd or we write it, else a tag of `fallback`, else `fallback`.
 std::string name_for(const Descriptor& entry, const std::string& fallback) {
-  for (const char* key : {kContainerdName, kRefName}) {
+  for (const char* key : {kContainerdName, kLayoutNameAnnotation}) {
     auto found = entry.annotations.find(key);
     if (found == entry.annotations.end() || found->second.empty()) continue;
     bool is_full = found->second.find('/') != std::string::npos ||
@@ -78,14 +78,14 @@ std::string name_for(const Descriptor& entry, const std::string& fallback) {
 }
 
 Descriptor plain(Descriptor entry) {
-  entry.annotations.erase(kRefName);
+  entry.annotations.erase(kLayoutNameAnnotation);
   entry.annotations.erase(kContainerdName);
   return entry;
 }
 
 Descriptor named(const TaggedImage& image) {
   Descriptor entry = image.target;
-  entry.annotations[kRefName] = image.name;
+  entry.annotations[kLayoutNameAnnotation] = image.name;
   entry.annotations[kContainerdName] = image.name;
   return entry;
 }
@@ -129,13 +129,13 @@ void export_layout(const BlobStore& store, std::span<const TaggedImage> images,
     Index index;
     if (auto text = os::read_file_if_exists(directory / "index.json")) index = parse_index(*text);
     for (const Digest& digest : contents(store, images)) {
-      check_stop(stop);
+      stop_if_asked(stop);
       target.put_file(store.path_of(digest), digest);
     }
     for (const TaggedImage& image : images) {
       Descriptor entry = named(image);
       std::erase_if(index.manifests, [&](const Descriptor& other) {
-        auto its_name = other.annotations.find(kRefName);
+        auto its_name = other.annotations.find(kLayoutNameAnnotation);
         return its_name != other.annotations.end() && its_name->second == image.name;
       });
       index.manifests.push_back(std::move(entry));

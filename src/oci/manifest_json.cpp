@@ -12,7 +12,7 @@ constexpr std::size_t kMostDescriptors =
     100'000;  // of one manifest: far above any image, far below what hurts
 
 template <typename Read>
-auto in_field(std::string_view name, Read&& read) {
+auto in_manifest_field(std::string_view name, Read&& read) {
   return while_doing(fmt::format("'{}'", name), std::forward<Read>(read));
 }
 
@@ -20,7 +20,7 @@ Annotations string_map(const Json& json, std::string_view key) {
   Annotations map;
   const Json* value = json.find(key);
   if (!value || value->is_null()) return map;
-  in_field(key, [&] {
+  in_manifest_field(key, [&] {
     for (const auto& [name, text] : value->as_object()) map[name] = text.as_string();
   });
   return map;
@@ -28,7 +28,7 @@ Annotations string_map(const Json& json, std::string_view key) {
 
 std::vector<std::string> string_list(const Json& json, std::string_view key) {
   std::vector<std::string> list;
-  in_field(key, [&] {
+  in_manifest_field(key, [&] {
     for (const Json& item : json.get_array(key)) list.push_back(item.as_string());
   });
   return list;
@@ -50,7 +50,7 @@ std::vector<Descriptor> descriptors(const Json& json, std::string_view key) {
   const Json* list = json.find(key);
   if (!list || list->is_null()) return {};
   std::vector<Descriptor> result;
-  in_field(key, [&] {
+  in_manifest_field(key, [&] {
     const Json::Array& items = list->as_array();
     if (items.size() > kMostDescriptors)
       fail(Fault::bad_input, "has {} entries, too many", items.size());
@@ -70,7 +70,7 @@ Json read_common(std::string_view bytes, Document& document) {
   document.artifact_type = json.get_string("artifactType");
   document.annotations = string_map(json, "annotations");
   if (const Json* subject = json.find("subject"); subject && !subject->is_null()) {
-    document.subject = in_field("subject", [&] { return descriptor_from(*subject); });
+    document.subject = in_manifest_field("subject", [&] { return descriptor_from(*subject); });
   }
   return json;
 }
@@ -125,7 +125,7 @@ Descriptor descriptor_from(const Json& json) {
   Descriptor descriptor;
   descriptor.media_type = json.get_string("mediaType");
   descriptor.digest = Digest::parse(json.at("digest").as_string());
-  std::int64_t size = in_field("size", [&] { return json.at("size").as_int(); });
+  std::int64_t size = in_manifest_field("size", [&] { return json.at("size").as_int(); });
   if (size < 0) fail(Fault::bad_input, "'size' is negative");
   descriptor.size = static_cast<std::uint64_t>(size);
   descriptor.urls = string_list(json, "urls");
@@ -142,7 +142,7 @@ Manifest parse_manifest(std::string_view bytes) {
   Json json = read_common(bytes, manifest);
   const Json* config = json.find("config");
   if (!config) fail(Fault::bad_input, "missing 'config'");
-  manifest.config = in_field("config", [&] { return descriptor_from(*config); });
+  manifest.config = in_manifest_field("config", [&] { return descriptor_from(*config); });
   manifest.layers = descriptors(json, "layers");
   return manifest;
 }

@@ -8,7 +8,7 @@
 namespace slipway::oci {
 namespace {
 
-const std::string kSum = "sha256:" + std::string(64, 'a');
+const std::string kDigest = "sha256:" + std::string(64, 'a');
 
 TEST_CASE("a short name means Docker Hub's library, tag latest") {
   Reference image = Reference::parse("alpine");
@@ -32,12 +32,12 @@ TEST_CASE("the part before the first slash is a host when it has a dot, a port o
 }
 
 TEST_CASE("a digest stands alone or beside a tag, and wins") {
-  CHECK(Reference::parse("a@" + kSum).tag == "");
-  CHECK(Reference::parse("a@" + kSum).str() == "docker.io/library/a@" + kSum);
-  Reference both = Reference::parse("x.y/a:1@" + kSum);
+  CHECK(Reference::parse("a@" + kDigest).tag == "");
+  CHECK(Reference::parse("a@" + kDigest).str() == "docker.io/library/a@" + kDigest);
+  Reference both = Reference::parse("x.y/a:1@" + kDigest);
   CHECK(both.tag == "1");
-  CHECK(both.tag_or_digest() == kSum);
-  CHECK(both.str() == "x.y/a:1@" + kSum);
+  CHECK(both.tag_or_digest() == kDigest);
+  CHECK(both.str() == "x.y/a:1@" + kDigest);
 }
 
 TEST_CASE("what is printed reads back as the same image") {
@@ -57,7 +57,7 @@ TEST_CASE("what is no image name is refused") {
                                         "a-",        "x.y/",   "x.y",      "a:/b",
                                         "h:99999/a", "h:p/a",  "..",       "a/../b",
                                         "a/./b",     "a\n",    "\xc3\xa9", "a?b",
-                                        "a#b",       "x..y/a", "[::1/a",   "a@" + kSum + "0",
+                                        "a#b",       "x..y/a", "[::1/a",   "a@" + kDigest + "0",
                                         "h:1:2/a",   "a/b___c"};
   for (const std::string& text : bad) {
     INFO(text);

@@ -20,7 +20,7 @@ using formats::Transaction;
 namespace fs = std::filesystem;
 
 constexpr std::size_t kPiece = 256u << 10;
-constexpr std::uint64_t kFlushSpan = 8u << 20;
+constexpr std::uint64_t kBlobFlushSpan = 8u << 20;
 
 [[noreturn]] void unknown_upload(std::string_view id) {
   throw RegistryRefusal(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry",
@@ -54,7 +54,8 @@ void append(UploadSession& session, std::string_view bytes) {
   os::write_all(session.file.get(), bytes);
   if (session.digester) session.digester->update(bytes);
   session.size += bytes.size();
-  if (session.size - session.flushed >= kFlushSpan) {  // leaves the fsync at the end little to do
+  if (session.size - session.flushed >=
+      kBlobFlushSpan) {  // leaves the fsync at the end little to do
     ::sync_file_range(session.file.get(), static_cast<off64_t>(session.flushed),
                       static_cast<off64_t>(session.size - session.flushed), SYNC_FILE_RANGE_WRITE);
     session.flushed = session.size;

@@ -15,7 +15,7 @@ using formats::Json;
 using net::HttpResponse;
 
 constexpr auto kCallTime = std::chrono::seconds(60);
-constexpr std::uint64_t kMostManifest = 16u << 20;
+constexpr std::uint64_t kLongestManifest = 16u << 20;
 constexpr std::size_t kMostTags = 1'000'000;
 constexpr const char* kAccept =
     "application/vnd.oci.image.index.v1+json, "
@@ -46,7 +46,7 @@ RegistryRequest call(std::string method, std::string target, std::vector<std::st
   request.scopes = std::move(scopes);
   request.deadline = Deadline::in(kCallTime);
   request.exchange.redirects = kMostRedirects;
-  request.exchange.most_body_bytes = kMostManifest;
+  request.exchange.most_body_bytes = kLongestManifest;
   return request;
 }
 

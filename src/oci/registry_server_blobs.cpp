@@ -12,7 +12,7 @@ namespace {
 
 using net::HttpResponse;
 
-std::string blob_path(std::string_view repository, const Digest& digest) {
+std::string served_path(std::string_view repository, const Digest& digest) {
   return fmt::format("/v2/{}/blobs/{}", repository, digest);
 }
 
@@ -188,7 +188,7 @@ void RegistryExchange::send_upload(int status, const UploadStatus& upload) {
 
 void RegistryExchange::send_created_blob(const Digest& digest) {
   HttpResponse answer = registry_response(201);
-  answer.headers.set("Location", blob_path(path_.repository, digest));
+  answer.headers.set("Location", served_path(path_.repository, digest));
   answer.headers.set("Docker-Content-Digest", digest.str());
   response_.send(answer);
 }

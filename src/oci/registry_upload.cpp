@@ -15,8 +15,8 @@ namespace {
 using net::HttpResponse;
 using Kind = TransferProgress::Kind;
 
-constexpr auto kCallTime = std::chrono::seconds(120);
-constexpr std::uint64_t kProgressSpan = 4u << 20;
+constexpr auto kUploadCallTime = std::chrono::seconds(120);
+constexpr std::uint64_t kUploadProgressSpan = 4u << 20;
 
 // Gives a file's bytes from the start, as often as needed.
 class FileUpload final : public formats::Reader {
@@ -30,7 +30,7 @@ class FileUpload final : public formats::Reader {
     if (count < 0) os::throw_errno("reading a blob");
     if (count == 0) fail(Fault::unavailable, "a blob of the store was cut short while it was sent");
     at_ += static_cast<std::uint64_t>(count);
-    if (at_ - told_ >= kProgressSpan) progress_(told_ = at_);
+    if (at_ - told_ >= kUploadProgressSpan) progress_(told_ = at_);
     return static_cast<std::size_t>(count);
   }
   void rewind() { at_ = told_ = 0; }
@@ -48,12 +48,13 @@ std::string with_digest(const std::string& location, const Digest& digest) {
          net::print_query({{"digest", digest.str()}});
 }
 
-RegistryRequest call(std::string method, std::string target, std::vector<std::string> scopes) {
+RegistryRequest upload_call(std::string method, std::string target,
+                            std::vector<std::string> scopes) {
   RegistryRequest request;
   request.method = std::move(method);
   request.target = std::move(target);
   request.scopes = std::move(scopes);
-  request.deadline = Deadline::in(kCallTime);
+  request.deadline = Deadline::in(kUploadCallTime);
   return request;
 }
 
@@ -119,7 +120,8 @@ Kind RegistryClient::push_blob(const Reference& repository, const Descriptor& bl
   tell(Kind::started, 0);
   HttpResponse head = state_->send(
       *access,
-      call("HEAD", fmt::format("/v2/{}/blobs/{}", repository.repository, blob.digest), scopes),
+      upload_call("HEAD", fmt::format("/v2/{}/blobs/{}", repository.repository, blob.digest),
+                  scopes),
       stop);
   if (head.ok()) {
     tell(Kind::exists, blob.size);
@@ -133,8 +135,9 @@ Kind RegistryClient::push_blob(const Reference& repository, const Descriptor& bl
     both.push_back(pull_scope(from));
     begun = state_->send(
         *access,
-        call("POST", start + "?" + net::print_query({{"mount", blob.digest.str()}, {"from", from}}),
-             both),
+        upload_call("POST",
+                    start + "?" + net::print_query({{"mount", blob.digest.str()}, {"from", from}}),
+                    both),
         stop);
     if (begun.status == 201) {
       tell(Kind::mounted, blob.size);
@@ -147,10 +150,11 @@ Kind RegistryClient::push_blob(const Reference& repository, const Descriptor& bl
   FileUpload content(file.get(), blob.size,
                      [&](std::uint64_t bytes) { tell(Kind::progress, bytes); });
   for (int attempt = 0;; ++attempt) {
-    if (begun.status != 202) begun = state_->send(*access, call("POST", start, scopes), stop);
+    if (begun.status != 202)
+      begun = state_->send(*access, upload_call("POST", start, scopes), stop);
     if (begun.status != 202) throw_refusal(begun, repository.host);
     RegistryRequest put =
-        call("PUT", with_digest(begun.headers.get("Location"), blob.digest), scopes);
+        upload_call("PUT", with_digest(begun.headers.get("Location"), blob.digest), scopes);
     put.headers.set("Content-Type", "application/octet-stream");
     put.exchange.upload = &content;
     put.exchange.upload_size = blob.size;
@@ -183,8 +187,9 @@ Descriptor RegistryClient::put_manifest(const Reference& image, std::string_view
   auto access = state_->access(image.host, stop);
   Descriptor descriptor = describe(bytes, media_type);
   std::string name = image.tag.empty() ? descriptor.digest.str() : image.tag;
-  RegistryRequest put = call("PUT", fmt::format("/v2/{}/manifests/{}", image.repository, name),
-                             {push_scope(image.repository)});
+  RegistryRequest put =
+      upload_call("PUT", fmt::format("/v2/{}/manifests/{}", image.repository, name),
+                  {push_scope(image.repository)});
   put.headers.set("Content-Type", media_type);
   put.body = bytes;
   HttpResponse done = state_->send(*access, put, stop);

@@ -33,7 +33,7 @@ constexpr std::string_view kOpaque = ".wh..wh..opq";
 constexpr std::string_view kAufsMeta = ".wh..wh.";
 constexpr const char* kOpaqueXattr = "trusted.overlay.opaque";
 constexpr const char* kOpaqueXattrUser = "user.overlay.opaque";
-constexpr std::size_t kPiece = 256u << 10;
+constexpr std::size_t kUnpackPiece = 256u << 10;
 constexpr std::size_t kHole = 32u << 10;  // a run of zeros this long is not written
 constexpr int kMostLinks = 40;
 constexpr std::size_t kMostImplied = 1000;
@@ -47,7 +47,7 @@ int open_in_root(int root, const std::string& path, std::uint64_t flags) {
   return static_cast<int>(::syscall(SYS_openat2, root, name, &how, sizeof how));
 }
 
-[[noreturn]] void refuse(std::string_view path, std::string_view why) {
+[[noreturn]] void refuse_entry(std::string_view path, std::string_view why) {
   fail(Fault::bad_input, "layer entry '{}': {}", path.substr(0, 500), why);
 }
 
@@ -62,9 +62,10 @@ int open_in_root(int root, const std::string& path, std::uint64_t flags) {
     case EEXIST:
     case EINVAL:
     case EMLINK:
-      refuse(path,
-             fmt::format("{}: {}", what,
-                         std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe): glibc's is safe
+      refuse_entry(
+          path,
+          fmt::format("{}: {}", what,
+                      std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe): glibc's is safe
     default:
       os::throw_errno(fmt::format("layer entry '{}': {}", path.substr(0, 500), what));
   }
@@ -72,14 +73,14 @@ int open_in_root(int root, const std::string& path, std::uint64_t flags) {
 
 // A path of the archive as "a/b/c" relative to the root; "" is the root itself.
 std::string clean(std::string_view path) {
-  if (path.find('\0') != std::string_view::npos) refuse(path, "its name holds a zero byte");
+  if (path.find('\0') != std::string_view::npos) refuse_entry(path, "its name holds a zero byte");
   std::vector<std::string> parts;
   for (std::string& part : split(path, '/')) {
     if (part.empty() || part == ".") continue;
     if (part != "..") {
       parts.push_back(std::move(part));
     } else if (parts.empty()) {
-      refuse(path, "it climbs out of the image");
+      refuse_entry(path, "it climbs out of the image");
     } else {
       parts.pop_back();
     }
@@ -129,7 +130,7 @@ class Budget final : public formats::Reader {
 class Unpacker final {
  public:
   Unpacker(const os::Fd& root, const UnpackOptions& options, std::stop_token stop)
-      : root_(root.get()), options_(options), stop_(std::move(stop)), buffer_(kPiece) {}
+      : root_(root.get()), options_(options), stop_(std::move(stop)), buffer_(kUnpackPiece) {}
 
   Unpacked run(formats::Reader& layer) {
     Budget input(layer);
@@ -168,7 +169,7 @@ class Unpacker final {
     std::string path = clean(entry.path);
     if (path.empty()) {
       if (entry.type != TarType::directory)
-        refuse(entry.path, "the root of an image is a directory");
+        refuse_entry(entry.path, "the root of an image is a directory");
       directories_[path] = entry;
       return;
     }
@@ -203,7 +204,7 @@ class Unpacker final {
 
   // Makes each missing directory of `path`, also behind a link that leads to nothing yet.
   void make_parents(const std::string& path, int links) {
-    if (links > kMostLinks) refuse(path, "too many links");
+    if (links > kMostLinks) refuse_entry(path, "too many links");
     for (std::size_t end = path.find('/');; end = path.find('/', end + 1)) {
       std::string prefix = path.substr(0, end);
       if (!prefix.empty()) make_directory(prefix, links);
@@ -346,25 +347,25 @@ class Unpacker final {
     }
     if (ends_in_hole && ::ftruncate(file, static_cast<off_t>(done)) != 0)
       os::throw_errno("setting a file's length");
-    if (done != entry.size) refuse(entry.path, "its content is cut short");
+    if (done != entry.size) refuse_entry(entry.path, "its content is cut short");
     result_.bytes += done;
   }
 
   void make_hard_link(const TarEntry& entry, const std::string& path, const std::string& name) {
     std::string target = clean(entry.link_target);
     auto [target_directory, target_name] = split_path(target);
-    if (target == path) refuse(path, "a hard link to itself");
-    if (target_name.empty()) refuse(path, "a hard link to a directory");
+    if (target == path) refuse_entry(path, "a hard link to itself");
+    if (target_name.empty()) refuse_entry(path, "a hard link to a directory");
     os::Fd from(open_in_root(root_, target_directory, O_PATH | O_DIRECTORY));
     struct stat info {};
     if (!from.is_open() ||
         ::fstatat(from.get(), target_name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
       if (options_.whiteouts != Whiteouts::overlay)
-        refuse(path, fmt::format("a hard link to '{}', which is not there", target));
+        refuse_entry(path, fmt::format("a hard link to '{}', which is not there", target));
       if (result_.missing_link.empty()) result_.missing_link = path;
       return;
     }
-    if (S_ISDIR(info.st_mode)) refuse(path, "a hard link to a directory");
+    if (S_ISDIR(info.st_mode)) refuse_entry(path, "a hard link to a directory");
     int parent = open_parent(split_path(path).directory);
     if (::linkat(from.get(), target_name.c_str(), parent, name.c_str(), 0) != 0)
       throw_for(path, "making a hard link");
@@ -447,7 +448,7 @@ class Unpacker final {
   }
 
   void white_out(const std::string& path, const std::string& directory, const std::string& name) {
-    if (name.empty() || name == "." || name == "..") refuse(path, "a whiteout of no name");
+    if (name.empty() || name == "." || name == "..") refuse_entry(path, "a whiteout of no name");
     std::string target = directory.empty() ? name : directory + "/" + name;
     if (options_.whiteouts == Whiteouts::apply) {
       if (came_with_layer(target))

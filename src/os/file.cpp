@@ -79,8 +79,13 @@ std::optional<std::string> read_file_if_exists(const std::filesystem::path& path
     if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
     throw_errno("opening '" + path.string() + "'");
   }
-  return while_doing(fmt::format("reading '{}'", path.string()),
-                     [&] { return read_all(fd.get()); });
+  try {
+    return read_all(fd.get());
+  } catch (const std::system_error& error) {
+    // A file below /proc/PID whose process ended after the open.
+    if (error.code().value() == ESRCH) return std::nullopt;
+    throw std::system_error(error.code(), fmt::format("reading '{}'", path.string()));
+  }
 }
 
 void write_file(const std::filesystem::path& path, std::string_view bytes, unsigned mode) {

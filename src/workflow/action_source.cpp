@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kFileUrl = "file://";
 
-bool is_name(std::string_view text) {
+bool is_repository_name(std::string_view text) {
   if (text.empty() || text == "." || text == "..") return false;
   return std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -86,7 +86,7 @@ ActionReference parse_action_reference(std::string_view uses) {
   auto at = uses.find('@');
   auto parts = split(uses.substr(0, at), '/');
   if (at == std::string_view::npos || at + 1 == uses.size() || parts.size() < 2 ||
-      !is_name(parts[0]) || !is_name(parts[1]) || leaves_its_root(uses)) {
+      !is_repository_name(parts[0]) || !is_repository_name(parts[1]) || leaves_its_root(uses)) {
     fail(Fault::bad_input, "Expected format {{org}}/{{repo}}[/path]@ref. Actual '{}'", uses);
   }
   RemoteAction action{.owner = parts[0],

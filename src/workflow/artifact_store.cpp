@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using formats::Json;
 
-constexpr std::string_view kAbout = ".about";  // what is known of each, by name
+constexpr std::string_view kAboutDirectory = ".about";  // what is known of each, by name
 constexpr std::string_view kUploads = ".uploads";
 
 Artifact artifact_from(const Json& json, const fs::path& directory) {
@@ -44,8 +44,8 @@ std::string digest_of(const fs::path& file) {
 void check_artifact_name(const std::string& name) {
   if (name.empty())
     fail(Fault::bad_input, "Provided artifact name input during validation is empty");
-  bool is_ours =
-      name == "." || name == ".." || name == kAbout || name == kUploads || name.size() > 240;
+  bool is_ours = name == "." || name == ".." || name == kAboutDirectory || name == kUploads ||
+                 name.size() > 240;
   if (is_ours ||
       name.find_first_of(std::string_view("\":<>|*?\r\n\\/\0", 11)) != std::string::npos) {
     fail(Fault::bad_input,
@@ -58,7 +58,7 @@ void check_artifact_name(const std::string& name) {
 std::vector<Artifact> ArtifactStore::list() const {
   std::vector<Artifact> artifacts;
   std::error_code none;
-  for (const auto& entry : fs::directory_iterator(directory_ / kAbout, none)) {
+  for (const auto& entry : fs::directory_iterator(directory_ / kAboutDirectory, none)) {
     if (entry.path().extension() != ".json") continue;
     auto text = os::read_file_if_exists(entry.path());
     if (text)
@@ -72,7 +72,7 @@ std::vector<Artifact> ArtifactStore::list() const {
 
 std::optional<Artifact> ArtifactStore::find(const std::string& name) const {
   check_artifact_name(name);
-  auto path = directory_ / kAbout / (name + ".json");
+  auto path = directory_ / kAboutDirectory / (name + ".json");
   auto text = os::read_file_if_exists(path);
   if (!text) return std::nullopt;
   return artifact_from(formats::parse_json(*text, path.string()), directory_);
@@ -89,13 +89,13 @@ Artifact ArtifactStore::add(const std::string& name, const fs::path& file,
   artifact.file = directory_ / (artifact.is_zip() ? name + ".zip" : name);
   // 48 bits: a number that JavaScript holds exactly.
   artifact.id = std::stoll(hex(random_bytes(6)), nullptr, 16) | 1;
-  os::make_dirs(directory_ / kAbout);
-  auto lock = os::FileLock::take(directory_ / kAbout / ".lock");
+  os::make_dirs(directory_ / kAboutDirectory);
+  auto lock = os::FileLock::take(directory_ / kAboutDirectory / ".lock");
   if (find(name))
     fail(Fault::conflict, "an artifact with the name '{}' already exists on the workflow run",
          name);
   fs::rename(file, artifact.file);
-  os::write_file_durably(directory_ / kAbout / (name + ".json"),
+  os::write_file_durably(directory_ / kAboutDirectory / (name + ".json"),
                          Json::object({{"name", name},
                                        {"id", artifact.id},
                                        {"size", artifact.size},
@@ -108,11 +108,11 @@ Artifact ArtifactStore::add(const std::string& name, const fs::path& file,
 }
 
 std::optional<Artifact> ArtifactStore::remove(const std::string& name) {
-  if (!fs::exists(directory_ / kAbout)) return std::nullopt;
-  auto lock = os::FileLock::take(directory_ / kAbout / ".lock");
+  if (!fs::exists(directory_ / kAboutDirectory)) return std::nullopt;
+  auto lock = os::FileLock::take(directory_ / kAboutDirectory / ".lock");
   auto found = find(name);
   if (!found) return std::nullopt;
-  fs::remove(directory_ / kAbout / (name + ".json"));
+  fs::remove(directory_ / kAboutDirectory / (name + ".json"));
   fs::remove(found->file);
   return found;
 }

@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using formats::Json;
 
-constexpr auto kLookAgain = std::chrono::seconds(1);
+constexpr auto kAskAgain = std::chrono::seconds(1);
 constexpr std::string_view kBranch = "refs/heads/";
 constexpr std::string_view kTag = "refs/tags/";
 constexpr std::string_view kDecided = ".decision.json";
@@ -78,7 +78,7 @@ Decision wait_for_review(const GateRequest& request, const std::stop_token& stop
   os::FileWatch watch(request.approvals);
   for (;;) {
     if (auto decision = decision_of(request)) return *decision;
-    watch.wait(stop, Deadline::in(kLookAgain));
+    watch.wait(stop, Deadline::in(kAskAgain));
     if (stop.stop_requested()) throw Cancelled();
   }
 }

@@ -53,7 +53,7 @@ class ImageMachine final : public JobMachine {
     group_->start([this, spec](std::stop_token stop) {
       std::string problem = "it ended";
       try {
-        auto exit = runtime_.run(spec, {}, {}, std::move(stop), Deadline::never());
+        auto exit = runtime_.run(spec, {}, container::kAtOnce, std::move(stop), Deadline::never());
         problem = exit.reason.empty() ? os::to_string(exit.exit) : exit.reason;
       } catch (const Error& error) {
         problem = error.what();

@@ -10,7 +10,7 @@ namespace {
 
 // A line: name [>=oldest] : inputs (! is required) | outputs (* is any).
 // source  the action.yml of each
-constexpr std::string_view kText = R"(
+constexpr std::string_view kKnownText = R"(
 actions/checkout : repository ref token ssh-key ssh-known-hosts ssh-strict ssh-user persist-credentials path clean filter sparse-checkout sparse-checkout-cone-mode fetch-depth fetch-tags show-progress lfs submodules set-safe-directory github-server-url reference | ref commit
 actions/setup-node : always-auth node-version node-version-file architecture check-latest registry-url scope token cache package-manager-cache cache-dependency-path mirror mirror-token version | cache-hit node-version
 actions/setup-python : python-version python-version-file cache architecture check-latest token cache-dependency-path update-environment allow-prereleases freethreaded pip-version pip-install ignore-platform-version | python-version cache-hit python-path
@@ -37,7 +37,7 @@ docker/build-push-action : add-hosts allow annotations attests build-args build-
 slackapi/slack-github-action : api errors method payload payload-delimiter payload-file-path payload-file-path-parsed payload-templated proxy retries token webhook webhook-type channel-id slack-message update-ts command | *
 )";
 
-std::vector<std::string> words_of(std::string_view text) {
+std::vector<std::string> words_in(std::string_view text) {
   auto words = split(trim(text), ' ');
   std::erase(words, "");
   return words;
@@ -45,23 +45,23 @@ std::vector<std::string> words_of(std::string_view text) {
 
 std::map<std::string, KnownAction, std::less<>> read_table() {
   std::map<std::string, KnownAction, std::less<>> table;
-  for (auto line : lines_of(kText)) {
+  for (auto line : lines_of(kKnownText)) {
     auto colon = line.find(" : ");
     if (colon == std::string_view::npos) continue;
     auto bar = line.find('|');
     KnownAction action;
-    auto head = words_of(line.substr(0, colon));
+    auto head = words_in(line.substr(0, colon));
     action.name = head[0];
     if (head.size() > 1)
       action.oldest = static_cast<int>(to_integer(head[1].substr(2)).value_or(0));
-    for (auto& input : words_of(line.substr(colon + 3, bar - colon - 3))) {
+    for (auto& input : words_in(line.substr(colon + 3, bar - colon - 3))) {
       if (input.ends_with('!')) {
         input.pop_back();
         action.required.push_back(input);
       }
       action.inputs.push_back(input);
     }
-    action.outputs = words_of(line.substr(bar + 1));
+    action.outputs = words_in(line.substr(bar + 1));
     action.any_output = std::erase(action.outputs, "*") > 0;
     table.emplace(action.name, std::move(action));
   }

@@ -11,13 +11,13 @@ namespace {
 
 using Kind = ExpressionNode::Kind;
 
-bool is_call(const ExpressionNode& node, std::string_view name) {
+bool calls(const ExpressionNode& node, std::string_view name) {
   return node.kind == Kind::call && compare_ignoring_case(node.name, name) == 0;
 }
 
 void check_nodes(const Template& value, LintReport& report) {
   for_each_expression_node(value, [&](const ExpressionNode& node) {
-    if (is_call(node, "toJSON") && path_of(node.children[0]) == "secrets") {
+    if (calls(node, "toJSON") && path_of(node.children[0]) == "secrets") {
       report.add(LintLevel::error, "overprovisioned-secrets", value.place,
                  "toJSON(secrets) gives every secret to one place",
                  "name the secrets that are needed");
@@ -27,7 +27,7 @@ void check_nodes(const Template& value, LintReport& report) {
       report.add(LintLevel::warning, "overprovisioned-secrets", value.place,
                  "a computed name needs every secret at hand", "name the secrets that are needed");
     }
-    if (is_call(node, "fromJSON") && path_of(node.children[0]).starts_with("secrets.")) {
+    if (calls(node, "fromJSON") && path_of(node.children[0]).starts_with("secrets.")) {
       report.add(LintLevel::warning, "unredacted-secrets", value.place,
                  fmt::format("the parts of '{}' are not masked in logs: only the whole secret is",
                              path_of(node.children[0])),

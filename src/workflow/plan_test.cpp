@@ -12,7 +12,7 @@
 namespace slipway::workflow {
 namespace {
 
-std::shared_ptr<const Workflow> workflow_of(std::string_view text) {
+std::shared_ptr<const Workflow> parsed(std::string_view text) {
   auto result = read_workflow(text, "w.yml");
   for (const auto& diagnostic : result.diagnostics) FAIL(to_string(diagnostic));
   return std::make_shared<const Workflow>(std::move(result.workflow));
@@ -28,7 +28,7 @@ Event push_to(const std::string& ref) {
 
 // "on: …" with one job.
 TriggerDecision decide_on(const std::string& on, const Event& event) {
-  return decide(*workflow_of("on:\n" + on + "jobs: {a: {runs-on: x, steps: [{run: x}]}}\n"), event);
+  return decide(*parsed("on:\n" + on + "jobs: {a: {runs-on: x, steps: [{run: x}]}}\n"), event);
 }
 
 std::vector<std::string> strings(const formats::Json& json) {
@@ -123,7 +123,7 @@ TEST_CASE("[skip ci] in the commit message keeps pushes out, not dispatches") {
 }
 
 Strategy strategy_of(const std::string& matrix) {
-  auto workflow = workflow_of(
+  auto workflow = parsed(
       "on: push\njobs:\n  a:\n    runs-on: x\n    steps: [{run: x}]\n    strategy:\n      "
       "matrix:\n" +
       matrix);
@@ -175,7 +175,7 @@ TEST_CASE("a leg's name has the scalars of its product, cut to 100 characters") 
   CHECK(strategy.legs[1].suffix == " (true)");
   CHECK(strategy.legs[2].suffix.empty());
   CHECK(strategy.max_parallel == 3);
-  auto workflow = workflow_of("on: push\njobs: {a: {runs-on: x, steps: [{run: x}]}}\n");
+  auto workflow = parsed("on: push\njobs: {a: {runs-on: x, steps: [{run: x}]}}\n");
   Leg leg;
   leg.suffix = " (" + std::string(200, 'x') + ")";
   auto title = job_title(workflow->jobs[0], leg, {});
@@ -245,7 +245,7 @@ const PlannedJob& job_of(const RunPlan& plan, std::string_view id) {
 
 TEST_CASE("a plan says which jobs run, which are skipped and why, and what is known later") {
   using Verdict = PlannedJob::Verdict;
-  auto workflow = workflow_of(kDeploy);
+  auto workflow = parsed(kDeploy);
   auto main = plan({workflow}, push_to("refs/heads/main"), {});
   CHECK(main.workflows[0].run_name == "Deploy main");
   CHECK(job_of(main, "staging").verdict == Verdict::runs);
@@ -269,11 +269,11 @@ TEST_CASE("many jobs that each need the two before them plan in no time") {
     text += fmt::format("  j{}:\n    runs-on: x\n    steps: [{{run: x}}]\n", i);
     if (i > 1) text += fmt::format("    needs: [j{}, j{}]\n", i - 1, i - 2);
   }
-  CHECK(plan({workflow_of(text)}, push_to("refs/heads/main"), {}).workflows[0].jobs.size() == 80);
+  CHECK(plan({parsed(text)}, push_to("refs/heads/main"), {}).workflows[0].jobs.size() == 80);
 }
 
 TEST_CASE("--job keeps the job and what it needs; an unknown job is an error") {
-  auto workflow = workflow_of(kDeploy);
+  auto workflow = parsed(kDeploy);
   auto some = plan({workflow}, push_to("refs/heads/main"),
                    {.jobs = {"STAGING"}, .matrix = {}, .ignore_triggers = false, .vars = {}});
   REQUIRE(some.workflows[0].jobs.size() == 2);
@@ -284,7 +284,7 @@ TEST_CASE("--job keeps the job and what it needs; an unknown job is an error") {
 }
 
 TEST_CASE("inputs of a dispatch are typed, have defaults, and are refused when unknown or wrong") {
-  auto workflow = workflow_of(
+  auto workflow = parsed(
       "on:\n  workflow_dispatch:\n    inputs:\n      dry: {type: boolean}\n      n: {type: number, "
       "default: 3}\n"
       "      env: {type: choice, options: [staging, production]}\n"

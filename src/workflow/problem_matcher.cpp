@@ -13,7 +13,7 @@ using formats::Json;
 
 constexpr std::size_t kLongestLine = 64U << 10;  // what is longer is no compiler's message
 
-struct Pattern {
+struct MatcherPattern {
   std::unique_ptr<re2::RE2> expression;
   // Numbers of groups; 0: none.
   int file = 0;
@@ -36,13 +36,13 @@ int group_of(const Json& pattern, std::string_view key, int groups) {
   return static_cast<int>(number);
 }
 
-Pattern pattern_from(const Json& json) {
+MatcherPattern pattern_from(const Json& json) {
   auto text = json.get_string("regexp");
   if (text.empty()) fail(Fault::bad_input, "a pattern has no 'regexp'");
   re2::RE2::Options options;
   options.set_log_errors(false);
   options.set_case_sensitive(true);
-  Pattern pattern;
+  MatcherPattern pattern;
   pattern.expression = std::make_unique<re2::RE2>(text, options);
   if (!pattern.expression->ok()) {
     fail(Fault::bad_input,
@@ -71,7 +71,7 @@ struct Groups {
   }
 };
 
-bool matches(const Pattern& pattern, const std::string& line, Groups& groups) {
+bool matches(const MatcherPattern& pattern, const std::string& line, Groups& groups) {
   groups.pieces.assign(static_cast<std::size_t>(pattern.expression->NumberOfCapturingGroups()) + 1,
                        {});
   return pattern.expression->Match(line, 0, line.size(), re2::RE2::UNANCHORED, groups.pieces.data(),
@@ -109,7 +109,7 @@ class ProblemMatcher final {
   std::string owner;
   std::string severity;
   std::string from_path;
-  std::vector<Pattern> patterns;
+  std::vector<MatcherPattern> patterns;
 
  private:
   void check() const {
@@ -188,7 +188,7 @@ bool MatcherRun::is_idle() {
 namespace {
 
 // What this line adds to what the lines before it said. A file and its like come from the first line that has them.
-MatchedProblem extended(const MatchedProblem* before, const Pattern& pattern,
+MatchedProblem extended(const MatchedProblem* before, const MatcherPattern& pattern,
                         const Groups& groups) {
   MatchedProblem problem = before ? *before : MatchedProblem{};
   auto fill = [&](std::string& field, int group) {

@@ -50,20 +50,20 @@ std::string_view name_of(Severity severity) {
 
 namespace {
 
-void put(formats::Json& json, std::string_view key, const std::string& value) {
+void put_field(formats::Json& json, std::string_view key, const std::string& value) {
   if (!value.empty()) json[key] = value;
 }
-void put(formats::Json& json, std::string_view key, std::int64_t value) {
+void put_field(formats::Json& json, std::string_view key, std::int64_t value) {
   if (value != 0) json[key] = value;
 }
 
 void put_place(formats::Json& json, const AnnotationPlace& place) {
-  put(json, "title", place.title);
-  put(json, "file", place.file);
-  put(json, "line", place.line);
-  put(json, "end_line", place.end_line);
-  put(json, "column", place.column);
-  put(json, "end_column", place.end_column);
+  put_field(json, "title", place.title);
+  put_field(json, "file", place.file);
+  put_field(json, "line", place.line);
+  put_field(json, "end_line", place.end_line);
+  put_field(json, "column", place.column);
+  put_field(json, "end_column", place.end_column);
 }
 
 }  // namespace
@@ -72,13 +72,13 @@ std::string to_json_line(const RunEvent& event) {
   auto json = formats::Json::object();
   json["type"] = name_of(event.kind);
   json["at"] = formats::iso8601_millis(formats::Time(std::chrono::milliseconds(event.at_ms)));
-  put(json, "run", event.run);
-  put(json, "job", event.job);
-  put(json, "step", event.step);
-  put(json, "step_name", event.step_name);
-  put(json, "step_id", event.step_id);
-  put(json, "conclusion", event.conclusion);
-  put(json, "outcome", event.outcome);
+  put_field(json, "run", event.run);
+  put_field(json, "job", event.job);
+  put_field(json, "step", event.step);
+  put_field(json, "step_name", event.step_name);
+  put_field(json, "step_id", event.step_id);
+  put_field(json, "conclusion", event.conclusion);
+  put_field(json, "outcome", event.outcome);
   if (event.kind == EventKind::step_finished || event.kind == EventKind::job_finished ||
       event.kind == EventKind::run_finished) {
     json["took_ms"] = event.took_ms;
@@ -87,7 +87,7 @@ std::string to_json_line(const RunEvent& event) {
     json["severity"] = name_of(event.severity);
     put_place(json, event.place);
   }
-  put(json, "text", event.text);
+  put_field(json, "text", event.text);
   if (!event.outputs.empty()) {
     auto& outputs = json["outputs"];
     outputs = formats::Json::object();

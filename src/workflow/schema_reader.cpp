@@ -11,7 +11,7 @@
 namespace slipway::workflow {
 namespace {
 
-constexpr std::string_view kOpen = "${{";
+constexpr std::string_view kOpenMap = "${{";
 
 Availability merged(const Availability& around, const Availability& own) {
   Availability result = around;
@@ -58,7 +58,7 @@ struct Segment {
 // Where the expression that opens at `from` ends: behind its "}}"; npos when it does not.
 std::size_t end_of_expression(std::string_view text, std::size_t from) {
   bool quoted = false;
-  for (auto i = from + kOpen.size(); i < text.size(); ++i) {
+  for (auto i = from + kOpenMap.size(); i < text.size(); ++i) {
     if (text[i] == '\'') {
       quoted = !quoted;
     } else if (!quoted && text[i] == '}' && text[i - 1] == '}') {
@@ -359,7 +359,7 @@ class Reader final {
 Template parse_text(std::string_view text, Place place, const Availability& available,
                     Findings& findings, bool* is_insert) {
   auto whole = [&] { return literal_string(std::string(text), place); };
-  auto open = text.find(kOpen);
+  auto open = text.find(kOpenMap);
   if (open == std::string_view::npos) return whole();
   std::vector<Segment> segments;
   std::size_t at = 0;
@@ -378,7 +378,8 @@ Template parse_text(std::string_view text, Place place, const Availability& avai
                    "not found.");
       return whole();
     }
-    auto inside = trim_unicode(text.substr(open + kOpen.size(), end - open - kOpen.size() - 2));
+    auto inside =
+        trim_unicode(text.substr(open + kOpenMap.size(), end - open - kOpenMap.size() - 2));
     if (inside.empty()) {
       findings.add(place, "An expression was expected");
       return whole();
@@ -403,7 +404,7 @@ Template parse_text(std::string_view text, Place place, const Availability& avai
     }
     segments.push_back({true, std::string(inside)});
     at = end;
-    open = text.find(kOpen, at);
+    open = text.find(kOpenMap, at);
   }
   std::string source = segments.size() == 1 ? segments[0].text : as_format_call(segments);
   if (segments.size() == 1) {

@@ -34,6 +34,12 @@ std::vector<std::string> health_argv(const HealthCheck& health, const ReadyImage
   return {};
 }
 
+bool listens(const std::filesystem::path& netns, const std::set<std::uint16_t>& ports) {
+  auto open = container::listening_ports(netns);
+  return std::any_of(ports.begin(), ports.end(),
+                     [&](std::uint16_t port) { return open.contains(port); });
+}
+
 }  // namespace
 
 container::ContainerSpec spec_of(const ContainerOrder& order, const ReadyImage& image,
@@ -147,7 +153,7 @@ RunningService ServiceHost::start(const ContainerOrder& order, const std::filesy
           if (kept.size() > kKeptOutput) kept.erase(0, kept.size() - kKeptOutput);
         });
       };
-      exit = runtime_.run(spec, io, {}, ended, Deadline::never());
+      exit = runtime_.run(spec, io, container::kAtOnce, ended, Deadline::never());
     } catch (const Error& error) {
       exit.reason = error.what();
       exit.exit.code = 127;
@@ -170,20 +176,27 @@ RunningService ServiceHost::start(const ContainerOrder& order, const std::filesy
   if (!argv.empty()) {
     auto checked = spec;
     checked.argv = argv;
-    wait_until_healthy(service, order, health, checked, stop);
+    std::set<std::uint16_t> wanted;
+    for (const auto& mapping : ports) {
+      if (!mapping.udp) wanted.insert(mapping.container_port);
+    }
+    wait_until_healthy(service, order, health, wanted, checked, stop);
     sink(fmt::format("{} service is healthy.\n", order.id));
   }
   return running;
 }
 
 // As Docker counts: `retries` failures in a row, `interval` apart, after the start period. But we look more often, a tenth of the time
-// it has taken so far apart: what is healthy sooner is used sooner, and a check costs the service little of its processor.
+// it has taken so far apart: what is healthy sooner is used sooner. A check is a process that takes the processor from the service
+// that starts: while none of the ports that the job wants is listened on, it is run no more often than Docker would.
 void ServiceHost::wait_until_healthy(Running& service, const ContainerOrder& order,
                                      const HealthCheck& health,
+                                     const std::set<std::uint16_t>& ports,
                                      const container::ContainerSpec& spec, std::stop_token stop) {
   auto patience = health.start_period + health.interval * health.retries + health.timeout;
   auto deadline = Deadline::in(std::max(patience, std::chrono::milliseconds(1000)));
   auto began = Deadline::Clock::now();
+  auto next_check = began + health.interval;
   for (;;) {
     auto tenth =
         std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - began) / 10;
@@ -199,6 +212,11 @@ void ServiceHost::wait_until_healthy(Running& service, const ContainerOrder& ord
            ended->reason.empty() ? os::to_string(ended->exit) : ended->reason,
            lines.empty() ? "" : "\n", lines);
     }
+    auto now = Deadline::Clock::now();
+    if (!ports.empty() && now < next_check && !deadline.passed() &&
+        !listens(spec.network.path, ports))
+      continue;
+    next_check = now + health.interval;
     try {
       auto exit = runtime_.exec(
           service.id, {.argv = spec.argv, .env = spec.env, .cwd = spec.cwd, .user = spec.user}, {},

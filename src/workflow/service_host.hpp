@@ -51,6 +51,7 @@ class ServiceHost final {
     Guarded<std::optional<container::ContainerExit>> exit;
   };
   void wait_until_healthy(Running& service, const ContainerOrder& order, const HealthCheck& health,
+                          const std::set<std::uint16_t>& ports,
                           const container::ContainerSpec& spec, std::stop_token stop);
   std::map<std::string, std::string> publish(const std::string& key,
                                              const std::vector<PortMapping>& ports,

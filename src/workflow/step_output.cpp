@@ -17,12 +17,12 @@ void Reporter::emit(RunEvent event) const {
 
 namespace {
 
-constexpr std::size_t kLongestLine = 1U << 20;
+constexpr std::size_t kLongestShownLine = 1U << 20;
 constexpr std::size_t kLongestMessage = 4096;
 constexpr std::size_t kLargestSummary = 1U << 20;
 constexpr int kMostAnnotations = 10;
 
-int number_of(const std::string& text) {
+int line_number_of(const std::string& text) {
   auto number = to_integer(text);
   return number && *number > 0 && *number < 1'000'000'000 ? static_cast<int>(*number) : 0;
 }
@@ -30,10 +30,10 @@ int number_of(const std::string& text) {
 AnnotationPlace place_of(const LogCommand& command) {
   AnnotationPlace place{.title = command.property("title"),
                         .file = command.property("file"),
-                        .line = number_of(command.property("line")),
-                        .end_line = number_of(command.property("endLine")),
-                        .column = number_of(command.property("col")),
-                        .end_column = number_of(command.property("endColumn"))};
+                        .line = line_number_of(command.property("line")),
+                        .end_line = line_number_of(command.property("endLine")),
+                        .column = line_number_of(command.property("col")),
+                        .end_column = line_number_of(command.property("endColumn"))};
   if (place.line == 0 && place.end_line != 0) place.line = place.end_line;
   if (place.line == 0) place.column = place.end_column = 0;  // a column without a line says nothing
   return place;
@@ -68,7 +68,7 @@ void StepOutput::feed(std::string_view bytes) {
   auto last = bytes.rfind('\n');
   if (last == std::string_view::npos) {
     partial_ += bytes;
-    if (partial_.size() < kLongestLine) return;
+    if (partial_.size() < kLongestShownLine) return;
     partial_ += '\n';
     feed_lines(std::exchange(partial_, {}));
     return;

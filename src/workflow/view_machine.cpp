@@ -17,8 +17,9 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kHome = "/home/runner";
 constexpr std::string_view kToolCache = "/opt/hostedtoolcache";
-constexpr std::string_view kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-constexpr std::string_view kBundle = "/etc/ssl/certs/ca-certificates.crt";
+constexpr std::string_view kViewPath =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr std::string_view kViewBundle = "/etc/ssl/certs/ca-certificates.crt";
 
 // How this machine reaches the network is no secret of its user's, and a job needs it as much as he does.
 constexpr std::string_view kPassedOn[] = {
@@ -52,7 +53,7 @@ std::map<std::string, std::string> network_env() {
 }
 
 std::map<std::string, std::string> view_env() {
-  std::map<std::string, std::string> env{{"PATH", std::string(kPath)},
+  std::map<std::string, std::string> env{{"PATH", std::string(kViewPath)},
                                          {"HOME", std::string(kHome)},
                                          {"USER", "runner"},
                                          {"LANG", "C.UTF-8"},
@@ -60,13 +61,13 @@ std::map<std::string, std::string> view_env() {
                                          {"DEBIAN_FRONTEND", "noninteractive"},
                                          {"AGENT_TOOLSDIRECTORY", std::string(kToolCache)}};
   env.merge(network_env());
-  if (fs::exists(kBundle)) {
-    for (auto name : kBundleVariables) env[std::string(name)] = kBundle;
+  if (fs::exists(kViewBundle)) {
+    for (auto name : kBundleVariables) env[std::string(name)] = kViewBundle;
   }
   return env;
 }
 
-container::StopSteps steps_of(const StopLadder& ladder) {
+container::StopSteps view_steps_of(const StopLadder& ladder) {
   return {.after_interrupt = ladder.interrupt_grace, .after_terminate = ladder.terminate_grace};
 }
 
@@ -108,7 +109,7 @@ class ViewMachine final : public JobMachine {
     return view_->exec({.argv = command.argv,
                         .env = command.env,
                         .cwd = command.cwd,
-                        .stop_steps = steps_of(command.ladder)},
+                        .stop_steps = view_steps_of(command.ladder)},
                        io, std::move(stop));
   }
   [[nodiscard]] std::optional<std::string> find_program(const std::string& name,

@@ -5,7 +5,7 @@ namespace slipway::workflow {
 namespace {
 
 // source  docs.github.com, "Workflow syntax for GitHub Actions", "Events that trigger workflows", "Contexts reference"
-constexpr std::string_view kText = R"(
+constexpr std::string_view kTextKind = R"(
 &workflow  = github inputs vars
 &needs     = github inputs vars needs
 &job       = github inputs vars needs strategy matrix
@@ -153,7 +153,7 @@ step-map @step = {*: string}
 }  // namespace
 
 const Schema& workflow_schema() {
-  static const Schema schema(kText);
+  static const Schema schema(kTextKind);
   return schema;
 }
 

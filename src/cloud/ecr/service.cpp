@@ -17,7 +17,7 @@
 namespace slipway::cloud::ecr {
 namespace {
 
-constexpr std::string_view kBad = "InvalidParameterException";
+constexpr std::string_view kInvalidParameter = "InvalidParameterException";
 
 class Ecr final : public Service {
  public:
@@ -63,14 +63,15 @@ class Ecr final : public Service {
   oci::RegistryStore& store(const Call& call) { return registries_.of(scope(call)); }
 
   static void check_registry_id(const Call& call) {
-    auto id = Input(call.input, kBad).optional_text("registryId");
+    auto id = Input(call.input, kInvalidParameter).optional_text("registryId");
     if (id && *id != call.account)
-      throw Refusal("RepositoryNotFoundException",
-                    no_repository(Input(call.input, kBad).text_or("repositoryName"), *id));
+      throw Refusal(
+          "RepositoryNotFoundException",
+          no_repository(Input(call.input, kInvalidParameter).text_or("repositoryName"), *id));
   }
 
   void require_permission(const Call& call) {
-    Input in(call.input, kBad);
+    Input in(call.input, kInvalidParameter);
     auto name = in.optional_text("repositoryName");
     auto resource = name ? repository_arn(scope(call), *name) : in.text_or("resourceArn", "*");
     Permission permission{.action = "ecr:" + call.operation, .resource = resource, .context = {}};
@@ -86,14 +87,14 @@ class Ecr final : public Service {
   }
   // The repository that the call names. throws Refusal RepositoryNotFoundException
   Json need(const Call& call) {
-    auto name = Input(call.input, kBad).text("repositoryName");
+    auto name = Input(call.input, kInvalidParameter).text("repositoryName");
     auto stored = find(call, name);
     if (!stored) throw Refusal("RepositoryNotFoundException", no_repository(name, call.account));
     return *stored;
   }
   template <typename Change>
   Json change(const Call& call, Change&& how) {
-    auto name = Input(call.input, kBad).text("repositoryName");
+    auto name = Input(call.input, kInvalidParameter).text("repositoryName");
     return state_.write([&](Tables& tables) {
       auto stored = tables.get(kRepositoryKind, scope(call), name);
       if (!stored) throw Refusal("RepositoryNotFoundException", no_repository(name, call.account));
@@ -113,7 +114,7 @@ class Ecr final : public Service {
   }
 
   Json create_repository(const Call& call) {
-    Input in(call.input, kBad);
+    Input in(call.input, kInvalidParameter);
     auto name = in.text("repositoryName");
     if (!oci::is_repository(name) || name.size() < 2 || name.size() > 256) {
       in.refuse(
@@ -163,7 +164,7 @@ class Ecr final : public Service {
   }
 
   Json describe_repositories(const Call& call) {
-    Input in(call.input, kBad);
+    Input in(call.input, kInvalidParameter);
     Json repositories = Json::array({});
     auto names = in.texts("repositoryNames");
     for (const auto& name : names) {
@@ -190,7 +191,7 @@ class Ecr final : public Service {
   }
 
   Json delete_repository(const Call& call) {
-    Input in(call.input, kBad);
+    Input in(call.input, kInvalidParameter);
     auto repository = need(call);
     auto name = repository.get_string("repositoryName");
     if (!in.boolean_or("force", false) && !store(call).manifests(name).empty()) {
@@ -216,7 +217,7 @@ class Ecr final : public Service {
   }
 
   Json put_image_tag_mutability(const Call& call) {
-    Input in(call.input, kBad);
+    Input in(call.input, kInvalidParameter);
     auto mutability = read_mutability(in);
     return change(call, [&](Json& stored) {
       stored["imageTagMutability"] = mutability;
@@ -243,7 +244,7 @@ class Ecr final : public Service {
 
   // Lifecycle and repository policies.
   Json put_lifecycle_policy(const Call& call) {
-    auto text = Input(call.input, kBad).text("lifecyclePolicyText");
+    auto text = Input(call.input, kInvalidParameter).text("lifecyclePolicyText");
     check_lifecycle(text);
     return change(call, [&](Json& stored) {
       stored["lifecyclePolicyText"] = text;
@@ -256,7 +257,7 @@ class Ecr final : public Service {
   }
   static void check_lifecycle(const std::string& text) {
     auto refuse = [](const std::string& why) {
-      throw Refusal(std::string(kBad),
+      throw Refusal(std::string(kInvalidParameter),
                     fmt::format("Invalid parameter at 'LifecyclePolicyText' failed to satisfy "
                                 "constraint: 'Lifecycle policy validation failure: {}'",
                                 why));
@@ -315,7 +316,7 @@ class Ecr final : public Service {
     });
   }
   Json start_lifecycle_policy_preview(const Call& call) {
-    auto text = Input(call.input, kBad).optional_text("lifecyclePolicyText");
+    auto text = Input(call.input, kInvalidParameter).optional_text("lifecyclePolicyText");
     if (text) check_lifecycle(*text);
     return change(call, [&](Json& stored) {
       auto looked_at = text.value_or(stored.get_string("lifecyclePolicyText"));
@@ -376,7 +377,7 @@ class Ecr final : public Service {
   }
   Json get_download_url_for_layer(const Call& call) {
     auto name = need(call).get_string("repositoryName");
-    auto text = Input(call.input, kBad).text("layerDigest");
+    auto text = Input(call.input, kInvalidParameter).text("layerDigest");
     auto digest = oci::Digest::try_parse(text);
     if (!digest || !store(call).blob_size(name, *digest)) {
       throw Refusal("LayersNotFoundException",
@@ -395,11 +396,11 @@ class Ecr final : public Service {
                         stored.get_string("repositoryName"), call.account)};
   }
   Json set_repository_policy(const Call& call) {
-    auto text = Input(call.input, kBad).text("policyText");
+    auto text = Input(call.input, kInvalidParameter).text("policyText");
     try {
       iam::parse_policy(text, iam::PolicyKind::resource);
     } catch (const Refusal& refusal) {
-      throw Refusal(std::string(kBad),
+      throw Refusal(std::string(kInvalidParameter),
                     fmt::format("Invalid parameter at 'PolicyText' failed to satisfy constraint: "
                                 "'Invalid repository policy provided': {}",
                                 refusal.message()));
@@ -439,7 +440,7 @@ class Ecr final : public Service {
   // Tags, by ARN.
   template <typename Change>
   Json change_by_arn(const Call& call, Change&& how) {
-    auto text = Input(call.input, kBad).text("resourceArn");
+    auto text = Input(call.input, kInvalidParameter).text("resourceArn");
     auto parsed = parse_arn(text);
     auto name =
         parsed && parsed->resource.starts_with("repository/") ? parsed->resource.substr(11) : "";
@@ -457,7 +458,7 @@ class Ecr final : public Service {
     });
   }
   Json tag_resource(const Call& call) {
-    auto added = Input(call.input, kBad).items("tags");
+    auto added = Input(call.input, kInvalidParameter).items("tags");
     return change_by_arn(call, [&](Json& stored) {
       for (const auto& tag : added) {
         std::erase_if(stored["tags"].as_array(), [&](const Json& each) {
@@ -469,7 +470,7 @@ class Ecr final : public Service {
     });
   }
   Json untag_resource(const Call& call) {
-    auto removed = Input(call.input, kBad).texts("tagKeys");
+    auto removed = Input(call.input, kInvalidParameter).texts("tagKeys");
     return change_by_arn(call, [&](Json& stored) {
       for (const auto& key : removed)
         std::erase_if(stored["tags"].as_array(),

@@ -14,7 +14,7 @@ namespace {
 
 using formats::Json;
 
-[[noreturn]] void refuse(const std::string& message) { throw Refusal("ClientException", message); }
+[[noreturn]] void wrong(const std::string& message) { throw Refusal("ClientException", message); }
 
 // The members that are kept, as AWS's model names them; what it does not name is dropped.
 constexpr std::array kTaskMembers = {"family",
@@ -115,9 +115,9 @@ void check_fargate_pair(int cpu, int memory) {
       fits = memory >= range.from && memory <= range.to && (memory - range.from) % range.step == 0;
   }
   if (!fits)
-    refuse("No Fargate configuration exists for given values: " + std::to_string(cpu) + " CPU, " +
-           std::to_string(memory) +
-           " memory. See the Amazon ECS documentation for the valid values.");
+    wrong("No Fargate configuration exists for given values: " + std::to_string(cpu) + " CPU, " +
+          std::to_string(memory) +
+          " memory. See the Amazon ECS documentation for the valid values.");
 }
 
 void check_sizes(Json& task, bool fargate) {
@@ -125,12 +125,12 @@ void check_sizes(Json& task, bool fargate) {
     const Json* value = task.find(key);
     if (!value) {
       if (fargate)
-        refuse(fmt::format("Fargate requires that '{}' be defined at the task level.", key));
+        wrong(fmt::format("Fargate requires that '{}' be defined at the task level.", key));
       continue;
     }
     std::string text = value->is_string() ? value->as_string() : value->dump();
     int number = std::string_view(key) == "cpu" ? cpu_units(text) : memory_mib(text);
-    if (number < 0) refuse(fmt::format("Invalid '{}' setting for task.", key));
+    if (number < 0) wrong(fmt::format("Invalid '{}' setting for task.", key));
     task[key] = std::to_string(number);
   }
   if (fargate)
@@ -150,7 +150,7 @@ void check_range(const Json& in, const char* key, int from, int to, std::string_
   if (!in.contains(key)) return;
   int value = whole(in, key);
   if (value < from || value > to) {
-    refuse(fmt::format("{} {} must be between {} and {}, found {}.", where, key, from, to, value));
+    wrong(fmt::format("{} {} must be between {} and {}, found {}.", where, key, from, to, value));
   }
 }
 
@@ -160,7 +160,7 @@ void check_ports(const Json& container, bool awsvpc) {
     check_range(mapping, "hostPort", 0, 65535, "Invalid port mapping: host port");
     auto host = mapping.get_int("hostPort");
     if (awsvpc && host != 0 && host != mapping.get_int("containerPort")) {
-      refuse(
+      wrong(
           "When networkMode=awsvpc, the host ports and container ports in port mappings must "
           "match.");
     }
@@ -173,15 +173,15 @@ void check_environment(const Json& container) {
     std::set<std::string> here;
     for (const auto& item : container.get_array(list)) {
       std::string name = item.get_string("name");
-      if (name.empty()) refuse(fmt::format("The name of an item of '{}' must not be empty.", list));
+      if (name.empty()) wrong(fmt::format("The name of an item of '{}' must not be empty.", list));
       if (std::string_view(list) == "secrets" && item.get_string("valueFrom").empty()) {
-        refuse(fmt::format("The secret '{}' needs a valueFrom.", name));
+        wrong(fmt::format("The secret '{}' needs a valueFrom.", name));
       }
       here.insert(name);
     }
     for (const auto& name : here) {
       if (!names.insert(name).second) {
-        refuse(
+        wrong(
             "The secret name must be unique and not shared with any new or existing environment "
             "variables set on the container, such as '" +
             name + "'.");
@@ -193,7 +193,7 @@ void check_environment(const Json& container) {
 void check_health(const Json& container) {
   const Json* health = container.find("healthCheck");
   if (!health) return;
-  if (health->get_array("command").empty()) refuse("The health check's command must not be empty.");
+  if (health->get_array("command").empty()) wrong("The health check's command must not be empty.");
   check_range(*health, "interval", 5, 300, "Health check");
   check_range(*health, "timeout", 2, 60, "Health check");
   check_range(*health, "retries", 1, 10, "Health check");
@@ -210,18 +210,17 @@ void check_log(const Json& container, bool fargate) {
   bool known = fargate ? std::find(kFargate.begin(), kFargate.end(), driver) != kFargate.end()
                        : std::find(kAll.begin(), kAll.end(), driver) != kAll.end();
   if (!known)
-    refuse(
-        fmt::format("Log driver '{}' is not supported{}.", driver, fargate ? " on Fargate" : ""));
+    wrong(fmt::format("Log driver '{}' is not supported{}.", driver, fargate ? " on Fargate" : ""));
   if (driver != "awslogs") return;
   const Json* options = log->find("options");
   for (const char* key : {"awslogs-group", "awslogs-region"}) {
     if (!options || options->get_string(key).empty()) {
-      refuse(fmt::format(
+      wrong(fmt::format(
           "Log driver awslogs requires options: awslogs-region, awslogs-group. Missing: {}.", key));
     }
   }
   if (fargate && options->get_string("awslogs-stream-prefix").empty()) {
-    refuse(
+    wrong(
         "Log driver awslogs requires the option awslogs-stream-prefix when launch type is "
         "Fargate.");
   }
@@ -246,21 +245,21 @@ Json normalised_container(const Json& given, bool fargate, bool awsvpc) {
     if (value && !value->is_null()) container[key] = *value;
   }
   std::string name = container.get_string("name");
-  if (name.empty()) refuse("Container.name should not be null or empty.");
-  if (!is_name(name, 255)) refuse("Container.name contains invalid characters.");
-  if (container.get_string("image").empty()) refuse("Container.image should not be null or empty.");
+  if (name.empty()) wrong("Container.name should not be null or empty.");
+  if (!is_name(name, 255)) wrong("Container.name contains invalid characters.");
+  if (container.get_string("image").empty()) wrong("Container.image should not be null or empty.");
   if (awsvpc && !container.get_array("links").empty())
-    refuse("Links are not supported when networkMode=awsvpc.");
+    wrong("Links are not supported when networkMode=awsvpc.");
   if (fargate && container.get_bool("privileged"))
-    refuse("Fargate does not support privileged containers.");
+    wrong("Fargate does not support privileged containers.");
   check_ports(container, awsvpc);
   check_environment(container);
   check_health(container);
   check_log(container, fargate);
   if (container.contains("memory") && container.contains("memoryReservation") &&
       whole(container, "memoryReservation") > whole(container, "memory")) {
-    refuse("Invalid setting for container '" + name +
-           "'. The hard limit 'memory' must be greater than the soft limit 'memoryReservation'.");
+    wrong("Invalid setting for container '" + name +
+          "'. The hard limit 'memory' must be greater than the soft limit 'memoryReservation'.");
   }
   if (fargate) {
     check_range(container, "stopTimeout", 0, 120, "Container");
@@ -284,7 +283,7 @@ void check_cycles(const std::map<std::string, std::vector<std::string>>& edges,
                   const std::string& at, std::set<std::string>& open, std::set<std::string>& done) {
   if (done.contains(at)) return;
   if (!open.insert(at).second)
-    refuse("Container dependencies must not form a cycle; '" + at + "' is in a cyclic dependency.");
+    wrong("Container dependencies must not form a cycle; '" + at + "' is in a cyclic dependency.");
   for (const auto& next : edges.at(at)) check_cycles(edges, next, open, done);
   open.erase(at);
   done.insert(at);
@@ -302,24 +301,24 @@ void check_dependencies(const Json::Array& containers) {
       std::string target = dependency.get_string("containerName");
       std::string condition = dependency.get_string("condition");
       if (!kConditions.contains(condition)) {
-        refuse(
+        wrong(
             "Container dependency condition must be one of START, COMPLETE, SUCCESS, HEALTHY, "
             "found '" +
             condition + "'.");
       }
-      if (target == name) refuse("A container cannot depend on itself: '" + name + "'.");
+      if (target == name) wrong("A container cannot depend on itself: '" + name + "'.");
       auto found = by_name.find(target);
       if (found == by_name.end())
-        refuse("Container '" + name + "' depends on '" + target +
-               "', which is not defined in the task definition.");
+        wrong("Container '" + name + "' depends on '" + target +
+              "', which is not defined in the task definition.");
       if (condition == "HEALTHY" && !found->second->contains("healthCheck")) {
-        refuse("Container '" + name + "' depends on '" + target +
-               "' being HEALTHY, but that container has no healthCheck.");
+        wrong("Container '" + name + "' depends on '" + target +
+              "' being HEALTHY, but that container has no healthCheck.");
       }
       if ((condition == "COMPLETE" || condition == "SUCCESS") &&
           found->second->get_bool("essential")) {
-        refuse("A container with the dependency condition " + condition +
-               " cannot be on an essential container: '" + target + "'.");
+        wrong("A container with the dependency condition " + condition +
+              " cannot be on an essential container: '" + target + "'.");
       }
       next.push_back(target);
     }
@@ -335,18 +334,18 @@ void check_containers(const Json& task, const Json::Array& containers, bool farg
   std::int64_t memory = 0;
   for (const auto& container : containers) {
     if (!names.insert(container.get_string("name")).second)
-      refuse("Container names must be unique within a task definition.");
+      wrong("Container names must be unique within a task definition.");
     has_essential = has_essential || container.get_bool("essential");
     memory += container.contains("memory") ? container.get_int("memory") : 0;
     if (fargate && task.get_string("executionRoleArn").empty() && needs_execution_role(container)) {
-      refuse(
+      wrong(
           "Fargate requires task definition to have execution role ARN to support ECR images, log "
           "driver awslogs or secrets (executionRoleArn).");
     }
   }
-  if (!has_essential) refuse("At least one container must be marked as essential.");
+  if (!has_essential) wrong("At least one container must be marked as essential.");
   if (task.contains("memory") && memory > memory_mib(task.get_string("memory"))) {
-    refuse("Invalid 'memory' setting for task: the containers ask for more than the task has.");
+    wrong("Invalid 'memory' setting for task: the containers ask for more than the task has.");
   }
   check_dependencies(containers);
 }
@@ -376,11 +375,11 @@ formats::Json normalised_task_definition(const formats::Json& input) {
     if (value && !value->is_null()) task[key] = *value;
   }
   std::string family = task.get_string("family");
-  if (family.empty()) refuse("Family should not be null or empty.");
-  if (!is_name(family, 255)) refuse("Family contains invalid characters, or is longer than 255.");
+  if (family.empty()) wrong("Family should not be null or empty.");
+  if (!is_name(family, 255)) wrong("Family contains invalid characters, or is longer than 255.");
   bool fargate = is_fargate(task);
   std::string mode = task.get_string("networkMode");
-  if (fargate && mode != "awsvpc") refuse("Fargate only supports network mode 'awsvpc'.");
+  if (fargate && mode != "awsvpc") wrong("Fargate only supports network mode 'awsvpc'.");
   check_sizes(task, fargate);
   const Json* containers = task.find("containerDefinitions");
   if (containers && !containers->is_array()) {
@@ -389,7 +388,7 @@ formats::Json normalised_task_definition(const formats::Json& input) {
         fmt::format("containerDefinitions must be a list, found {}.", containers->kind_name()));
   }
   if (!containers || containers->empty())
-    refuse("TaskDefinition must contain at least one container definition.");
+    wrong("TaskDefinition must contain at least one container definition.");
   Json::Array kept;
   for (const auto& container : containers->as_array())
     kept.push_back(normalised_container(container, fargate, mode == "awsvpc"));

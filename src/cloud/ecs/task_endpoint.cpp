@@ -2,8 +2,6 @@
 #include "cloud/ecs/task_endpoint.hpp"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <sched.h>
 
 #include "base/error.hpp"
 #include "base/task_group.hpp"
@@ -12,6 +10,7 @@
 #include "cloud/input.hpp"
 #include "cloud/sts/sessions.hpp"
 #include "container/netlink.hpp"
+#include "container/network.hpp"
 #include "formats/sha256.hpp"
 #include "os/file.hpp"
 
@@ -44,16 +43,11 @@ Json limits_json(const Task& task, const TaskContainer& container) {
 }
 
 os::Fd listen_inside(const std::filesystem::path& netns) {
-  os::Fd there = os::open_file(netns.string(), O_RDONLY);
   os::Fd socket;
-  TaskGroup thread{std::stop_token{}};
-  thread.start([&](const std::stop_token&) {
-    if (::setns(there.get(), CLONE_NEWNET) != 0)
-      os::throw_errno(fmt::format("entering '{}'", netns.string()));
+  container::in_namespace(netns, [&] {
     container::Netlink().add_address("lo", ::inet_addr(kAddress), 32);
     socket = net::listen_tcp(std::string(kAddress) + ":80");
   });
-  thread.join();
   return socket;
 }
 

@@ -13,14 +13,14 @@
 namespace slipway::cloud::iam {
 namespace {
 
-constexpr std::string_view kBad = "ValidationError";
+constexpr std::string_view kInvalid = "ValidationError";
 
 Scope account_scope(const Call& call) { return {call.account, ""}; }
 
 // Reads, changes, writes an entity in one transaction.
 template <typename Change>
 Json change_entity(State& state, const EntityKind& kind, const Call& call, Change&& change) {
-  Input in(call.input, kBad);
+  Input in(call.input, kInvalid);
   auto name = in.text(kind.name_key);
   return state.write([&](Tables& tables) {
     auto entity = need_entity(tables, kind, account_scope(call), name);
@@ -31,7 +31,7 @@ Json change_entity(State& state, const EntityKind& kind, const Call& call, Chang
 }
 
 Json read_entity(State& state, const EntityKind& kind, const Call& call) {
-  Input in(call.input, kBad);
+  Input in(call.input, kInvalid);
   auto name = in.text(kind.name_key);
   return state.read(
       [&](Tables& tables) { return need_entity(tables, kind, account_scope(call), name); });
@@ -142,7 +142,7 @@ Json put_inline_policy(State& state, const EntityKind& kind, const Call& call) {
 
 Json get_inline_policy(State& state, const EntityKind& kind, const Call& call) {
   auto entity = read_entity(state, kind, call);
-  auto name = Input(call.input, kBad).text("PolicyName");
+  auto name = Input(call.input, kInvalid).text("PolicyName");
   const auto* document = entity.at("inline").find(name);
   if (document == nullptr)
     throw Refusal("NoSuchEntity",
@@ -168,7 +168,7 @@ Json list_inline_policies(State& state, const EntityKind& kind, const Call& call
   auto entity = read_entity(state, kind, call);
   std::vector<Json> names;
   for (const auto& [name, document] : entity.at("inline").as_object()) names.emplace_back(name);
-  return page_of(Input(call.input, kBad), "PolicyNames", names);
+  return page_of(Input(call.input, kInvalid), "PolicyNames", names);
 }
 
 Json need_policy(Tables& tables, const std::string& account, const std::string& arn) {
@@ -220,7 +220,7 @@ Json list_attached_policies(State& state, const EntityKind& kind, const Call& ca
     policies.push_back(Json::object(
         {{"PolicyName", policy_name_of(policy_arn.as_string())}, {"PolicyArn", policy_arn}}));
   }
-  return page_of(Input(call.input, kBad), "AttachedPolicies", policies);
+  return page_of(Input(call.input, kInvalid), "AttachedPolicies", policies);
 }
 
 Json page_of(const Input& in, std::string_view key, const std::vector<Json>& items) {

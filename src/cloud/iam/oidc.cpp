@@ -10,7 +10,7 @@
 namespace slipway::cloud::iam {
 namespace {
 
-constexpr std::string_view kBad = "ValidationError";
+constexpr std::string_view kMalformed = "ValidationError";
 constexpr std::string_view kKind = "iam.oidc";
 
 Json need_provider(Tables& tables, const Call& call, const std::string& provider_arn) {
@@ -23,7 +23,7 @@ Json need_provider(Tables& tables, const Call& call, const std::string& provider
 
 template <typename Change>
 Json change_provider(State& state, const Call& call, Change&& change) {
-  Input in(call.input, kBad);
+  Input in(call.input, kMalformed);
   auto provider_arn = in.text("OpenIDConnectProviderArn");
   return state.write([&](Tables& tables) {
     auto provider = need_provider(tables, call, provider_arn);
@@ -48,7 +48,7 @@ void check_thumbprints(const Input& in, const std::vector<std::string>& thumbpri
 }  // namespace
 
 Json create_oidc_provider(State& state, const Call& call) {
-  Input in(call.input, kBad);
+  Input in(call.input, kMalformed);
   auto url = in.text("Url");
   auto scheme = url.find("://");
   if (scheme != std::string::npos && !url.starts_with("https://"))
@@ -80,7 +80,7 @@ Json create_oidc_provider(State& state, const Call& call) {
 }
 
 Json get_oidc_provider(State& state, const Call& call) {
-  auto provider_arn = Input(call.input, kBad).text("OpenIDConnectProviderArn");
+  auto provider_arn = Input(call.input, kMalformed).text("OpenIDConnectProviderArn");
   auto provider =
       state.read([&](Tables& tables) { return need_provider(tables, call, provider_arn); });
   return Json::object({{"Url", provider.at("Url")},
@@ -101,7 +101,7 @@ Json list_oidc_providers(State& state, const Call& call) {
 }
 
 Json delete_oidc_provider(State& state, const Call& call) {
-  auto provider_arn = Input(call.input, kBad).text("OpenIDConnectProviderArn");
+  auto provider_arn = Input(call.input, kMalformed).text("OpenIDConnectProviderArn");
   state.write([&](Tables& tables) {
     need_provider(tables, call, provider_arn);
     tables.erase(kKind, {call.account, ""}, provider_arn);
@@ -141,10 +141,10 @@ Json untag_oidc_provider(State& state, const Call& call) {
 }
 
 Json list_oidc_provider_tags(State& state, const Call& call) {
-  auto provider_arn = Input(call.input, kBad).text("OpenIDConnectProviderArn");
+  auto provider_arn = Input(call.input, kMalformed).text("OpenIDConnectProviderArn");
   auto provider =
       state.read([&](Tables& tables) { return need_provider(tables, call, provider_arn); });
-  return page_of(Input(call.input, kBad), "Tags", provider.get_array("tags"));
+  return page_of(Input(call.input, kMalformed), "Tags", provider.get_array("tags"));
 }
 
 }  // namespace slipway::cloud::iam

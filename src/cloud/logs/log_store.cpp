@@ -10,8 +10,6 @@
 namespace slipway::cloud::logs {
 namespace {
 
-constexpr std::string_view kGroupKind = "logs.group";
-
 std::optional<std::int64_t> stream_number(Tables& tables, const Scope& scope,
                                           const std::string& group, const std::string& stream) {
   auto row = tables.database().prepare(

@@ -32,6 +32,9 @@ struct LogQuery {
   std::size_t limit = 10'000;
 };
 
+/// The kind under which log groups stand in the tables.
+inline constexpr std::string_view kGroupKind = "logs.group";
+
 /// The log groups, streams and events: behind the CloudWatch Logs API, and what the ECS side appends task output to.
 ///   threads  any
 class LogStore final {

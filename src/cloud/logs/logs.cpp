@@ -16,7 +16,6 @@ namespace slipway::cloud::logs {
 namespace {
 
 constexpr std::string_view kBad = "InvalidParameterException";
-constexpr std::string_view kGroupKind = "logs.group";
 constexpr std::array kRetentions = {1,   3,   5,   7,   14,   30,   60,   90,   120,  150,  180,
                                     365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653};
 

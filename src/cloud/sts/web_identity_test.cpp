@@ -226,7 +226,7 @@ class Cases {
   std::map<std::string, Key> keys_;
 };
 
-std::filesystem::path cases_root() {
+std::filesystem::path shared_cases() {
   const char* given = std::getenv("SLIPWAY_CASES");
   return given != nullptr ? std::filesystem::path(given) : std::filesystem::path("../shared/cases");
 }
@@ -234,7 +234,7 @@ std::filesystem::path cases_root() {
 }  // namespace
 
 TEST_CASE("every case of AssumeRoleWithWebIdentity is decided as AWS documents it") {
-  auto text = os::read_file_if_exists(cases_root() / "aws/sts_web_identity.json");
+  auto text = os::read_file_if_exists(shared_cases() / "aws/sts_web_identity.json");
   if (!text) {
     MESSAGE("skipped: shared/cases is not here");
     return;

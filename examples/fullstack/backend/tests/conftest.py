@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -20,9 +21,9 @@ def server() -> str:
     return url
 
 
-@pytest.fixture
-def database_url(server):
-    """An empty schema."""
+@contextmanager
+def new_schema(server: str):
+    """The address of an empty schema that is dropped afterwards."""
     schema = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {schema}")
@@ -31,8 +32,24 @@ def database_url(server):
 
 
 @pytest.fixture
-def client(database_url):
-    """A started app on an empty, migrated database."""
-    settings = Settings(database_url=database_url, release_sha="0123abc", environment="test")
-    with TestClient(create_app(settings)) as started:
-        yield started
+def database_url(server):
+    """An empty schema."""
+    with new_schema(server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def started(server):
+    """One app for all tests that only call it: connecting and migrating take longer than most of them."""
+    with new_schema(server) as database_url:
+        settings = Settings(database_url=database_url, release_sha="0123abc", environment="test")
+        with TestClient(create_app(settings)) as client:
+            yield client
+
+
+@pytest.fixture
+def client(started):
+    """A started app without entries."""
+    with started.app.state.pool.connection() as connection:
+        connection.execute("TRUNCATE entries RESTART IDENTITY")
+    return started
