@@ -1,24 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <unistd.h>
-
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "cli/approval_prompt.hpp"
 #include "cli/verbs.hpp"
-#include "os/process.hpp"
 #include "workflow/environment_gate.hpp"
 #include "workflow/run_store.hpp"
 
 namespace slipway::cli {
 namespace {
-
-std::string own_name() {
-  auto environment = os::environment();
-  for (const char* name : {"SLIPWAY_USER", "SUDO_USER", "USER", "LOGNAME"}) {
-    if (auto found = environment.find(name); found != environment.end() && !found->second.empty())
-      return found->second;
-  }
-  return "root";
-}
 
 int approve(const Invocation& given, Surroundings& around) {
   workflow::RunStore store(around.state / "runs");
@@ -31,7 +20,7 @@ int approve(const Invocation& given, Surroundings& around) {
   auto pending = workflow::pending_approvals(approvals);
   if (pending.empty()) fail(Fault::not_found, "no job of run {} waits for an approval", run);
   workflow::Decision decision{.approved = !given.has("--reject"),
-                              .reviewer = given.value_or("--as", own_name()),
+                              .reviewer = given.value_or("--as", reviewer_name()),
                               .comment = given.value_or("--comment", "")};
   auto wanted = given.arguments.size() > 1 ? given.arguments[1] : std::string();
   for (const auto& one : pending) {

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/task_group.hpp"
 #include "base/text.hpp"
+#include "cli/approval_prompt.hpp"
 #include "cli/aws_access.hpp"
 #include "cli/job_images.hpp"
 #include "cli/repository.hpp"
@@ -204,6 +205,7 @@ class RunRoom final {
         .selectors = {.matrix = read_pairs(given_.values("--matrix"), "--matrix")},
         .dirty = given_.has("--dirty")};
     if (before_) take_over(*before_, order, writer->directory());
+    ApprovalPrompt prompt(writer->directory() / "approvals", *view_);
     auto result = workflow::run(order, services, sink, around_.stop);
     servers.stop();
     servers.join();

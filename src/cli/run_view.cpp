@@ -89,7 +89,13 @@ class JsonView final : public RunView {
 
 class PlainView final : public RunView {
  public:
-  PlainView(bool color, bool quiet) : paint_(color), quiet_(quiet) {}
+  PlainView(bool color, bool quiet, bool terminal)
+      : paint_(color), quiet_(quiet), terminal_(terminal) {}
+  [[nodiscard]] bool can_ask() const override { return terminal_; }
+  void ask(const std::string& question) override { print_error(question); }
+  void answered(bool is_typed) override {
+    if (!is_typed) print_error("\n");
+  }
   void on(const RunEvent& event) override {
     findings_.take(event);
     auto text = show(event);
@@ -152,6 +158,7 @@ class PlainView final : public RunView {
 
   Paint paint_;
   bool quiet_;
+  bool terminal_;
   Findings findings_;
 };
 
@@ -166,7 +173,7 @@ class LiveView final : public RunView {
             stop, Deadline::in(std::chrono::milliseconds(120)), [](bool) { return false; },
             [](bool) {});
         std::lock_guard lock(mutex_);
-        draw("");
+        if (question_.empty()) draw("");  // what is typed stays to be seen
       }
     });
   }
@@ -181,6 +188,19 @@ class LiveView final : public RunView {
     findings_.take(event);
     auto lines = take(event);
     if (!lines.empty()) draw(lines);
+  }
+  [[nodiscard]] bool can_ask() const override { return true; }
+  void ask(const std::string& question) override {
+    std::lock_guard lock(mutex_);
+    if (!question_.empty()) ++drawn_;  // the Enter behind the last answer
+    question_ = question;
+    draw("");
+  }
+  void answered(bool is_typed) override {
+    std::lock_guard lock(mutex_);
+    question_.clear();
+    if (!is_typed) print_error("\n");
+    drawn_ = 0;  // question and answer stay
   }
   void finish() override {
     std::lock_guard lock(mutex_);
@@ -275,7 +295,8 @@ class LiveView final : public RunView {
   }
   void draw(const std::string& lines) {
     std::string text;
-    if (drawn_ > 0) text += fmt::format("\x1b[{}A\x1b[J", drawn_);
+    if (drawn_ > 0) text += fmt::format("\x1b[{}A", drawn_);
+    if (drawn_ > 0 || !question_.empty()) text += "\r\x1b[J";
     text += lines;
     constexpr const char* kSpinner[] = {"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"};
     auto now = formats::now().time_since_epoch().count();
@@ -291,6 +312,7 @@ class LiveView final : public RunView {
                       clipped(head, width - 3), paint_("90", clipped(job.last, room)));
       ++drawn_;
     }
+    text += paint_("1", question_);
     if (!text.empty()) print_error(text);
   }
 
@@ -298,6 +320,7 @@ class LiveView final : public RunView {
   std::mutex mutex_;
   Findings findings_;
   std::map<std::string, Running> running_;  // by run and job
+  std::string question_;                    // below the block; empty: none is open
   int drawn_ = 0;                           // lines of the block on the screen
   TaskGroup timer_;                         // last: its thread uses the others
 };
@@ -316,7 +339,7 @@ std::unique_ptr<RunView> make_run_view(const Surroundings& around) {
   if (around.json) return std::make_unique<JsonView>();
   if (around.terminal && around.color && !around.quiet)
     return std::make_unique<LiveView>(around.color);
-  return std::make_unique<PlainView>(around.color, around.quiet);
+  return std::make_unique<PlainView>(around.color, around.quiet, around.terminal);
 }
 
 }  // namespace slipway::cli

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <signal.h>
 #include <unistd.h>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/aws_access.hpp"
+#include "cli/foreground.hpp"
 #include "cli/job_images.hpp"
 #include "cli/verbs.hpp"
 #include "container/crun_runtime.hpp"
@@ -21,34 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using formats::Json;
-
-/// Gives a terminal to a process group while it lives.
-class ForegroundTurn final {
- public:
-  explicit ForegroundTurn(pid_t group) {
-    if (::isatty(STDIN_FILENO) == 0) return;
-    before_ = ::tcgetpgrp(STDIN_FILENO);
-    take(group);
-  }
-  ForegroundTurn(const ForegroundTurn&) = delete;
-  ForegroundTurn& operator=(const ForegroundTurn&) = delete;
-  ~ForegroundTurn() {
-    if (before_ > 0) take(before_);
-  }
-
- private:
-  // A background process that sets the foreground group is stopped by SIGTTOU unless it blocks that.
-  static void take(pid_t group) {
-    sigset_t out{};
-    sigset_t before{};
-    sigemptyset(&out);
-    sigaddset(&out, SIGTTOU);
-    ::pthread_sigmask(SIG_BLOCK, &out, &before);
-    ::tcsetpgrp(STDIN_FILENO, group);
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  }
-  pid_t before_ = -1;
-};
 
 struct KeptJob {
   fs::path directory;  // STATE/runs/ID/kept/JOB
@@ -85,15 +57,60 @@ workflow::MachineOptions options_of(const Surroundings& around, const std::strin
   return options;
 }
 
-// The namespaces of the machine's first process are the job's.
-int run_inside(const workflow::JobMachine& machine, const KeptJob& job,
-               const std::vector<std::string>& command, const std::stop_token& stop) {
-  auto pid = machine.first_process();
-  if (!pid) fail(Fault::unsupported, "this machine has no processes that can be joined");
-  std::map<std::string, std::string> env;
-  for (const auto& [name, value] : job.about.at("env").as_object()) env[name] = value.as_string();
+std::map<std::string, std::string> strings_of(const Json& object) {
+  std::map<std::string, std::string> strings;
+  for (const auto& [name, value] : object.as_object()) strings[name] = value.as_string();
+  return strings;
+}
+
+std::optional<workflow::ContainerOrder> container_of(const KeptJob& job) {
+  const auto* about = job.about.find("container");
+  if (!about) return std::nullopt;
+  workflow::ContainerOrder order{.image = about->get_string("image"),
+                                 .env = strings_of(about->at("env")),
+                                 .options = about->get_string("options")};
+  for (const auto& volume : about->get_array("volumes"))
+    order.volumes.push_back(volume.as_string());
+  return order;
+}
+
+std::map<std::string, std::string> env_of(const KeptJob& job) {
+  auto env = strings_of(job.about.at("env"));
   if (auto own = os::environment(); own.contains("TERM")) env["TERM"] = own["TERM"];
   env["PS1"] = fmt::format("[{}] \\w \\$ ", job.about.get_string("job"));
+  return env;
+}
+
+int run_in_container(workflow::JobMachine& machine, const KeptJob& job,
+                     const std::vector<std::string>& command, const std::stop_token& stop) {
+  auto argv = command;
+  if (argv.empty()) {
+    auto bash = machine.find_program("bash", "/usr/local/bin:/usr/bin:/bin");
+    argv = bash ? std::vector<std::string>{*bash, "--norc", "-i"}
+                : std::vector<std::string>{"/bin/sh", "-i"};
+  }
+  return machine
+      .exec(
+          {.argv = argv,
+           .env = env_of(job),
+           .cwd = job.about.get_string("directory"),
+           .ladder = {},
+           .stdin_fd = STDIN_FILENO,
+           .stdout_fd = STDOUT_FILENO,
+           .stderr_fd = STDERR_FILENO,
+           .terminal = has_terminal_input() && ::isatty(STDOUT_FILENO) == 1},
+          [](std::string_view) {}, stop)
+      .status();
+}
+
+// The namespaces of the machine's first process are the job's.
+int run_inside(workflow::JobMachine& machine, const KeptJob& job,
+               const std::vector<std::string>& given, const std::stop_token& stop) {
+  if (machine.container()) return run_in_container(machine, job, given, stop);
+  auto pid = machine.first_process();
+  if (!pid) fail(Fault::unsupported, "this machine has no processes that can be joined");
+  auto command = given.empty() ? std::vector<std::string>{"/bin/bash", "--norc", "-i"} : given;
+  auto env = env_of(job);
   std::vector<std::string> argv = {"/usr/bin/nsenter",
                                    "--target",
                                    std::to_string(*pid),
@@ -135,7 +152,7 @@ int shell(const Invocation& given, Surroundings& around) {
   workflow::MachineOrder order{.run_id = run,
                                .job = "shell-" + job.directory.filename().string(),
                                .labels = {},
-                               .container = {},
+                               .container = container_of(job),
                                .services = {},
                                .repository = job.about.get_string("repository"),
                                .directory = job.directory,
@@ -143,10 +160,7 @@ int shell(const Invocation& given, Surroundings& around) {
                                .keeps = true};
   auto machine = machines.make(
       order, [](std::string_view) {}, around.stop);
-  return run_inside(
-      *machine, job,
-      given.rest.empty() ? std::vector<std::string>{"/bin/bash", "--norc", "-i"} : given.rest,
-      around.stop);
+  return run_inside(*machine, job, given.rest, around.stop);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "cli/aws_access.hpp"
 #include "cli/doctor_checks.hpp"
+#include "cli/foreground.hpp"
 #include "cli/repository.hpp"
 #include "cli/verbs.hpp"
 #include "deploy/bootstrap.hpp"
@@ -28,8 +29,10 @@ int run_self(const Surroundings& around, std::vector<std::string> arguments) {
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   auto process = os::Process::spawn({.argv = argv,
                                      .cwd = around.cwd.string(),
+                                     .stdin_fd = STDIN_FILENO,
                                      .stdout_fd = STDERR_FILENO,
                                      .stderr_fd = STDERR_FILENO});
+  ForegroundTurn turn(process.pid());
   return process.run(around.stop, Deadline::never(), std::chrono::seconds(30)).status();
 }
 
@@ -159,6 +162,25 @@ int finish(const Surroundings& around, aws::Client& client,
   return 0;
 }
 
+// What up passes on to the run, with the same meaning there.
+constexpr const char* kPassedFlags[] = {"--upstream-actions", "--keep", "--update-lock"};
+constexpr const char* kPassedValues[] = {"--ref", "--secret", "--secret-file", "--var",
+                                         "--env", "--image",  "--actions",     "--scratch"};
+
+std::vector<std::string> run_arguments(const Invocation& given) {
+  std::vector<std::string> arguments = {"run"};
+  for (const auto& file : given.values("--workflow")) arguments.push_back(file);
+  arguments.insert(arguments.end(), {"--cloud", "local"});
+  for (const char* option : kPassedValues) {
+    for (const auto& value : given.values(option))
+      arguments.insert(arguments.end(), {option, value});
+  }
+  for (const char* option : kPassedFlags) {
+    if (given.has(option)) arguments.emplace_back(option);
+  }
+  return arguments;
+}
+
 int up(const Invocation& given, Surroundings& around) {
   Project project = read_project(around, given.values("--workflow"), given.value_or("--ref", ""));
   require_machine();
@@ -178,25 +200,14 @@ int up(const Invocation& given, Surroundings& around) {
     return finish(around, client, environments, sha, false);
   }
   make_needs(around, client, project.needs);
+  auto arguments = run_arguments(given);
   if (given.has("--detach")) {
-    std::vector<std::string> argv = {
-        "/proc/self/exe", "--state", around.state.string(), "--quiet", "run", "--cloud", "local"};
-    if (auto ref = given.value("--ref")) argv.insert(argv.end(), {"--ref", *ref});
-    os::Process::spawn({.argv = argv, .cwd = project.top.string(), .own_session = true}).detach();
+    std::vector<std::string> argv = {"/proc/self/exe", "--state", around.state.string(), "--quiet"};
+    argv.insert(argv.end(), arguments.begin(), arguments.end());
+    os::Process::spawn({.argv = argv, .cwd = around.cwd.string(), .own_session = true}).detach();
     note(around, "the run goes on in the background: slipway runs, slipway status");
     return finish(around, client, environments, sha, true);
   }
-  std::vector<std::string> arguments = {"run"};
-  for (const auto& file : given.values("--workflow")) arguments.push_back(file);
-  arguments.insert(arguments.end(), {"--cloud", "local"});
-  if (auto ref = given.value("--ref")) arguments.insert(arguments.end(), {"--ref", *ref});
-  if (auto directory = given.value("--actions"))
-    arguments.insert(arguments.end(), {"--actions", *directory});
-  for (const char* option : {"--secret", "--var"}) {
-    for (const auto& value : given.values(option))
-      arguments.insert(arguments.end(), {option, value});
-  }
-  if (given.has("--upstream-actions")) arguments.emplace_back("--upstream-actions");
   if (int code = run_self(around, arguments); code != 0) return code;
   return finish(around, client, environments, sha, true);
 }
@@ -207,16 +218,24 @@ Verb up_verb() {
   return {.name = "up",
           .usage = "[--workflow FILE] [--ref REF] [--detach]",
           .summary = "starts the local AWS, makes what the workflow names, runs it for this commit",
-          .options = {{"--workflow", Option::Kind::list, "FILE",
-                       "the workflow to run; default: those that a push starts"},
-                      {"--ref", Option::Kind::value, "REF", "branch or tag; default: HEAD's"},
-                      {"--detach", Option::Kind::flag, "", "leave the run in the background"},
-                      {"--secret", Option::Kind::list, "K=V", "a secret of the repository"},
-                      {"--var", Option::Kind::list, "K=V", "a variable of the repository"},
-                      {"--upstream-actions", Option::Kind::flag, "",
-                       "run the official actions' own code"},
-                      {"--actions", Option::Kind::value, "DIR",
-                       "where owner/repo@ref is looked up first"}},
+          .options =
+              {{"--workflow", Option::Kind::list, "FILE",
+                "the workflow to run; default: those that a push starts"},
+               {"--ref", Option::Kind::value, "REF", "branch or tag; default: HEAD's"},
+               {"--detach", Option::Kind::flag, "", "leave the run in the background"},
+               {"--secret", Option::Kind::list, "K=V",
+                "a secret of the repository; K alone takes it from the environment"},
+               {"--secret-file", Option::Kind::list, "FILE", "secrets, K=V lines"},
+               {"--var", Option::Kind::list, "K=V", "a variable of the repository"},
+               {"--env", Option::Kind::list, "K=V", "an environment variable of every step"},
+               {"--image", Option::Kind::list, "LABEL=REF", "the image for a runs-on label"},
+               {"--keep", Option::Kind::flag, "", "keep what failed jobs leave, for slipway shell"},
+               {"--update-lock", Option::Kind::flag, "",
+                "take tags of actions that moved, and record where they are"},
+               {"--scratch", Option::Kind::value, "auto|memory|disk",
+                "where jobs' files are while they run"},
+               {"--upstream-actions", Option::Kind::flag, "", "run the official actions' own code"},
+               {"--actions", Option::Kind::list, "DIR", "where owner/repo@ref is looked up first"}},
           .max_arguments = 0,
           .run = up};
 }

@@ -52,14 +52,25 @@ void fs_option(int fd, const char* key, const std::string& value) {
   }
 }
 
+// A layer that stands twice hides itself: what is below its upper place shows nothing more, and the kernel refuses the pair.
+std::vector<std::filesystem::path> without_repeats(
+    const std::vector<std::filesystem::path>& lower) {
+  std::vector<std::filesystem::path> once;
+  for (const auto& layer : lower) {
+    if (std::find(once.begin(), once.end(), layer) == once.end()) once.push_back(layer);
+  }
+  return once;
+}
+
 }  // namespace
 
 // fsopen/fsconfig instead of mount(2): its options are limited to one page, which 40 layers exceed.
 void mount_overlay(const Overlay& overlay, const std::filesystem::path& target) {
   Fd fs(::fsopen("overlay", FSOPEN_CLOEXEC));
   check(fs.is_open(), "overlay", target);
+  const auto layers = without_repeats(overlay.lower);
   bool appends = true;
-  for (const auto& lower : overlay.lower) {  // "lowerdir+" appends one layer (Linux 6.7)
+  for (const auto& lower : layers) {  // "lowerdir+" appends one layer (Linux 6.7)
     if (::fsconfig(fs.get(), FSCONFIG_SET_STRING, "lowerdir+", lower.c_str(), 0) != 0) {
       if (errno != EINVAL && errno != ENOENT)
         throw_errno(fmt::format("overlay layer '{}'", lower.string()));
@@ -71,7 +82,7 @@ void mount_overlay(const Overlay& overlay, const std::filesystem::path& target) 
     fs = Fd(::fsopen("overlay", FSOPEN_CLOEXEC));
     check(fs.is_open(), "overlay", target);
     std::string all;
-    for (const auto& lower : overlay.lower) all += (all.empty() ? "" : ":") + escaped(lower);
+    for (const auto& lower : layers) all += (all.empty() ? "" : ":") + escaped(lower);
     fs_option(fs.get(), "lowerdir", all);
   }
   if (!overlay.upper.empty()) {

@@ -8,10 +8,11 @@ namespace slipway::os {
 
 /// What an overlay is made of. Paths may hold any character; escaping is done here.
 struct Overlay {
-  std::vector<std::filesystem::path> lower;  ///< top-most first; at least one; at most about 500
-  std::filesystem::path upper;               ///< empty: read-only
-  std::filesystem::path work;                ///< empty directory on the file system of `upper`
-  bool no_devices = false;                   ///< device nodes in it cannot be opened
+  std::vector<std::filesystem::path>
+      lower;                    ///< top-most first; at least one; at most about 500; may repeat
+  std::filesystem::path upper;  ///< empty: read-only
+  std::filesystem::path work;   ///< empty directory on the file system of `upper`
+  bool no_devices = false;      ///< device nodes in it cannot be opened
   bool no_sync =
       false;  ///< fsync does nothing: for what need not survive a crash of the machine; `work` cannot be used again
 };

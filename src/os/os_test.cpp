@@ -81,7 +81,8 @@ TEST_CASE("a lock is held by one at a time") {
   CHECK(FileLock::try_take(dir.path() / "lock"));
 }
 
-TEST_CASE("an overlay shows its layers and keeps writes in the upper directory") {
+TEST_CASE(
+    "an overlay shows its layers, one of them twice, and keeps writes in the upper directory") {
   if (::geteuid() != 0) {
     MESSAGE("skipped: mounting needs root");
     return;
@@ -92,7 +93,9 @@ TEST_CASE("an overlay shows its layers and keeps writes in the upper directory")
   write_file(dir.path() / "b:,x/f", "b");
   write_file(dir.path() / "b:,x/g", "g");
   {
-    mount_overlay({{dir.path() / "a", dir.path() / "b:,x"}, dir.path() / "up", dir.path() / "work"},
+    mount_overlay({{dir.path() / "a", dir.path() / "b:,x", dir.path() / "a"},
+                   dir.path() / "up",
+                   dir.path() / "work"},
                   dir.path() / "at");
     Mount mount(dir.path() / "at");
     CHECK(read_file(dir.path() / "at/f") == "a");

@@ -125,7 +125,8 @@ Conclusion StepRunner::complete(const std::vector<Background*>& steps) {
       job_.posts.push_back(std::move(post));
     }
     step->state.posts.clear();
-    if (job_.first_error.empty()) job_.first_error = step->state.first_error;
+    if (job_.first_error.empty() && step->record.conclusion != Conclusion::success)
+      job_.first_error = step->state.first_error;
   }
   return worst;
 }

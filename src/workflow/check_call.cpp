@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workflow/check_call.hpp"
 
+#include <algorithm>
+
 #include "base/text.hpp"
 
 namespace slipway::workflow {
@@ -105,6 +107,20 @@ const std::vector<std::string>& permission_scopes() {
       "pull-requests", "repository-projects", "statuses",     "security-events", "id-token",
       "models",        "vulnerability-alerts"};
   return scopes;
+}
+
+std::vector<std::string> permission_lines(const Permissions& permissions) {
+  std::vector<std::string> lines;
+  for (const auto& scope : permission_scopes()) {
+    auto access = permissions.of(scope, Access::none);
+    if (access == Access::none) continue;
+    std::string name;
+    for (auto word : split(scope, '-'))
+      name += to_upper(word.substr(0, 1)) + std::string(word.substr(1));
+    lines.push_back(fmt::format("{}: {}", name, name_of(access)));
+  }
+  std::sort(lines.begin(), lines.end());
+  return lines;
 }
 
 std::string_view name_of(Access access) {

@@ -11,6 +11,9 @@ namespace slipway::workflow {
 ///   source   runner, WorkflowTemplateConverter.ConvertToOnTrigger, PermissionsHelper
 void check_call(const Job& job, const Workflow& callee, bool limited, Findings& findings);
 
+/// What a job may do with its token, as the log shows it: "Contents: read", a line a scope, none left out.
+std::vector<std::string> permission_lines(const Permissions& permissions);
+
 /// The scopes of GITHUB_TOKEN in the order GitHub names them.
 const std::vector<std::string>& permission_scopes();
 std::string_view name_of(Access access);

@@ -98,8 +98,9 @@ std::optional<std::string> pass_gate(const GateRequest& request,
         request.ref.starts_with(kTag) ? "Tag" : "Branch", short_ref, request.environment);
   }
   if (!protection.reviewers.empty()) {
-    on_wait(fmt::format("waiting for an approval of environment '{}' by {}", request.environment,
-                        join(protection.reviewers, ", ")));
+    on_wait(fmt::format(
+        "waiting for an approval of environment '{}' by {}: slipway approve {} '{}'",
+        request.environment, join(protection.reviewers, ", "), request.run, request.job));
     auto decision = wait_for_review(request, stop);
     auto comment = decision.comment.empty() ? "" : ": " + decision.comment;
     if (!decision.approved)

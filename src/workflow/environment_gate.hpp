@@ -22,6 +22,7 @@ struct Protection {
 
 /// A job that wants to use an environment.
 struct GateRequest {
+  std::string run;
   std::string job;  ///< within the run: "deploy", "deploy (eu)"
   std::string environment;
   std::string ref;

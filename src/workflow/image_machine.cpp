@@ -46,6 +46,7 @@ class ImageMachine final : public JobMachine {
         env_(spec.env),
         user_(spec.user),
         mounts_(spec.mounts),
+        container_(order.container),
         is_job_container_(order.is_job_container),
         endpoint_(std::move(endpoint)),
         services_(std::move(services)),
@@ -104,10 +105,12 @@ class ImageMachine final : public JobMachine {
     io.sink = sink;
     io.stdin_fd = command.stdin_fd;
     io.stdout_fd = command.stdout_fd;
+    io.stderr_fd = command.stderr_fd;
     container::ExecSpec exec{.argv = command.argv,
                              .env = command.env,
                              .cwd = command.cwd,
                              .user = user_,
+                             .terminal = command.terminal,
                              .stop_steps = steps_of(command.ladder)};
     try {
       return runtime_.exec(id_, exec, io, std::move(stop), Deadline::never());
@@ -149,6 +152,7 @@ class ImageMachine final : public JobMachine {
   [[nodiscard]] const MachinePaths& paths() const override { return paths_; }
   [[nodiscard]] bool is_apart() const override { return true; }
   void kill() override { group_->stop(); }
+  [[nodiscard]] std::optional<ContainerOrder> container() const override { return container_; }
   [[nodiscard]] bool is_job_container() const override { return is_job_container_; }
   [[nodiscard]] const std::map<std::string, std::string>& base_env() const override { return env_; }
   RunningService start_service(const ContainerOrder& order, const OutputSink& sink,
@@ -173,6 +177,7 @@ class ImageMachine final : public JobMachine {
   std::map<std::string, std::string> env_;
   container::User user_;
   std::vector<MountPoint> mounts_;
+  ContainerOrder container_;
   bool is_job_container_;
   container::Endpoint endpoint_;
   std::unique_ptr<ServiceHost> services_;
@@ -212,6 +217,7 @@ std::unique_ptr<JobMachine> make_image_machine(const ImageMachineOrder& order,
   auto directory = order.job.directory / "container";
   auto spec = spec_of(order.container, image, parse_container_options(order.container.options),
                       order.id, directory);
+  spec.rootfs.discard = !order.job.keeps;
   spec.argv = {"/bin/sh", "-c", "while :; do sleep 86400; done"};
   for (const auto& [name, value] : order.env) spec.env.try_emplace(name, value);
   spec.env["HOME"] = "/github/home";

@@ -361,7 +361,8 @@ std::optional<std::string> JobGraph::pass_environment(const LegOrder& order,
   auto found = known.find(name);
   if (name.empty() || found == known.end()) return std::nullopt;
   return pass_gate(
-      {.job = order.id,
+      {.run = run_.order.facts.run_id,
+       .job = order.id,
        .environment = name,
        .ref = run_.order.event.ref,
        .actor = run_.order.event.actor,

@@ -34,6 +34,9 @@ struct MachineCommand {
   StopLadder ladder;
   int stdin_fd = -1;   ///< borrowed; -1: nothing to read
   int stdout_fd = -1;  ///< borrowed; where stdout goes instead of to the sink
+  int stderr_fd = -1;  ///< borrowed; likewise; containers only
+  bool terminal =
+      false;  ///< the three descriptors are a terminal, and the command gets one; containers only
 };
 
 /// Where things are, as the job sees them.
@@ -109,6 +112,8 @@ class JobMachine {
   virtual void kill() {}
   /// A process whose namespaces are the machine's; nothing for a machine without its own.
   [[nodiscard]] virtual std::optional<pid_t> first_process() const { return std::nullopt; }
+  /// What it is a container of; nothing for a machine that is none.
+  [[nodiscard]] virtual std::optional<ContainerOrder> container() const { return std::nullopt; }
   /// True when nothing of it can meet another job: it may then be destroyed while others run.
   [[nodiscard]] virtual bool is_apart() const { return false; }
   /// Runs a container of `order` to its end on the job's network with the job's directories mounted as GitHub does
@@ -133,7 +138,7 @@ struct MachineOrder {
   std::vector<std::string>
       tools;  ///< names of programs that slipway answers on sockets in directory/tools
   bool keeps =
-      false;  ///< `directory` may hold an earlier machine, which goes on; its changes stay (views only)
+      false;  ///< `directory` may hold an earlier machine, which goes on; its changes stay (views and containers)
 };
 
 /// Makes the machines of jobs: the copy-on-write view, the host itself, an image, or a fake.

@@ -8,6 +8,7 @@
 #include "formats/sha256.hpp"
 #include "os/file.hpp"
 #include "workflow/alarm.hpp"
+#include "workflow/check_call.hpp"
 #include "workflow/job_matchers.hpp"
 #include "workflow/machine_tree.hpp"
 #include "workflow/step_runner.hpp"
@@ -129,32 +130,19 @@ class RunningLeg final {
 
   // A failed job's machine, for `slipway shell`.
   void keep_or_end_machine() {
-    bool keeps = services_.keep_failed && machine_ && machine_->first_process() &&
+    bool keeps = services_.keep_failed && machine_ &&
+                 (machine_->first_process() || machine_->container()) &&
                  state_.main->status == Conclusion::failure;
     if (!keeps) return end_machine();
     auto paths = machine_->paths();
+    auto container = machine_->container();
     taken_machine().reset();
-    auto env = formats::Json::object();
-    for (const auto& [name, value] : state_.failed_env) {
-      if (!masker_.hides_something_in(value)) env[name] = value;
-    }
-    if (env.empty())
-      env = formats::Json::object(
-          {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-           {"HOME", paths.home}});
     auto from = services_.directory / "jobs" / file_name_of(order_.id);
     auto to = services_.directory / "kept" / file_name_of(order_.id);
     os::make_dirs(to.parent_path());
     std::filesystem::rename(from, to);
     os::write_file(to / "shell.json",
-                   formats::Json::object(
-                       {{"job", order_.id},
-                        {"repository", order_.run.event.repository},
-                        {"directory", state_.failed_directory.empty() ? paths.workspace
-                                                                      : state_.failed_directory},
-                        {"env", env}})
-                       .pretty(),
-                   0600);
+                   kept_machine_json(state_, order_.id, paths, container).pretty(), 0600);
     reporter_.emit({.kind = EventKind::annotation,
                     .text = fmt::format("the job's machine is kept: slipway shell {} '{}'",
                                         order_.run.facts.run_id, order_.id),
@@ -239,6 +227,7 @@ class RunningLeg final {
     auto conclusion = Conclusion::success;
     try {
       make_machine(output);
+      show_permissions(output);
       allow_tokens(result.environment);
       start_services(output);
       steps.prepare(order_.job.steps, output);
@@ -338,6 +327,14 @@ class RunningLeg final {
                  .with("job", order_.job.id);
   }
 
+  void show_permissions(StepOutput& output) const {
+    const auto& permissions = order_.job.permissions;
+    if (!permissions.given) return;
+    output.group("GITHUB_TOKEN Permissions");
+    output.say(join(permission_lines(permissions), "\n"));
+    output.end_group();
+  }
+
   void allow_tokens(const std::string& environment) {
     if (!services_.toolkit) return;
     auto github = state_.base.values["github"].to_json();
@@ -350,7 +347,8 @@ class RunningLeg final {
                     .environment = environment,
                     .job_workflow_ref = order_.job_workflow_ref,
                     .check_run_id = {}};
-    if (order_.job.permissions.of("id-token", Access::none) == Access::write)
+    if (order_.job.permissions.of("id-token", Access::none) == Access::write &&
+        !is_from_fork(github))
       claims = oidc_claims(facts);
     state_.grant = services_.toolkit->admit(job, claims);
     if (claims) masker_.add(state_.grant->token);

@@ -62,7 +62,38 @@ std::string status_text(const JobState& job, Conclusion status) {
   return std::string(job.is_cancelled() ? "cancelled" : name_of(status));
 }
 
+formats::Json without_secrets(const Variables& variables, const Masker& masker) {
+  auto env = formats::Json::object();
+  for (const auto& [name, value] : variables) {
+    if (!masker.hides_something_in(value)) env[name] = value;
+  }
+  return env;
+}
+
 }  // namespace
+
+formats::Json kept_machine_json(const JobState& job, const std::string& id,
+                                const MachinePaths& paths,
+                                const std::optional<ContainerOrder>& container) {
+  auto env = without_secrets(job.failed_env, job.masker);
+  if (env.empty())
+    env = formats::Json::object(
+        {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+         {"HOME", paths.home}});
+  auto about = formats::Json::object(
+      {{"job", id},
+       {"repository", job.order.event.repository},
+       {"directory", job.failed_directory.empty() ? paths.workspace : job.failed_directory},
+       {"env", env}});
+  if (!container) return about;
+  auto volumes = formats::Json::array();
+  for (const auto& volume : container->volumes) volumes.push_back(volume);
+  about["container"] = formats::Json::object({{"image", container->image},
+                                              {"env", without_secrets(container->env, job.masker)},
+                                              {"volumes", volumes},
+                                              {"options", container->options}});
+  return about;
+}
 
 Value to_value(const Variables& variables, KeyCase keys) {
   std::vector<Value::Member> members;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -106,6 +107,11 @@ Variables process_env(const JobState& job, const StepCall& call);
 ///   is_container  a docker action's: it is not told of the second cache service
 ///   source        actions/runner NodeScriptActionHandler.cs, ContainerActionHandler.cs
 void add_runtime(const JobState& job, Variables& env, bool is_container);
+/// STATE/runs/ID/kept/JOB/shell.json: what `slipway shell` needs to make a failed job's machine again. Values that hold
+/// a secret are left out; of a container there is the image, which the store has by then.
+formats::Json kept_machine_json(const JobState& job, const std::string& id,
+                                const MachinePaths& paths,
+                                const std::optional<ContainerOrder>& container);
 /// An object of strings.
 Value to_value(const Variables& variables, KeyCase keys = KeyCase::ignored);
 /// The members of an object as text; arrays and objects show as the language prints them.

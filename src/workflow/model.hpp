@@ -55,6 +55,7 @@ struct Permissions {
   std::optional<Access> all;  ///< read-all, write-all, {} (none)
   std::map<std::string, Access> scopes;
   Place place;
+  bool operator==(const Permissions&) const = default;
   /// `otherwise` when not given.
   [[nodiscard]] Access of(std::string_view scope, Access otherwise) const;
 };
@@ -118,11 +119,12 @@ struct Job {
   Template name;                   ///< absent: the id (with the matrix values)
   std::vector<std::string> needs;  ///< ids as the jobs declare them
   Condition condition;
-  Permissions permissions;  ///< what the file says: own, else the workflow's
-  Template concurrency;     ///< string, or mapping with group, cancel-in-progress, queue
-  Template environment;     ///< string, or mapping with name, url, deployment
-  Template strategy;        ///< mapping with matrix, fail-fast, max-parallel; or an expression
-  Template runs_on;         ///< string, sequence, or mapping with group, labels
+  Permissions
+      permissions;  ///< its own, else its workflow's, else those of the job that calls the workflow
+  Template concurrency;  ///< string, or mapping with group, cancel-in-progress, queue
+  Template environment;  ///< string, or mapping with name, url, deployment
+  Template strategy;     ///< mapping with matrix, fail-fast, max-parallel; or an expression
+  Template runs_on;      ///< string, sequence, or mapping with group, labels
   Template env;
   Defaults defaults;
   Template container;  ///< string, or mapping with image, credentials, env, ports, volumes, options

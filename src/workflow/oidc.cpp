@@ -31,6 +31,19 @@ constexpr std::string_view kFromGithub[] = {"actor",
 
 }  // namespace
 
+bool is_from_fork(const formats::Json& github) {
+  if (github.get_string("event_name") != "pull_request") return false;
+  const auto* event = github.find("event");
+  const auto* request = event && event->is_object() ? event->find("pull_request") : nullptr;
+  if (!request || !request->is_object()) return false;
+  const auto* head = request->find("head");
+  const auto* repository = head && head->is_object() ? head->find("repo") : nullptr;
+  if (!repository || !repository->is_object()) return false;
+  auto name = repository->get_string("full_name");
+  return repository->get_bool("fork") ||
+         (!name.empty() && !equals_ignoring_case(name, github.get_string("repository")));
+}
+
 std::string oidc_subject(const OidcFacts& facts) {
   auto repository = "repo:" + facts.github.get_string("repository");
   if (!facts.environment.empty()) return repository + ":environment:" + escaped(facts.environment);

@@ -29,6 +29,10 @@ formats::Json oidc_claims(const OidcFacts& facts);
 /// "repo:O/R:environment:E", "repo:O/R:pull_request" or "repo:O/R:ref:refs/heads/B", with ':' inside values as %3A.
 std::string oidc_subject(const OidcFacts& facts);
 
+/// Whether `github` is of a pull request from a fork: its jobs get no OIDC token, whatever the workflow asks for.
+///   source  docs.github.com, "Permissions for the GITHUB_TOKEN": forks read at most
+bool is_from_fork(const formats::Json& github);
+
 /// Signs job tokens with a key that is kept: key.pem and jwks.json in its directory.
 class OidcIssuer final {
  public:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/text.hpp"
+#include "workflow/check_call.hpp"
 #include "workflow/plan.hpp"
 
 namespace slipway::workflow {
@@ -32,6 +33,14 @@ Json job_json(const PlannedJob& planned) {
   json["needs"] = needs;
   put(json, "environment", planned.environment);
   put(json, "concurrency", planned.concurrency);
+  if (job.permissions.given) {
+    Json permissions = Json::object();
+    for (const auto& scope : permission_scopes()) {
+      auto access = job.permissions.of(scope, Access::none);
+      if (access != Access::none) permissions[scope] = std::string(name_of(access));
+    }
+    json["permissions"] = permissions;
+  }
   if (planned.strategy) {
     Json legs = Json::array();
     for (std::size_t i = 0; i < planned.strategy->legs.size(); ++i) {

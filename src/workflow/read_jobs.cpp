@@ -141,7 +141,8 @@ class JobReader final {
     const auto& image = container.is_mapping() ? container["image"] : container;
     bool has_prefix = image.text.starts_with("docker://");
     auto rest = has_prefix ? image.text.substr(9) : image.text;
-    if (rest.empty() && (has_prefix || is_service) && !findings_.has(container.place)) {
+    bool has_none = container.is_mapping() && image.is_absent();
+    if (rest.empty() && (has_prefix || is_service || has_none) && !findings_.has(container.place)) {
       findings_.add(container.place, "Container image cannot be empty");
     }
   }
@@ -208,6 +209,8 @@ void check_concurrency(const Template& concurrency, Findings& findings) {
 
 std::vector<Job> read_jobs(const Template& jobs, Findings& findings) {
   auto result = JobReader(findings).read(jobs);
+  if (jobs.is_mapping() && jobs.entries.empty() && findings.empty())
+    findings.add(jobs.place, "The workflow must contain at least one job with no dependencies.");
   check_graph(result, jobs.place, findings);
   return result;
 }

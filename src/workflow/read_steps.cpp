@@ -73,15 +73,21 @@ class StepReader final {
                         fmt::format("Step references unknown step ID '{}'", target.text));
         }
       };
-      if (item["wait"].is_string()) check(item["wait"]);
-      for (const auto& target : item["wait"].items) check(target);
-      if (item["cancel"].is_string()) check(item["cancel"]);
+      auto check_all = [&](const Template& step) {
+        if (step["wait"].is_string()) check(step["wait"]);
+        for (const auto& target : step["wait"].items) check(target);
+        if (step["cancel"].is_string()) check(step["cancel"]);
+      };
+      check_all(item);
       const auto& all = item["wait-all"];
       if (all.kind == Template::Kind::boolean && !all.boolean) {
         findings_.add(all.place, "The value of 'wait-all' must be true or omitted");
       }
       if (id.is_string()) before.insert(id.text);
-      for (const auto& inner : item["parallel"].items) check_member(inner, item.place);
+      for (const auto& inner : item["parallel"].items) {
+        check_member(inner, item.place);
+        check_all(inner);
+      }
     }
   }
 

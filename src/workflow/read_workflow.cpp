@@ -16,7 +16,8 @@ class WorkflowReader final {
  public:
   explicit WorkflowReader(const ReadOptions& options) : options_(options) {}
 
-  ReadResult read(std::string_view text, const std::string& file, int depth) {
+  ReadResult read(std::string_view text, const std::string& file, int depth,
+                  const Permissions& inherited) {
     ReadResult result;
     result.workflow.file = file;
     auto document = formats::parse_yaml(text, file);
@@ -26,7 +27,7 @@ class WorkflowReader final {
     }
     Findings findings(file);
     auto root = read_by_schema(document.root, workflow_schema().at("workflow"), findings);
-    convert(root, result.workflow, findings);
+    convert(root, inherited, result.workflow, findings);
     if (options_.loader && depth <= options_.max_call_depth)
       read_callees(result.workflow, depth, findings);
     result.diagnostics = findings.take();
@@ -34,7 +35,8 @@ class WorkflowReader final {
   }
 
  private:
-  static void convert(const Template& root, Workflow& workflow, Findings& findings) {
+  static void convert(const Template& root, const Permissions& inherited, Workflow& workflow,
+                      Findings& findings) {
     workflow.name = root["name"];
     workflow.run_name = root["run-name"];
     workflow.triggers = read_triggers(root["on"], findings);
@@ -45,7 +47,8 @@ class WorkflowReader final {
     check_concurrency(workflow.concurrency, findings);
     workflow.jobs = read_jobs(root["jobs"], findings);
     for (auto& job : workflow.jobs) {
-      if (!job.permissions.given) job.permissions = workflow.permissions;
+      if (!job.permissions.given)
+        job.permissions = workflow.permissions.given ? workflow.permissions : inherited;
     }
   }
 
@@ -64,9 +67,12 @@ class WorkflowReader final {
   }
 
   std::shared_ptr<const Workflow> callee(const Job& job, int depth, Findings& findings) {
-    // A workflow is read again for each depth: how deep it may call on depends on it.
-    auto key = std::make_pair(job.uses, depth);
-    if (auto known = callees_.find(key); known != callees_.end()) return known->second;
+    // A workflow is read again for each depth and caller's permissions: how deep it may call on and what its jobs may do
+    // depend on them.
+    auto& known = callees_[std::make_pair(job.uses, depth)];
+    for (const auto& [permissions, workflow] : known) {
+      if (permissions == job.permissions) return workflow;
+    }
     auto text = options_.loader(job.uses);
     if (!text) {
       if (job.uses.starts_with("./")) {
@@ -76,29 +82,32 @@ class WorkflowReader final {
       return nullptr;
     }
     auto file = job.uses.starts_with("./") ? job.uses.substr(2) : job.uses;
-    auto result = read(*text, file, depth + 1);
+    auto result = read(*text, file, depth + 1, job.permissions);
     bool is_whole = result.ok();
     findings.add(std::move(result.diagnostics));
     auto shared = is_whole ? std::make_shared<const Workflow>(std::move(result.workflow)) : nullptr;
-    callees_[key] = shared;
+    known.emplace_back(job.permissions, shared);
     return shared;
   }
 
   const ReadOptions& options_;
-  std::map<std::pair<std::string, int>, std::shared_ptr<const Workflow>> callees_;
+  using Callees = std::vector<std::pair<Permissions, std::shared_ptr<const Workflow>>>;
+  std::map<std::pair<std::string, int>, Callees> callees_;
 };
 
 }  // namespace
 
 ReadResult read_workflow(std::string_view text, const std::string& file,
                          const ReadOptions& options) {
-  auto result = WorkflowReader(options).read(text, file, 1);
+  auto result = WorkflowReader(options).read(text, file, 1, options.inherited);
   std::stable_sort(result.diagnostics.begin(), result.diagnostics.end(),
                    [&](const Diagnostic& a, const Diagnostic& b) {
                      if ((a.file == file) != (b.file == file)) return a.file == file;
                      if (a.file != b.file) return false;
                      return std::make_pair(a.line, a.column) < std::make_pair(b.line, b.column);
                    });
+  auto& all = result.diagnostics;  // a file that two jobs call says the same twice
+  all.erase(std::unique(all.begin(), all.end()), all.end());
   return result;
 }
 

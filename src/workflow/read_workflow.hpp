@@ -19,6 +19,8 @@ struct ReadOptions {
   WorkflowLoader loader;
   /// The repository's default for a workflow without `permissions`: true is read-only contents and packages.
   bool default_permissions_are_limited = false;
+  /// Of the job that calls this workflow; not given for a workflow that an event starts.
+  Permissions inherited;
   int max_call_depth = 10;
 };
 

@@ -295,5 +295,41 @@ TEST_CASE("workflows: GitHub's own cases are read or refused as there") {
   }
 }
 
+TEST_CASE(
+    "a called workflow's jobs have their own permissions, else its own, else the calling job's") {
+  auto caller = [](const std::string& permissions) {
+    return "on: push\njobs:\n  call:\n" + permissions + "    uses: ./.github/workflows/mid.yml\n";
+  };
+  std::string leaf_permissions;
+  ReadOptions options;
+  options.loader = [&](const std::string& uses) -> std::optional<std::string> {
+    if (uses == "./.github/workflows/mid.yml")
+      return "on: workflow_call\njobs:\n  mid:\n    uses: ./.github/workflows/leaf.yml\n";
+    return "on: workflow_call\n" + leaf_permissions +
+           "jobs:\n  leaf:\n    runs-on: x\n    steps: [{run: x}]\n";
+  };
+  auto leaf_of = [](const ReadResult& read) {
+    return read.workflow.jobs.at(0).callee->jobs.at(0).callee->jobs.at(0).permissions;
+  };
+  auto granted = read_workflow(caller("    permissions: {id-token: write}\n"), "w.yml", options);
+  REQUIRE(granted.ok());
+  CHECK(leaf_of(granted).of("id-token", Access::none) == Access::write);
+  CHECK(leaf_of(granted).of("contents", Access::none) == Access::none);
+
+  leaf_permissions = "permissions: {contents: read}\n";
+  auto lowered = read_workflow(caller("    permissions: write-all\n"), "w.yml", options);
+  REQUIRE(lowered.ok());
+  CHECK(leaf_of(lowered).of("contents", Access::none) == Access::read);
+  CHECK(leaf_of(lowered).of("id-token", Access::none) == Access::none);
+
+  leaf_permissions = "permissions: {id-token: write}\n";
+  auto refused = read_workflow(caller("    permissions: {contents: read}\n"), "w.yml", options);
+  REQUIRE(refused.diagnostics.size() == 1);
+  CHECK(refused.diagnostics[0].message ==
+        "Error calling workflow './.github/workflows/leaf.yml'. The workflow "
+        "'./.github/workflows/leaf.yml' is requesting 'id-token: write', but is only allowed "
+        "'id-token: none'.");
+}
+
 }  // namespace
 }  // namespace slipway::workflow

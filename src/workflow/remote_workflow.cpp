@@ -24,6 +24,7 @@ RemoteWorkflow fetch_workflow(const Job& job, ActionSource& source, std::stop_to
       if (!uses.starts_with("./")) return std::nullopt;
       return os::read_file_if_exists(found.directory / uses.substr(2));
     };
+    options.inherited = job.permissions;
     auto read = read_workflow(*text, remote->full_name(), options);
     if (!read.ok()) throw_diagnostics(read.diagnostics);
     RemoteWorkflow result{

@@ -103,8 +103,11 @@ void StepRunner::run_step(const Step& step, const std::shared_ptr<Scope>& scope,
                           StepOutput* around) {
   if (is_control(step) && !around) return run_control(step);
   if (step.background && !around) return start_background(step);
+  auto error_before = job_.first_error;
   auto ready = make_ready(step, scope, around);
   auto record = run_ready(ready);
+  // What the job goes on after is not why it failed.
+  if (record.conclusion == Conclusion::success) job_.first_error = error_before;
   take(ready, std::move(record), *scope);
 }
 
@@ -262,7 +265,10 @@ Conclusion StepRunner::guarded(StepCall& call, const Expression& condition,
     }
   } catch (const Cancelled&) {
     call.output.flush();
-    if (!timed_out) return Conclusion::cancelled;
+    if (!timed_out) {
+      call.output.annotate(Severity::error, "The operation was canceled.");
+      return Conclusion::cancelled;
+    }
   }
   auto message =
       fmt::format("The action '{}' has timed out after {} minutes.", call.title, timeout_minutes);

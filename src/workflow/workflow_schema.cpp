@@ -16,7 +16,7 @@ constexpr std::string_view kTextKind = R"(
 &job-status  = always(0,0) failure(0,MAX) cancelled(0,0) success(0,MAX)
 &step-status = always(0,0) failure(0,0) cancelled(0,0) success(0,0)
 
-workflow = {on!: on, name: string, run-name: run-name, defaults: defaults, env: workflow-env, permissions: permissions, concurrency: workflow-concurrency, jobs!: jobs}
+workflow = {on!: on, name: string, description: string, run-name: run-name, defaults: defaults, env: workflow-env, permissions: permissions, concurrency: workflow-concurrency, jobs!: jobs}
 run-name @workflow = string
 defaults = {run: defaults-run}
 defaults-run = {shell: string!, working-directory: string!}
