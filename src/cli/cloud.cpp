@@ -14,6 +14,7 @@
 #include "base/guarded.hpp"
 #include "base/text.hpp"
 #include "cli/verbs.hpp"
+#include "cloud/codedeploy/codedeploy.hpp"
 #include "cloud/ecs/ecs.hpp"
 #include "cloud/elb/elb.hpp"
 #include "cloud/faults.hpp"
@@ -107,13 +108,17 @@ int serve(const Invocation& invocation, Surroundings& around) {
   {
     cloud::Cloud local(options, around.log);
     cloud::elb::Targets* targets = nullptr;
+    cloud::ecs::Deployer* deployer = nullptr;
     local.add([&](const cloud::Surroundings& parts) {
       auto balancing = cloud::elb::make(parts);
       targets = &balancing->targets();
       return balancing;
     });
     local.add([&](const cloud::Surroundings& parts) {
-      return cloud::ecs::make(parts, cloud::ecs::make_images(parts), *targets);
+      return cloud::ecs::make(parts, cloud::ecs::make_images(parts), *targets, &deployer);
+    });
+    local.add([&](const cloud::Surroundings& parts) {
+      return cloud::codedeploy::make(parts, *deployer, *targets);
     });
     local.run(around.stop, [&](const cloud::Endpoint& endpoint) {
       os::replace_file(directory / "cloud.pid",

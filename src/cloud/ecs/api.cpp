@@ -163,8 +163,10 @@ std::string last_part(const std::string& name_or_arn) {
 }
 
 std::unique_ptr<Service> make(const Surroundings& around, std::unique_ptr<Images> images,
-                              elb::Targets& targets) {
-  return std::make_unique<Ecs>(around, std::move(images), targets);
+                              elb::Targets& targets, Deployer** deployer) {
+  auto made = std::make_unique<Ecs>(around, std::move(images), targets);
+  if (deployer != nullptr) *deployer = made.get();
+  return made;
 }
 
 }  // namespace slipway::cloud::ecs

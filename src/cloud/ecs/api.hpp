@@ -2,13 +2,14 @@
 #pragma once
 #include <memory>
 
+#include "cloud/ecs/deployer.hpp"
 #include "cloud/ecs/engine.hpp"
 #include "cloud/service.hpp"
 
 namespace slipway::cloud::ecs {
 
 /// The operations of ECS over the engine. Split by resource: clusters.cpp, task_definitions.cpp, services.cpp, tasks.cpp.
-class Ecs final : public Service {
+class Ecs final : public Service, public Deployer {
  public:
   Ecs(const Surroundings& around, std::unique_ptr<Images> images, elb::Targets& targets);
   [[nodiscard]] const ServiceDescription& description() const override;
@@ -16,6 +17,22 @@ class Ecs final : public Service {
   [[nodiscard]] std::vector<Permission> permissions(const Call& call) const override;
   Json call(const Call& call) override;
   void run(std::stop_token stop) override { engine_.run(stop); }
+
+  // deployer.cpp
+  std::optional<std::string> controller_of(const Scope& scope, const std::string& cluster,
+                                           const std::string& service) override;
+  std::optional<std::string> task_definition_of(const Scope& scope,
+                                                const std::string& name) override;
+  std::string replace(const Replacement& replacement) override;
+  std::optional<ReplacementState> state_of(const Scope& scope, const std::string& cluster,
+                                           const std::string& service,
+                                           const std::string& task_set) override;
+  void resume(const Scope& scope, const std::string& cluster, const std::string& service,
+              const std::string& task_set) override;
+  void take_back(const Scope& scope, const std::string& cluster, const std::string& service,
+                 const std::string& task_set, const std::string& why) override;
+  void wait_for_change(const std::stop_token& stop, Deadline deadline,
+                       std::uint64_t& version) override;
 
  private:
   static const Operations<Ecs>& operations();
@@ -65,6 +82,7 @@ class Ecs final : public Service {
   std::string existing_cluster(const Call& call);
   /// A task definition as stored, by family, family:revision or ARN; ACTIVE ones only when `active`. throws Refusal ClientException
   Json find_task_definition(const Call& call, const std::string& name, bool active);
+  Json find_task_definition(const Scope& scope, const std::string& name, bool active);
   void check_pass_role(const Call& call, const Json& task_definition) const;
   Json cluster_answer(const Scope& scope, const std::string& name);
   Json service_answer(const Scope& scope, const std::string& key);
@@ -72,6 +90,11 @@ class Ecs final : public Service {
   std::unique_ptr<Images> images_;
   Engine engine_;
 };
+
+/// Makes a service's settings the newest PRIMARY deployment; the ones before become ACTIVE.
+void add_deployment(ServiceRecord& service, std::int64_t now);
+/// throws Refusal InvalidParameterException when a load balancer of the service does not fit the task definition
+void check_balancers(const ServiceRecord& service, const Json& definition, elb::Targets& targets);
 
 /// What follows the last '/' of a name or ARN.
 std::string last_part(const std::string& name_or_arn);

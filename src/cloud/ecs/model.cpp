@@ -84,7 +84,9 @@ Json to_json(const Deployment& d) {
                        {"loadBalancers", d.load_balancers},
                        {"stage", d.stage},
                        {"stageSince", d.stage_since},
-                       {"weight", d.weight}});
+                       {"weight", d.weight},
+                       {"isHeld", d.is_held},
+                       {"isReady", d.is_ready}});
 }
 
 Deployment deployment_from_json(const Json& json) {
@@ -106,7 +108,9 @@ Deployment deployment_from_json(const Json& json) {
           .load_balancers = json.at("loadBalancers"),
           .stage = json.get_string("stage"),
           .stage_since = json.get_int("stageSince"),
-          .weight = static_cast<int>(json.get_int("weight"))};
+          .weight = static_cast<int>(json.get_int("weight")),
+          .is_held = json.get_bool("isHeld"),
+          .is_ready = json.get_bool("isReady")};
 }
 
 Json to_json(const std::vector<Deployment>& deployments) {
@@ -480,6 +484,16 @@ Json describe(const Task& task) {
 
 namespace {
 
+// Load balancers without what only ECS's own strategies say of them.
+Json plain_balancers(const Json::Array& balancers) {
+  Json out = Json::array();
+  for (Json balancer : balancers) {
+    balancer.erase("advancedConfiguration");
+    out.push_back(std::move(balancer));
+  }
+  return out;
+}
+
 Json configuration_json(const ServiceRecord& service) {
   Json out = Json::object({{"deploymentCircuitBreaker", breaker_json(service.breaker)},
                            {"maximumPercent", service.max_percent},
@@ -491,6 +505,42 @@ Json configuration_json(const ServiceRecord& service) {
 }
 
 }  // namespace
+
+Json task_sets_of(const ServiceRecord& service, const std::vector<const Task*>& tasks) {
+  Json sets = Json::array();
+  bool is_shifted = service.deployments.size() == 1 || service.deployments.front().weight == 100;
+  for (const auto& d : service.deployments) {
+    bool is_new = &d == &service.deployments.front();
+    Counts counts = count(tasks, d.id);
+    bool is_steady = counts.pending == 0 && counts.running == service.desired;
+    std::string id = d.id;
+    Json one = Json::object({{"id", id},
+                             {"taskSetArn", arn("ecs", service.scope.region, service.scope.account,
+                                                fmt::format("task-set/{}/{}", service.key(),
+                                                            id.substr(id.find('/') + 1)))},
+                             {"serviceArn", service_arn(service)},
+                             {"clusterArn", cluster_arn(service.scope, service.cluster)},
+                             {"startedBy", "CODE_DEPLOY"},
+                             {"status", is_new == is_shifted ? "PRIMARY" : "ACTIVE"},
+                             {"taskDefinition", d.task_definition_arn},
+                             {"computedDesiredCount", service.desired},
+                             {"pendingCount", counts.pending},
+                             {"runningCount", counts.running},
+                             {"createdAt", seconds(d.created)},
+                             {"updatedAt", seconds(d.updated)},
+                             {"launchType", "FARGATE"},
+                             {"platformVersion", "1.4.0"},
+                             {"platformFamily", "Linux"},
+                             {"loadBalancers", plain_balancers(d.load_balancers.as_array())},
+                             {"serviceRegistries", Json::array()},
+                             {"scale", Json::object({{"value", 100.0}, {"unit", "PERCENT"}})},
+                             {"stabilityStatus", is_steady ? "STEADY_STATE" : "STABILIZING"},
+                             {"stabilityStatusAt", seconds(d.updated)}});
+    if (!d.network.empty()) one["networkConfiguration"] = d.network;
+    sets.push_back(std::move(one));
+  }
+  return sets;
+}
 
 Json describe(const ServiceRecord& service, const std::vector<const Task*>& tasks) {
   Counts all = count(tasks, "");
@@ -508,7 +558,7 @@ Json describe(const ServiceRecord& service, const std::vector<const Task*>& task
                            {"createdAt", seconds(service.created)},
                            {"healthCheckGracePeriodSeconds", service.grace_seconds},
                            {"schedulingStrategy", "REPLICA"},
-                           {"deploymentController", Json::object({{"type", "ECS"}})},
+                           {"deploymentController", Json::object({{"type", service.controller()}})},
                            {"createdBy", service.created_by}});
   out["deploymentConfiguration"] = configuration_json(service);
   for (const char* key :
@@ -527,7 +577,14 @@ Json describe(const ServiceRecord& service, const std::vector<const Task*>& task
        {"loadBalancers", "serviceRegistries", "placementConstraints", "placementStrategy"}) {
     if (!out.contains(key)) out[key] = Json::array();
   }
+  if (!service.tags.empty()) out["tags"] = service.tags;
+  out["events"] = Json::Array(service.events);
   out["deployments"] = Json::array();
+  if (service.controller() == "CODE_DEPLOY") {
+    out["taskSets"] = task_sets_of(service, tasks);
+    out["loadBalancers"] = plain_balancers(out.get_array("loadBalancers"));
+    return out;
+  }
   for (const auto& deployment : service.deployments) {
     int desired = deployment.status == "PRIMARY" ? service.desired : 0;
     out["deployments"].push_back(describe(deployment, desired, count(tasks, deployment.id)));
@@ -544,8 +601,6 @@ Json describe(const ServiceRecord& service, const std::vector<const Task*>& task
   out["currentServiceRevisions"] = std::move(revisions);
   if (const auto* d = service.primary())
     out["currentServiceDeployment"] = service_deployment_arn(service, *d);
-  out["events"] = Json::Array(service.events);
-  if (!service.tags.empty()) out["tags"] = service.tags;
   return out;
 }
 

@@ -92,7 +92,9 @@ struct Deployment {
   std::string
       stage;  ///< of a deployment beside the old one: SCALE_UP, PRODUCTION_TRAFFIC_SHIFT, BAKE_TIME, CLEAN_UP; else empty
   std::int64_t stage_since = 0;
-  int weight = 0;  ///< percent of the production traffic, in those stages
+  int weight = 0;         ///< percent of the production traffic, in those stages
+  bool is_held = false;   ///< traffic waits until CodeDeploy lets it go
+  bool is_ready = false;  ///< its tasks have been healthy, in those stages
 };
 
 /// A service and what it is doing.
@@ -118,6 +120,10 @@ struct ServiceRecord {
   std::string created_by;  ///< an ARN
 
   [[nodiscard]] std::string key() const { return cluster + "/" + name; }
+  /// The deployment controller: ECS or CODE_DEPLOY.
+  [[nodiscard]] std::string controller() const {
+    return settings.get_string("deploymentController", "ECS");
+  }
   [[nodiscard]] Deployment* primary() {
     return deployments.empty() ? nullptr : &deployments.front();
   }
@@ -160,6 +166,8 @@ Json describe(const ServiceRecord& service, const std::vector<const Task*>& task
 /// "arn:…:service-deployment/CLUSTER/SERVICE/ID" and the revision that it deploys.
 std::string service_deployment_arn(const ServiceRecord& service, const Deployment& deployment);
 std::string service_revision_arn(const ServiceRecord& service, const Deployment& deployment);
+/// The deployments of a service with the controller CODE_DEPLOY, as DescribeServices shows them: task sets.
+Json task_sets_of(const ServiceRecord& service, const std::vector<const Task*>& tasks);
 /// As ListServiceDeployments and DescribeServiceDeployments show a deployment.
 Json describe_service_deployment(const ServiceRecord& service, const Deployment& deployment);
 

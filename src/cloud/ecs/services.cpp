@@ -110,6 +110,60 @@ void check_network(const ServiceRecord& service, const Json& definition) {
   }
 }
 
+// The load balancers of a new revision: beside an old one it takes the target group that the old one has not.
+Json balancers_beside(const ServiceRecord& service, Json balancers) {
+  if (service.strategy.empty()) return balancers;
+  const Deployment* present = nullptr;
+  for (const auto& d : service.deployments) {
+    if (present == nullptr || d.rollout == "COMPLETED") present = &d;
+  }
+  for (auto& balancer : balancers.as_array()) {
+    std::string first = balancer.get_string("targetGroupArn");
+    std::string other =
+        balancer.contains("advancedConfiguration")
+            ? balancer.at("advancedConfiguration").get_string("alternateTargetGroupArn")
+            : "";
+    bool is_taken = present != nullptr &&
+                    std::any_of(present->load_balancers.as_array().begin(),
+                                present->load_balancers.as_array().end(), [&](const Json& old) {
+                                  return old.get_string("targetGroupArn") == first;
+                                });
+    if (is_taken && !other.empty()) balancer["targetGroupArn"] = other;
+  }
+  return balancers;
+}
+
+// The official deploy action and `aws ecs wait` poll every 15 s and more. Their poll is held until the deployment has ended, so
+// that they end when it does.
+bool is_waiter(const std::string& user_agent) {
+  return user_agent.find("ecs.wait.services-stable") != std::string::npos ||
+         user_agent.find("amazon-ecs-deploy-task-definition") != std::string::npos;
+}
+
+// What only a deployment by CodeDeploy may change.
+void check_is_left_to_codedeploy(const Json& given) {
+  for (const auto& [key, what] :
+       {std::pair<const char*, const char*>{"taskDefinition", "update task definition"},
+        {"loadBalancers", "update load balancers"},
+        {"networkConfiguration", "update network configuration"},
+        {"platformVersion", "update platform version"},
+        {"forceNewDeployment", "force a new deployment"}}) {
+    const Json* value = given.find(key);
+    if (value == nullptr || value->is_null() || (value->is_bool() && !value->as_bool())) continue;
+    refuse("InvalidParameterException",
+           fmt::format("Unable to {} on services with a CODE_DEPLOY deployment controller. Use AWS "
+                       "CodeDeploy to trigger a new deployment.",
+                       what));
+  }
+}
+
+ServiceRecord* find_service(World& world, const Scope& scope, const std::string& key) {
+  auto it = world.services.find(full_key(scope, key));
+  return it == world.services.end() ? nullptr : &it->second;
+}
+
+}  // namespace
+
 void check_balancers(const ServiceRecord& service, const Json& definition, elb::Targets& targets) {
   for (const auto& balancer : service.settings.get_array("loadBalancers")) {
     std::string group = balancer.get_string("targetGroupArn");
@@ -135,30 +189,6 @@ void check_balancers(const ServiceRecord& service, const Json& definition, elb::
   }
 }
 
-// The load balancers of a new revision: beside an old one it takes the target group that the old one has not.
-Json balancers_beside(const ServiceRecord& service, Json balancers) {
-  if (service.strategy.empty()) return balancers;
-  const Deployment* present = nullptr;
-  for (const auto& d : service.deployments) {
-    if (present == nullptr || d.rollout == "COMPLETED") present = &d;
-  }
-  for (auto& balancer : balancers.as_array()) {
-    std::string first = balancer.get_string("targetGroupArn");
-    std::string other =
-        balancer.contains("advancedConfiguration")
-            ? balancer.at("advancedConfiguration").get_string("alternateTargetGroupArn")
-            : "";
-    bool is_taken = present != nullptr &&
-                    std::any_of(present->load_balancers.as_array().begin(),
-                                present->load_balancers.as_array().end(), [&](const Json& old) {
-                                  return old.get_string("targetGroupArn") == first;
-                                });
-    if (is_taken && !other.empty()) balancer["targetGroupArn"] = other;
-  }
-  return balancers;
-}
-
-// The newest PRIMARY; the ones before become ACTIVE.
 void add_deployment(ServiceRecord& service, std::int64_t now) {
   for (auto& deployment : service.deployments) deployment.status = "ACTIVE";
   Deployment next;
@@ -177,20 +207,6 @@ void add_deployment(ServiceRecord& service, std::int64_t now) {
   service.deployments.insert(service.deployments.begin(), std::move(next));
 }
 
-// The official deploy action and `aws ecs wait` poll every 15 s and more. Their poll is held until the deployment has ended, so
-// that they end when it does.
-bool is_waiter(const std::string& user_agent) {
-  return user_agent.find("ecs.wait.services-stable") != std::string::npos ||
-         user_agent.find("amazon-ecs-deploy-task-definition") != std::string::npos;
-}
-
-ServiceRecord* find_service(World& world, const Scope& scope, const std::string& key) {
-  auto it = world.services.find(full_key(scope, key));
-  return it == world.services.end() ? nullptr : &it->second;
-}
-
-}  // namespace
-
 Json Ecs::service_answer(const Scope& scope, const std::string& key) {
   return engine_.read([&](const World& world) {
     const auto& service = world.services.at(full_key(scope, key));
@@ -208,11 +224,19 @@ Json Ecs::create_service(const Call& call) {
     refuse("InvalidParameterException",
            "The scheduling strategy DAEMON is not supported by AWS Fargate.");
   }
-  if (const Json* controller = call.input.find("deploymentController");
-      controller && controller->get_string("type", "ECS") != "ECS") {
-    refuse("InvalidParameterException",
-           fmt::format("slipway: the deployment controller '{}' is not supported yet: only ECS is",
-                       controller->get_string("type")));
+  if (const Json* controller = call.input.find("deploymentController")) {
+    std::string type = controller->get_string("type", "ECS");
+    if (type == "EXTERNAL") {
+      refuse("InvalidParameterException",
+             "slipway: the deployment controller 'EXTERNAL' is not supported yet: ECS and "
+             "CODE_DEPLOY are");
+    }
+    if (type != "ECS") service.settings["deploymentController"] = type;
+    if (type == "CODE_DEPLOY" && call.input.get_array("loadBalancers").size() != 1) {
+      refuse("InvalidParameterException",
+             "Exactly one load balancer must be specified for a service that uses the CODE_DEPLOY "
+             "deployment controller.");
+    }
   }
   service.desired = static_cast<int>(in.integer_or("desiredCount", 1));
   if (service.desired < 0 || service.desired > 10'000)
@@ -259,6 +283,7 @@ Json Ecs::update_service(const Call& call) {
     auto* service = find_service(world, scope, key);
     ServiceRecord next = *service;  // all or nothing: a refusal below changes nothing
     bool deploys = in.boolean_or("forceNewDeployment", false);
+    if (next.controller() == "CODE_DEPLOY") check_is_left_to_codedeploy(call.input);
     read_deployment_configuration(next, call.input);
     deploys = read_settings(next, call.input) || deploys;
     if (definition) {

@@ -60,10 +60,13 @@ void Ecs::check_pass_role(const Call& call, const Json& definition) const {
 }
 
 Json Ecs::find_task_definition(const Call& call, const std::string& name, bool active) {
+  return find_task_definition(scope_of(call), name, active);
+}
+
+Json Ecs::find_task_definition(const Scope& scope, const std::string& name, bool active) {
   std::string plain = last_part(name);
   auto colon = plain.find(':');
   std::string family = plain.substr(0, colon);
-  Scope scope = scope_of(call);
   auto found = engine_.around().state.read([&](Tables& tables) -> std::optional<Json> {
     if (colon != std::string::npos) {
       auto revision = to_integer(plain.substr(colon + 1));

@@ -67,6 +67,9 @@ void tell_balancers(World& world, const Deployment& to, const Deployment& beside
     const Json& balancer = to.load_balancers.as_array()[i];
     std::string old = beside.load_balancers.as_array()[i].get_string("targetGroupArn");
     const Json* advanced = balancer.find("advancedConfiguration");
+    // A revision from before CodeDeploy's first deployment does not know its listeners.
+    if (advanced == nullptr)
+      advanced = beside.load_balancers.as_array()[i].find("advancedConfiguration");
     if (advanced == nullptr || old == balancer.get_string("targetGroupArn")) continue;
     std::vector<std::pair<std::string, int>> weights = {
         {balancer.get_string("targetGroupArn"), to.weight}, {old, 100 - to.weight}};
@@ -74,6 +77,19 @@ void tell_balancers(World& world, const Deployment& to, const Deployment& beside
     if (std::string test = advanced->get_string("testListenerRule"); !test.empty()) {
       world.shifts.push_back({test, {{balancer.get_string("targetGroupArn"), 100}, {old, 0}}});
     }
+  }
+}
+
+// The test listener leads to a new revision as soon as it is up.
+void lead_tests_to(World& world, const Deployment& fresh, const Deployment& old) {
+  for (std::size_t i = 0; i < fresh.load_balancers.size() && i < old.load_balancers.size(); ++i) {
+    const Json& balancer = fresh.load_balancers.as_array()[i];
+    const Json* advanced = balancer.find("advancedConfiguration");
+    std::string test = advanced ? advanced->get_string("testListenerRule") : "";
+    std::string group = balancer.get_string("targetGroupArn");
+    std::string before = old.load_balancers.as_array()[i].get_string("targetGroupArn");
+    if (!test.empty() && group != before)
+      world.shifts.push_back({test, {{group, 100}, {before, 0}}});
   }
 }
 
@@ -300,6 +316,9 @@ std::int64_t advance(World& world, ServiceRecord& service, bool is_up, std::int6
   };
   if (primary.stage == "SCALE_UP") {
     if (!is_up) return 0;
+    if (!primary.is_ready && beside != nullptr) lead_tests_to(world, primary, *beside);
+    primary.is_ready = true;
+    if (primary.is_held) return 0;
     enter(beside != nullptr ? "PRODUCTION_TRAFFIC_SHIFT" : "CLEAN_UP");
   }
   if (primary.stage == "PRODUCTION_TRAFFIC_SHIFT") {

@@ -67,6 +67,7 @@ class Elb final : public LoadBalancing, private Targets {
 
   // The ECS side (targets.cpp).
   bool exists(const std::string& target_group_arn) override;
+  std::optional<std::string> group_named(const Scope& scope, const std::string& name) override;
   void add(const std::string& target_group_arn, const std::string& address,
            std::uint16_t port) override;
   void drain(const std::string& target_group_arn, const std::string& address, std::uint16_t port,

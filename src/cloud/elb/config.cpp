@@ -220,7 +220,7 @@ std::string backend(const Model& model, const TargetGroup& group) {
   for (const auto& [key, target] : model.targets) {
     if (target.group_arn != group.arn || target.state == "draining") continue;
     out += fmt::format("  server {} {}:{}{}\n", server_name(target), target.address, target.port,
-                       target.state == "healthy" ? "" : " disabled");
+                       is_served(model, target) ? "" : " disabled");
   }
   return out + "\n";
 }

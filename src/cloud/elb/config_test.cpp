@@ -70,6 +70,22 @@ TEST_CASE("haproxy itself accepts the configuration of listeners, rules and targ
   CHECK(check.err.find("WARNING") == std::string::npos);
 }
 
+TEST_CASE("a group without a healthy target sends to its unhealthy ones") {
+  Model model = model_with_rules();
+  Target bad{.group_arn = model.targets.begin()->second.group_arn,
+             .address = "10.0.0.3",
+             .port = 3000,
+             .state = "unhealthy"};
+  model.targets[bad.key()] = bad;
+  CHECK_FALSE(is_served(model, bad));
+  for (auto& [key, target] : model.targets) {
+    if (target.state == "healthy") target.state = "unhealthy";
+  }
+  CHECK(is_served(model, bad));
+  for (const auto& [key, target] : model.targets)
+    CHECK(is_served(model, target) == (target.state == "unhealthy"));
+}
+
 TEST_CASE("only healthy targets take requests from the start") {
   std::string text = haproxy_config(model_with_rules(), "/s");
   CHECK(text.find("server t_10_0_0_1_3000 10.0.0.1:3000\n") != std::string::npos);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cloud/elb/model.hpp"
 
+#include <algorithm>
+
 #include "base/text.hpp"
 
 namespace slipway::cloud::elb {
@@ -153,6 +155,13 @@ bool matches_status(const std::string& matcher, int status) {
     if (from && to && status >= *from && status <= *to) return true;
   }
   return false;
+}
+
+bool is_served(const Model& model, const Target& target) {
+  if (target.state != "unhealthy") return target.state == "healthy";
+  return std::none_of(model.targets.begin(), model.targets.end(), [&](const auto& entry) {
+    return entry.second.group_arn == target.group_arn && entry.second.state == "healthy";
+  });
 }
 
 }  // namespace slipway::cloud::elb

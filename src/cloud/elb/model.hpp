@@ -96,6 +96,10 @@ struct Model {
   std::map<std::string, Target> targets;
 };
 
+/// Whether a target gets requests: healthy ones do; a group without any sends them to its unhealthy ones ("fail open").
+///   source  Elastic Load Balancing, "Health checks for Application Load Balancer target groups"
+bool is_served(const Model& model, const Target& target);
+
 Json to_json(const LoadBalancer& balancer);
 LoadBalancer balancer_from_json(const Scope& scope, const Json& json);
 Json to_json(const Listener& listener);

@@ -35,6 +35,15 @@ bool Elb::exists(const std::string& arn) {
   return world_.read([&](const World& world) { return world.model.groups.contains(arn); });
 }
 
+std::optional<std::string> Elb::group_named(const Scope& scope, const std::string& name) {
+  return world_.read([&](const World& world) -> std::optional<std::string> {
+    for (const auto& [arn, group] : world.model.groups) {
+      if (group.scope == scope && group.name == name) return arn;
+    }
+    return std::nullopt;
+  });
+}
+
 void Elb::on_change(std::function<void()> listener) {
   world_.with([&](World& world) { world.listener = std::move(listener); });
 }
@@ -165,7 +174,7 @@ void Elb::check(Target target, const TargetGroup& group) {
 
 void Elb::apply_check(const Target& target, const TargetGroup& group, bool passed,
                       const std::string& reason, const std::string& text) {
-  std::string command;
+  std::vector<std::string> commands;
   note([&](Model& model, Tables& tables) {
     auto it = model.targets.find(target.key());
     if (it == model.targets.end()) return;
@@ -193,11 +202,15 @@ void Elb::apply_check(const Target& target, const TargetGroup& group, bool passe
                                                      : text;
     if (t.state == before) return;
     tables.put("elb.target", group.scope, t.key(), to_json(t));
-    command = fmt::format("set server {}/{} state {}", backend_name(group), server_name(t),
-                          t.state == "healthy" ? "ready" : "maint");
+    for (const auto& [key, other] : model.targets) {
+      if (other.group_arn != t.group_arn || other.state == "draining") continue;
+      commands.push_back(fmt::format("set server {}/{} state {}", backend_name(group),
+                                     server_name(other),
+                                     is_served(model, other) ? "ready" : "maint"));
+    }
   });
-  if (command.empty()) return;
-  show_to_haproxy(command, true);
+  if (commands.empty()) return;
+  for (const auto& command : commands) show_to_haproxy(command, true);
   tell();
 }
 

@@ -3,10 +3,13 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "cloud/state.hpp"
 
 namespace slipway::cloud::elb {
 
@@ -28,6 +31,9 @@ class Targets {
   virtual ~Targets() = default;
 
   [[nodiscard]] virtual bool exists(const std::string& target_group_arn) = 0;
+  /// A target group's ARN by its name; nothing when there is none.
+  [[nodiscard]] virtual std::optional<std::string> group_named(const Scope& scope,
+                                                               const std::string& name) = 0;
   /// Adds a target; it gets requests once its first health checks pass. Again for a known one: nothing happens.
   virtual void add(const std::string& target_group_arn, const std::string& address,
                    std::uint16_t port) = 0;
