@@ -134,7 +134,8 @@ int run_inside(workflow::JobMachine& machine, const KeptJob& job,
 
 int shell(const Invocation& given, Surroundings& around) {
   workflow::RunStore store(around.state / "runs");
-  const auto& run = given.arguments.at(0);
+  auto run = given.arguments.at(0);
+  if (auto all = store.list(); run == "latest" && !all.empty()) run = all.front().id;
   auto job = find_kept(store, run, given.arguments.at(1));
   if (given.has("--discard")) {
     os::remove_tree(job.directory);

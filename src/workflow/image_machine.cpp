@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workflow/image_machine.hpp"
 
+#include <unistd.h>
+
 #include "base/error.hpp"
 #include "base/guarded.hpp"
 #include "base/task_group.hpp"
@@ -202,6 +204,19 @@ void trust(const std::string& certificates, const fs::path& directory,
   }
 }
 
+// What a job writes to is its user's, when its image or options name one.
+void give_to(const container::User& user, const fs::path& directory, const std::string& name) {
+  if (user.uid == 0) return;
+  auto work = directory / "work";
+  os::make_dirs(work / name / name);
+  for (const auto& path : {work, work / "_temp", work / name, work / name / name,
+                           work / "_temp/_github_workflow", directory / "home"}) {
+    if (::lchown(path.c_str(), user.uid, user.gid) != 0)
+      fail(Fault::unavailable, "giving '{}' to user {}: {}", path.string(), user.uid,
+           std::generic_category().message(errno));
+  }
+}
+
 std::string moved(const std::string& value, const std::string& from, const std::string& to) {
   if (!value.starts_with(from) || (value.size() > from.size() && value[from.size()] != '/'))
     return value;
@@ -234,6 +249,7 @@ std::unique_ptr<JobMachine> make_image_machine(const ImageMachineOrder& order,
     spec.mounts.push_back({.kind = MountPoint::Kind::bind, .source = source, .target = target});
   }
   os::make_dirs(work / "_temp");
+  give_to(spec.user, order.job.directory, repository_name(order.job.repository));
   auto endpoint = order.network.attach(order.id);
   spec.network = {.kind = container::NetworkChoice::Kind::joined, .path = endpoint.netns};
   spec.resolv_conf = "nameserver " + order.network.gateway() + "\n";

@@ -174,6 +174,7 @@ class RunningLeg final {
     cancel_minutes_ =
         minutes_of(order_.job.cancel_timeout_minutes, contexts, kDefaultCancelMinutes);
     contexts.values["runner"] = Value::object({{"os", "Linux"}, {"arch", architecture()}});
+    contexts.values["github"] = contexts.values["github"].with("job", order_.job.id);
 
     state_.env = order_.run.settings.env;
     for (const auto* layer : {&order_.workflow.env, &order_.job.env}) {
@@ -322,9 +323,7 @@ class RunningLeg final {
     os::make_dirs(outside.parent_path());
     auto& github = values["github"];
     os::write_file(outside, github.get("event").to_json().pretty());
-    github = github.with("workspace", paths.workspace)
-                 .with("event_path", event)
-                 .with("job", order_.job.id);
+    github = github.with("workspace", paths.workspace).with("event_path", event);
   }
 
   void show_permissions(StepOutput& output) const {

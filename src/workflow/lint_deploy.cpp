@@ -117,7 +117,15 @@ void check_event(const std::shared_ptr<const Workflow>& workflow, const Event& e
   }
 }
 
+bool deploys_somewhere(const Workflow& workflow) {
+  return std::any_of(workflow.jobs.begin(), workflow.jobs.end(), [](const Job& job) {
+    if (job.callee) return deploys_somewhere(*job.callee);
+    return !job.environment.is_absent() && deploys(job);
+  });
+}
+
 void check_production(const Workflow& workflow, LintReport& report) {
+  if (!deploys_somewhere(workflow)) return;
   // The plan keeps pointers into the workflow it is given; this one outlives it.
   std::shared_ptr<const Workflow> borrowed(std::shared_ptr<const Workflow>(), &workflow);
   std::set<std::string> told;

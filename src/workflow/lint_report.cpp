@@ -29,7 +29,9 @@ Json as_json(const std::vector<LintFinding>& findings) {
     if (!one.mend.empty()) json["mend"] = one.mend;
     list.push_back(std::move(json));
   }
-  return Json::object({{"findings", list}});
+  Json document = Json::object();
+  document["findings"] = std::move(list);
+  return document;
 }
 
 // A path as a relative URI reference (RFC 3986, 4.2).
@@ -64,12 +66,14 @@ Json as_sarif(const std::vector<LintFinding>& findings) {
          {"locations", Json::array({Json::object({{"physicalLocation", location}})})}}));
   }
   Json driver = Json::object({{"name", "slipway"}, {"rules", rules}});
-  Json run = Json::object({{"tool", Json::object({{"driver", driver}})},
-                           {"columnKind", "unicodeCodePoints"},
-                           {"results", results}});
-  return Json::object({{"version", "2.1.0"},
-                       {"$schema", "https://json.schemastore.org/sarif-2.1.0.json"},
-                       {"runs", Json::array({run})}});
+  Json run = Json::object(
+      {{"tool", Json::object({{"driver", driver}})}, {"columnKind", "unicodeCodePoints"}});
+  run["results"] = std::move(results);
+  Json document = Json::object({{"version", "2.1.0"},
+                                {"$schema", "https://json.schemastore.org/sarif-2.1.0.json"},
+                                {"runs", Json::array()}});
+  document["runs"].push_back(std::move(run));
+  return document;
 }
 
 std::string escaped(std::string text, bool is_property) {

@@ -6,7 +6,7 @@
 namespace slipway::workflow {
 namespace {
 
-void convert_runs(const Template& runs, ActionFile& action, Findings& findings) {
+void convert_runs(Template runs, ActionFile& action, Findings& findings) {
   const auto& using_text = runs["using"].text;
   const auto& if_available = action_schema().at("runs-if").available;
   action.pre_if = read_condition(runs["pre-if"], if_available, false, findings);
@@ -22,7 +22,8 @@ void convert_runs(const Template& runs, ActionFile& action, Findings& findings) 
   action.env = runs["env"];
   if (using_text == "composite") {
     action.runs = ActionFile::Runs::composite;
-    action.steps = read_steps(runs["steps"], action_schema().at("step-if").available, findings);
+    auto steps = runs.take("steps");
+    action.steps = read_steps(steps, action_schema().at("step-if").available, findings);
   } else if (using_text == "docker") {
     action.runs = ActionFile::Runs::docker;
   } else {
@@ -55,7 +56,7 @@ ReadActionResult read_action(std::string_view text, const std::string& file) {
   for (const auto& entry : root["outputs"].entries) {
     result.action.outputs.push_back({entry.key.text, entry.value["value"]});
   }
-  convert_runs(root["runs"], result.action, findings);
+  convert_runs(root.take("runs"), result.action, findings);
   result.diagnostics = findings.take();
   return result;
 }

@@ -13,9 +13,9 @@ class JobReader final {
  public:
   explicit JobReader(Findings& findings) : findings_(findings) {}
 
-  std::vector<Job> read(const Template& jobs) {
+  std::vector<Job> read(Template& jobs) {
     std::vector<Job> result;
-    for (const auto& entry : jobs.entries) {
+    for (auto& entry : jobs.entries) {
       if (!entry.key.is_string()) continue;
       if (auto wrong = ids_.add(entry.key.text);
           !wrong.empty() && !findings_.has(entry.key.place)) {
@@ -27,31 +27,32 @@ class JobReader final {
   }
 
  private:
-  Job read_job(const Template& id, const Template& value) {
+  Job read_job(const Template& id, Template& value) {
     const auto& schema = workflow_schema();
     Job job;
     job.id = id.text;
     job.place = id.place;
-    job.name = value["name"];
+    job.name = value.take("name");
     read_needs(value["needs"], job);
     job.condition = read_condition(value["if"], schema.at("job-if").available, true, findings_);
     job.permissions = read_permissions(value["permissions"]);
-    job.concurrency = value["concurrency"];
-    job.environment = value["environment"];
-    job.strategy = value["strategy"];
-    job.runs_on = value["runs-on"];
-    job.env = value["env"];
+    job.concurrency = value.take("concurrency");
+    job.environment = value.take("environment");
+    job.strategy = value.take("strategy");
+    job.runs_on = value.take("runs-on");
+    job.env = value.take("env");
     job.defaults = read_defaults(value["defaults"]);
-    job.container = value["container"];
-    job.services = value["services"];
-    job.outputs = value["outputs"];
-    job.timeout_minutes = value["timeout-minutes"];
-    job.continue_on_error = value["continue-on-error"];
-    job.cancel_timeout_minutes = value["cancel-timeout-minutes"];
-    job.steps = read_steps(value["steps"], schema.at("step-if").available, findings_);
+    job.container = value.take("container");
+    job.services = value.take("services");
+    job.outputs = value.take("outputs");
+    job.timeout_minutes = value.take("timeout-minutes");
+    job.continue_on_error = value.take("continue-on-error");
+    job.cancel_timeout_minutes = value.take("cancel-timeout-minutes");
+    auto steps = value.take("steps");
+    job.steps = read_steps(steps, schema.at("step-if").available, findings_);
     job.uses = value["uses"].text;
     job.uses_place = value["uses"].place;
-    job.inputs = value["with"];
+    job.inputs = value.take("with");
     const auto& secrets = value["secrets"];
     job.secrets.inherit = secrets.is_string();  // "inherit"; the schema has reported any other word
     if (secrets.is_mapping()) job.secrets.map = secrets;
@@ -207,7 +208,7 @@ void check_concurrency(const Template& concurrency, Findings& findings) {
   }
 }
 
-std::vector<Job> read_jobs(const Template& jobs, Findings& findings) {
+std::vector<Job> read_jobs(Template jobs, Findings& findings) {
   auto result = JobReader(findings).read(jobs);
   if (jobs.is_mapping() && jobs.entries.empty() && findings.empty())
     findings.add(jobs.place, "The workflow must contain at least one job with no dependencies.");

@@ -18,10 +18,10 @@ Condition read_condition(const Template& value, const Availability& available, b
                          Findings& findings);
 /// The steps of a job or composite action, with ids for those that have none; a `parallel` group becomes background
 /// steps and a wait for them.
+///   value         what becomes a part of a step is moved out of it
 ///   if_available  of their `if`
-std::vector<Step> read_steps(const Template& value, const Availability& if_available,
-                             Findings& findings);
+std::vector<Step> read_steps(Template& value, const Availability& if_available, Findings& findings);
 void check_concurrency(const Template& concurrency, Findings& findings);
-std::vector<Job> read_jobs(const Template& jobs, Findings& findings);
+std::vector<Job> read_jobs(Template jobs, Findings& findings);
 
 }  // namespace slipway::workflow

@@ -32,10 +32,10 @@ class StepReader final {
   StepReader(const Availability& if_available, Findings& findings)
       : if_available_(if_available), findings_(findings) {}
 
-  std::vector<Step> read(const Template& value) {
+  std::vector<Step> read(Template& value) {
     for (const auto& item : value.items) collect_ids(item);
-    for (const auto& item : value.items) add(item, false);
     check_targets(value);
+    for (auto& item : value.items) add(item, false);
     for (auto& step : steps_) {
       if (!step.has_own_id) step.id = ids_.make_up(step.uses);
     }
@@ -107,11 +107,11 @@ class StepReader final {
       findings_.add(group, "Nested 'parallel' blocks are not allowed.");
   }
 
-  void add(const Template& item, bool in_group) {
-    const auto& group = item["parallel"];
+  void add(Template& item, bool in_group) {
+    auto group = item.take("parallel");
     if (!group.is_absent()) {
       std::vector<std::size_t> members;
-      for (const auto& inner : group.items) {
+      for (auto& inner : group.items) {
         members.push_back(steps_.size());
         add(inner, true);
       }
@@ -126,20 +126,20 @@ class StepReader final {
     if (in_group) steps_.back().background = true;
   }
 
-  Step read_one(const Template& item) {
+  Step read_one(Template& item) {
     Step step;
     step.place = item.place;
     step.id = item["id"].text;
     step.has_own_id = item["id"].is_string();
-    step.name = item["name"];
+    step.name = item.take("name");
     step.condition = read_condition(item["if"], if_available_, true, findings_);
-    step.env = item["env"];
-    step.continue_on_error = item["continue-on-error"];
-    step.timeout_minutes = item["timeout-minutes"];
-    step.run = item["run"];
-    step.shell = item["shell"];
-    step.working_directory = item["working-directory"];
-    step.with = item["with"];
+    step.env = item.take("env");
+    step.continue_on_error = item.take("continue-on-error");
+    step.timeout_minutes = item.take("timeout-minutes");
+    step.run = item.take("run");
+    step.shell = item.take("shell");
+    step.working_directory = item.take("working-directory");
+    step.with = item.take("with");
     step.background = item["background"].boolean;
     step.wait = words(item["wait"]);
     step.wait_all = !item["wait-all"].is_absent();
@@ -170,6 +170,11 @@ Condition read_condition(const Template& value, const Availability& available, b
   Condition condition;
   condition.place = value.place;
   condition.text = value.literal();
+  if (wrap && value.is_absent()) {  // most steps and jobs have none
+    static const Expression kSuccess = std::get<Expression>(parse_condition("", available, true));
+    condition.expression = kSuccess;
+    return condition;
+  }
   std::string source = value.is_expression() ? value.expression.text() : value.text;
   auto parsed = parse_condition(source, available, wrap);
   if (auto* error = std::get_if<ExpressionError>(&parsed)) {
@@ -180,7 +185,7 @@ Condition read_condition(const Template& value, const Availability& available, b
   return condition;
 }
 
-std::vector<Step> read_steps(const Template& value, const Availability& if_available,
+std::vector<Step> read_steps(Template& value, const Availability& if_available,
                              Findings& findings) {
   return StepReader(if_available, findings).read(value);
 }

@@ -35,7 +35,7 @@ class WorkflowReader final {
   }
 
  private:
-  static void convert(const Template& root, const Permissions& inherited, Workflow& workflow,
+  static void convert(Template& root, const Permissions& inherited, Workflow& workflow,
                       Findings& findings) {
     workflow.name = root["name"];
     workflow.run_name = root["run-name"];
@@ -45,7 +45,7 @@ class WorkflowReader final {
     workflow.permissions = read_permissions(root["permissions"]);
     workflow.concurrency = root["concurrency"];
     check_concurrency(workflow.concurrency, findings);
-    workflow.jobs = read_jobs(root["jobs"], findings);
+    workflow.jobs = read_jobs(root.take("jobs"), findings);
     for (auto& job : workflow.jobs) {
       if (!job.permissions.given)
         job.permissions = workflow.permissions.given ? workflow.permissions : inherited;

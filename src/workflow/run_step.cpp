@@ -51,6 +51,8 @@ StepFiles::StepFiles(JobMachine& machine, StepCall& call) {
     auto name = std::string(kind.prefix) + suffix;
     paths_.push_back(directory / name);
     os::write_file(paths_.back(), "", 0666);
+    // Whatever our umask: a container's user writes to them, too.
+    std::filesystem::permissions(paths_.back(), static_cast<std::filesystem::perms>(0666));
     github = github.with(kind.context, inside + "/" + name);
   }
 }

@@ -29,7 +29,9 @@ ShellPlan plan_shell(std::string_view shell, bool is_job_container,
   if (text == "bash")
     return known({"bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "{0}"}, ".sh");
   if (text == "sh") return known({"sh", "-e", "{0}"}, ".sh");
-  if (text == "python") return known({"python", "{0}"}, ".py");
+  // GitHub's machines have a `python`; Debian's have it under its other name only.
+  if (text == "python")
+    return known({exists("python") || !exists("python3") ? "python" : "python3", "{0}"}, ".py");
   if (text == "pwsh" || text == "powershell") {
     return {.argv = {std::string(text), "-command", ". '{0}'"},
             .extension = ".ps1",

@@ -63,6 +63,16 @@ const Template& Template::operator[](std::string_view key) const {
   return kAbsent;
 }
 
+Template Template::take(std::string_view key) {
+  Template taken;
+  for (auto& entry : entries) {
+    if (!entry.key.is_string() || compare_ignoring_case(entry.key.text, key) != 0) continue;
+    std::swap(taken, entry.value);
+    break;
+  }
+  return taken;
+}
+
 bool Template::has_expression() const {
   if (is_expression()) return true;
   for (const auto& item : items) {

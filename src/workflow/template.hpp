@@ -38,6 +38,8 @@ struct Template {
   [[nodiscard]] bool is_scalar() const { return kind >= Kind::null && kind <= Kind::expression; }
   /// The value of a key, in any case; an absent template when there is none.
   [[nodiscard]] const Template& operator[](std::string_view key) const;
+  /// The same, moved out of here; its key then has an absent value.
+  [[nodiscard]] Template take(std::string_view key);
   /// True when an expression is anywhere in it.
   [[nodiscard]] bool has_expression() const;
   /// True when an expression in it names the context.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workflow/unicode.hpp"
 
+#include <algorithm>
 #include <clocale>
 #include <cwctype>
 
@@ -71,6 +72,8 @@ char32_t to_upper_simple(char32_t c) {
 }
 
 std::size_t utf16_length(std::string_view text) {
+  bool is_ascii = std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
+  if (is_ascii) return text.size();
   std::size_t length = 0;
   for (std::size_t at = 0; at < text.size();)
     length += next_code_point(text, at) >= 0x10000 ? 2 : 1;

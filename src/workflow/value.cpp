@@ -529,12 +529,20 @@ int compare_ignoring_case(std::string_view a, std::string_view b) {
   std::size_t i = 0;
   std::size_t j = 0;
   while (i < a.size() && j < b.size()) {
+    auto x = static_cast<unsigned char>(a[i]);
+    auto y = static_cast<unsigned char>(b[j]);
+    if (x == y &&
+        x < 0x80) {  // most of what is compared is the same ASCII text, or differs at once
+      ++i;
+      ++j;
+      continue;
+    }
     char32_t left = to_upper_simple(next_code_point(a, i));
     char32_t right = to_upper_simple(next_code_point(b, j));
     if (left == right) continue;
-    auto x = order(left);
-    auto y = order(right);
-    if (x != y) return x < y ? -1 : 1;
+    auto first = order(left);
+    auto second = order(right);
+    if (first != second) return first < second ? -1 : 1;
     return left < right ? -1 : 1;
   }
   return i < a.size() ? 1 : j < b.size() ? -1 : 0;
