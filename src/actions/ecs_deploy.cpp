@@ -6,8 +6,10 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "deploy/candidate.hpp"
+#include "deploy/codedeploy.hpp"
 #include "deploy/release_service.hpp"
 #include "deploy/rollout.hpp"
+#include "deploy/service.hpp"
 #include "deploy/task_definition.hpp"
 #include "formats/time.hpp"
 #include "ledger/ledger.hpp"
@@ -84,8 +86,7 @@ class EcsDeploy final : public workflow::Action {
   }
 
   void run(ActionContext& context) override {
-    for (const char* name : {"service-managed-ebs-volume", "run-task-managed-ebs-volume",
-                             "codedeploy-deployment-config"}) {
+    for (const char* name : {"service-managed-ebs-volume", "run-task-managed-ebs-volume"}) {
       if (!context.text(name).empty())
         fail(Fault::unsupported, "the input {} is not supported yet", name);
     }
@@ -99,7 +100,16 @@ class EcsDeploy final : public workflow::Action {
     context.set_output("task-definition-arn", arn);
     context.log("Registered " + deploy::brief_task_definition(arn));
     if (is_true(context, "run-task")) run_task(context, calls, arn);
-    if (!context.text("service").empty()) update(context, calls, definition);
+    if (context.text("service").empty()) return;
+    Json service = deploy::describe_service(calls, cluster_of(context), context.text("service"),
+                                            context.stop());
+    const Json* controller = service.find("deploymentController");
+    std::string type = controller ? controller->get_string("type", "ECS") : "ECS";
+    if (service.get_string("status") != "ACTIVE")
+      fail(Fault::failed, "Service is {}", service.get_string("status"));
+    if (type == "CODE_DEPLOY") return replace(context, calls, definition);
+    if (type != "ECS") fail(Fault::failed, "Unsupported deployment controller: {}", type);
+    update(context, calls, definition);
   }
 
  private:
@@ -211,6 +221,76 @@ class EcsDeploy final : public workflow::Action {
            deploy::to_line(released.verdict));
     context.log(fmt::format("Deployment verified: rolloutState=COMPLETED after {}",
                             formats::print_duration(released.verdict.took)));
+  }
+
+  // CodeDeploy puts the new tasks beside the old ones; what it does with them stands in the AppSpec and the deployment group.
+  void replace(ActionContext& context, deploy::Calls& calls, const Json& definition) const {
+    auto file = context.text("codedeploy-appspec").empty() ? std::string("appspec.yaml")
+                                                           : context.text("codedeploy-appspec");
+    auto text = os::read_file_if_exists(job_file(context, file));
+    if (!text) fail(Fault::not_found, "AppSpec file does not exist: {}", file);
+    deploy::CodeDeployRelease release{
+        .cluster = deploy::last_part(cluster_of(context)),
+        .service = deploy::last_part(context.text("service")),
+        .task_definition = definition.at("taskDefinitionArn").as_string(),
+        .app_spec = *text,
+        .app_spec_file = file,
+        .application = context.text("codedeploy-application"),
+        .group = context.text("codedeploy-deployment-group"),
+        .description = context.text("codedeploy-deployment-description"),
+        .config = context.text("codedeploy-deployment-config")};
+    ledger::Release intent = release_of(context, calls, definition);
+    check_pause(intent.environment);
+    intent.secrets = deploy::secret_versions(calls, definition, context.stop());
+    auto* ledger = dependencies_.ledger;
+    std::optional<ledger::EnvironmentLock> lock;
+    if (ledger) {
+      lock.emplace(*ledger, intent.environment,
+                   ledger::EnvironmentLock::Options{.owner = "run " + intent.run_id},
+                   context.stop());
+      intent.epoch = lock->epoch();
+    }
+    auto entry = ledger ? ledger->begin(intent) : decltype(ledger->begin(intent)){};
+    auto end = [&](const deploy::Verdict& verdict) {
+      if (!ledger) return;
+      Json whole = deploy::to_json(verdict);
+      const Json* causes = whole.find("causes");
+      ledger->end(entry, verdict.outcome, verdict.ok() ? "" : deploy::to_line(verdict),
+                  causes ? *causes : Json());
+    };
+    deploy::Verdict verdict;
+    try {
+      auto minutes = number(context, "wait-for-minutes").value_or(30);
+      auto limit = std::min<std::chrono::minutes>(
+          std::chrono::minutes(minutes) + deploy::waits_of_group(calls, release, context.stop()),
+          std::chrono::minutes(360));
+      if (ledger) ledger->issuing(entry);
+      std::string id = deploy::start_codedeploy(calls, release, context.stop());
+      if (ledger) ledger->accepted(entry, id);
+      context.set_output("codedeploy-deployment-id", id);
+      context.log(fmt::format(
+          "Deployment started. Watch this deployment's progress in the AWS CodeDeploy console: "
+          "https://{0}.console.aws.amazon.com/codesuite/codedeploy/deployments/{1}?region={0}",
+          calls.region(), id));
+      if (is_true(context, "wait-for-service-stability")) {
+        verdict = deploy::watch_codedeploy(
+            calls, release, id, Deadline::in(limit),
+            [&](const std::string& line) { context.log(line); }, context.stop());
+      } else {
+        verdict.note = "nobody waited for its end";
+      }
+    } catch (const Error& error) {
+      verdict = {.outcome = ledger::Verdict::failed, .note = error.what()};
+      end(verdict);
+      throw;
+    } catch (const Cancelled&) {
+      verdict.note = "its watch was cancelled: the deployment goes on in the cloud";
+      end(verdict);
+      throw;
+    }
+    end(verdict);
+    if (is_true(context, "wait-for-service-stability") && !verdict.ok())
+      fail(Fault::failed, "service '{}': {}", release.service, deploy::to_line(verdict));
   }
 
   static deploy::WatchOptions watch_options(ActionContext& context) {

@@ -13,6 +13,21 @@ from local_aws import DOCKERFILE, LocalAws, wait_for
 TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "codedeploy.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
 
 
+WORKFLOW = """on: push
+jobs:
+  deploy:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: aws-actions/configure-aws-credentials@v4
+        with: {aws-region: us-east-1, aws-access-key-id: "${{ secrets.KEY }}", aws-secret-access-key: "${{ secrets.SECRET }}"}
+      - uses: aws-actions/amazon-ecs-deploy-task-definition@v2
+        id: deploy
+        with: {task-definition: task.json, cluster: c, service: s, wait-for-service-stability: true}
+      - run: test -n "${{ steps.deploy.outputs.codedeploy-deployment-id }}"
+"""
+
+
 def spec(definition):
     return {"version": 1, "Resources": [{"TargetService": {"Type": "AWS::ECS::Service", "Properties": {
         "TaskDefinition": definition, "LoadBalancerInfo": {"ContainerName": "app", "ContainerPort": 8000}}}}]}
@@ -116,6 +131,21 @@ def main():
         assert status(stopped) == "Stopped"
         wait_for(lambda: len(service()["taskSets"]) == 1, 60, "the end of the stopped task set")
         assert answer() == "three"
+        # The built-in action deploys to it from a workflow.
+        deploy.update_deployment_group(applicationName="AppECS-c-s", currentDeploymentGroupName="DgpECS-c-s", blueGreenDeploymentConfiguration=group["blueGreenDeploymentConfiguration"])
+        repository = os.path.join(folder, "app")
+        os.makedirs(os.path.join(repository, ".github/workflows"))
+        with open(os.path.join(repository, "task.json"), "w") as out:
+            json.dump(definition(images["one"]), out)
+        with open(os.path.join(repository, "appspec.yaml"), "w") as out:
+            json.dump(spec("<put in by the action>"), out)
+        with open(os.path.join(repository, ".github/workflows/deploy.yml"), "w") as out:
+            out.write(WORKFLOW)
+        for words in (["init", "-qb", "main"], ["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "one"]):
+            subprocess.run(["git", "-C", repository, *words], check=True)
+        said = subprocess.run([aws.binary, "--state", aws.state, "run", "--secret", "KEY=" + aws.env["AWS_ACCESS_KEY_ID"], "--secret", "SECRET=" + aws.env["AWS_SECRET_ACCESS_KEY"]], cwd=repository, capture_output=True, text=True, timeout=120)
+        assert said.returncode == 0 and "Succeeded" in said.stdout + said.stderr, said
+        assert answer() == "one"
         assert refusal(start, revision="app:99")[0] == "InvalidRevisionException"
         assert refusal(deploy.get_deployment, deploymentId="d-XXXXXXXXX")[0] == "DeploymentDoesNotExistException"
     print("CodeDeploy: the CLI deploys, broken and stopped deployments are taken back, a held one waits")

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <functional>
+#include <stop_token>
+#include <string>
+
+#include "base/deadline.hpp"
+#include "deploy/calls.hpp"
+#include "deploy/verdict.hpp"
+
+namespace slipway::deploy {
+
+/// A release of a service whose deployment controller is CODE_DEPLOY. Names left empty are the official action's:
+/// "AppECS-CLUSTER-SERVICE", "DgpECS-CLUSTER-SERVICE".
+struct CodeDeployRelease {
+  std::string cluster;
+  std::string service;
+  std::string task_definition;  ///< its ARN, put into the AppSpec
+  std::string app_spec;         ///< the file's text, YAML or JSON
+  std::string app_spec_file;    ///< for messages
+  std::string application;
+  std::string group;
+  std::string description;  ///< cut to 512 characters
+  std::string config;       ///< empty: the group's
+};
+
+/// The AppSpec as JSON with the task definition put in, as the official action sends it.
+///   throws  Error{bad_input} with file, line and column, or naming the missing part
+std::string filled_app_spec(const CodeDeployRelease& release);
+
+/// CreateDeployment. Returns its id. throws Error with CodeDeploy's words
+std::string start_codedeploy(Calls& calls, const CodeDeployRelease& release,
+                             const std::stop_token& stop);
+
+/// The minutes that a deployment group itself lets a deployment wait: to be continued, and with the old tasks kept.
+std::chrono::minutes waits_of_group(Calls& calls, const CodeDeployRelease& release,
+                                    const std::stop_token& stop);
+
+/// Watches a deployment until it has ended, with the causes of a failure from the tasks that it started.
+///   sink  one line for each new state
+Verdict watch_codedeploy(Calls& calls, const CodeDeployRelease& release, const std::string& id,
+                         Deadline deadline, const std::function<void(const std::string&)>& sink,
+                         const std::stop_token& stop);
+
+}  // namespace slipway::deploy
