@@ -83,6 +83,7 @@ ActionReference parse_action_reference(std::string_view uses) {
     if (leaves_its_root(uses)) fail(Fault::bad_input, "'{}' leads out of the workspace", uses);
     return LocalAction{std::string(uses)};
   }
+  if (uses.starts_with("$/")) return parse_action_reference("." + std::string(uses.substr(1)));
   auto at = uses.find('@');
   auto parts = split(uses.substr(0, at), '/');
   if (at == std::string_view::npos || at + 1 == uses.size() || parts.size() < 2 ||

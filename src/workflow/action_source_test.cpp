@@ -96,6 +96,13 @@ TEST_CASE("a workflow of another repository is read, and the call is held agains
   CHECK_THROWS_WITH_AS(fetch_workflow(job, source, {}), doctest::Contains("no file"), Error);
 }
 
+TEST_CASE("a path of the repository that says it, and of the workspace") {
+  auto own = parse_action_reference("$/tools/x");
+  REQUIRE(std::holds_alternative<LocalAction>(own));
+  CHECK(std::get<LocalAction>(own).path == "./tools/x");
+  CHECK_THROWS_AS(parse_action_reference("$/../x"), Error);
+}
+
 TEST_CASE("the home of a workflow's reference") {
   auto home = home_of("octo/app/.github/workflows/x.yml@refs/heads/main");
   CHECK(home.repository == "octo/app");

@@ -258,6 +258,10 @@ Conclusion StepRunner::guarded(StepCall& call, const Expression& condition,
     if (!timed_out) return conclusion;
   } catch (const Error& error) {
     call.output.flush();
+    if (!timed_out && source.stop_requested()) {  // a second Ctrl-C ends the machine under the step
+      call.output.annotate(Severity::error, "The operation was canceled.");
+      return Conclusion::cancelled;
+    }
     if (!timed_out) {
       call.output.annotate(Severity::error, error.what());
       note_error(error.what());

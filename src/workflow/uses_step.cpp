@@ -273,7 +273,12 @@ void StepRunner::run_pre(const std::vector<Step>& steps) {
 }
 
 Conclusion StepRunner::run_uses(StepCall& call) {
-  auto reference = parse_action_reference(call.step->uses);
+  auto uses = call.step->uses;
+  // "$/path" is in the repository that says it: inside another repository's action that one, at the same commit.
+  if (uses.starts_with("$/") && !call.scope.action_repository.empty())
+    uses =
+        fmt::format("{}{}@{}", call.scope.action_repository, uses.substr(1), call.scope.action_ref);
+  auto reference = parse_action_reference(uses);
   if (auto* image = std::get_if<ImageAction>(&reference)) {
     Variables inputs;
     if (!call.step->with.is_absent()) {
