@@ -171,6 +171,7 @@ ContainerPlan plan_container(const PlanInputs& in) {
   plan.logs = logs_of(in, plan.name);
   plan.is_essential = in.definition.get_bool("essential", true);
   if (!image.stop_signal.empty()) plan.stop_signal = signal_number(image.stop_signal);
+  plan.start_timeout = std::chrono::seconds(in.definition.get_int("startTimeout", 180));
   plan.stop_timeout = std::chrono::seconds(in.definition.get_int("stopTimeout", 30));
   return plan;
 }

@@ -42,6 +42,7 @@ struct ContainerPlan {
   bool is_essential = true;
   int stop_signal = 15;
   std::chrono::seconds stop_timeout{30};
+  std::chrono::seconds start_timeout{180};  ///< how long others wait for what they need of it
 };
 
 /// What a plan is made from besides the task definition.

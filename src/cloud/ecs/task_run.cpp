@@ -10,10 +10,9 @@
 #include "base/text.hpp"
 #include "cloud/ecs/container_plan.hpp"
 #include "cloud/ecs/task_endpoint.hpp"
-#include "cloud/iam/authoriser.hpp"
+#include "cloud/ecs/task_setup.hpp"
 #include "cloud/input.hpp"
 #include "cloud/logs/log_store.hpp"
-#include "cloud/secrets/value_from.hpp"
 #include "container/log_file.hpp"
 #include "container/network.hpp"
 #include "container/runtime.hpp"
@@ -28,12 +27,8 @@ using std::chrono::seconds;
 
 constexpr milliseconds kFirstProbes{500};    // between probes until the first success
 constexpr seconds kQuickGrace{2};            // for containers when the cloud itself ends
+constexpr seconds kStartLimitLook{1};        // how often a start timeout is looked at
 constexpr std::size_t kReasonLength = 1024;  // ECS cuts reasons there
-
-// The task cannot start; the text is the whole stoppedReason.
-struct CannotStart {
-  std::string reason;
-};
 
 // How far a container has come, shared by the threads of one task.
 struct Progress {
@@ -41,6 +36,7 @@ struct Progress {
     enum class Phase { waiting, running, ended } phase = Phase::waiting;
     bool is_healthy = false;
     std::optional<container::ContainerExit> exit;
+    Deadline start_limit = Deadline::never();  // until then others wait for it, from its start
   };
   std::map<std::string, One> containers;
   std::string
@@ -109,8 +105,8 @@ class TaskRun final {
     });
     if (any_stop_.stop_requested()) throw Cancelled();
     auto images = pull_images();
-    auto secrets = resolve_secrets();
-    write_files();
+    auto secrets = resolve_secrets(engine_, task_, definition_);
+    write_network_files(engine_, directory_, endpoint_.address);
     for (const auto& item : definition_.get_array("containerDefinitions")) {
       std::string name = item.get_string("name");
       auto directory = directory_ / name;
@@ -118,12 +114,13 @@ class TaskRun final {
       os::make_dirs(directory / "work");
       try {
         plans_.push_back(plan_container({task_, item, definition_, images.at(name), secrets[name],
-                                         agent_environment(name), directory, endpoint_.netns}));
+                                         agent_environment(engine_, task_, definition_, name),
+                                         directory, endpoint_.netns}));
       } catch (const Error& error) {
         throw CannotStart{fmt::format("CannotCreateContainerError: {}", error.what())};
       }
     }
-    check_logs();
+    check_logs(engine_, task_, definition_, plans_);
   }
 
   std::map<std::string, TaskImage> pull_images() {
@@ -167,92 +164,6 @@ class TaskRun final {
       task_ = task;
     });
     return images;
-  }
-
-  std::map<std::string, std::map<std::string, std::string>> resolve_secrets() {
-    std::map<std::string, std::map<std::string, std::string>> out;
-    const auto& around = engine_.around();
-    std::string role = definition_.get_string("executionRoleArn");
-    for (const auto& item : definition_.get_array("containerDefinitions")) {
-      if (const auto& files = item.get_array("environmentFiles"); !files.empty()) {
-        throw CannotStart{
-            fmt::format("ResourceInitializationError: failed to download env files: slipway: "
-                        "environment files are not supported yet: there is no S3 to get {} from",
-                        files.front().get_string("value"))};
-      }
-      for (const auto& secret : item.get_array("secrets")) {
-        auto value = secrets::resolve_value_from(secret.get_string("valueFrom"), role, task_.scope,
-                                                 around.state, around.authoriser, formats::now());
-        if (const auto* none = std::get_if<secrets::NoValue>(&value))
-          throw CannotStart{none->reason};
-        out[item.get_string("name")][secret.get_string("name")] = std::get<std::string>(value);
-      }
-    }
-    return out;
-  }
-
-  std::map<std::string, std::string> agent_environment(const std::string& container) {
-    std::map<std::string, std::string> env = {{"AWS_EXECUTION_ENV", "AWS_ECS_FARGATE"},
-                                              {"AWS_REGION", task_.scope.region},
-                                              {"AWS_DEFAULT_REGION", task_.scope.region}};
-    const auto& gateway = engine_.around().options.gateway;
-    if (!gateway.empty()) env["AWS_ENDPOINT_URL"] = "http://" + gateway;
-    for (const auto& one : task_.containers) {
-      if (one.name == container) env.merge(endpoint_environment(task_, one, definition_));
-    }
-    return env;
-  }
-
-  void write_files() {
-    os::make_dirs(directory_);
-    const auto& gateway = engine_.around().options.gateway;
-    os::replace_file(directory_ / "resolv.conf",
-                     gateway.empty()
-                         ? ""
-                         : fmt::format("nameserver {}\noptions timeout:2 attempts:3\n", gateway));
-    os::replace_file(
-        directory_ / "hosts",
-        fmt::format("127.0.0.1 localhost\n::1 localhost\n{} ip-{}.ec2.internal ip-{}\n",
-                    endpoint_.address, replace_all(endpoint_.address, ".", "-"),
-                    replace_all(endpoint_.address, ".", "-")));
-  }
-
-  // What the agent asks CloudWatch Logs for as the execution role, before anything runs.
-  void allow_logs(const std::string& action, const std::string& group, const char* doing) {
-    std::string role = definition_.get_string("executionRoleArn");
-    std::string resource = arn("logs", task_.scope.region, task_.scope.account,
-                               fmt::format("log-group:{}:log-stream:", group));
-    auto decision =
-        engine_.around().authoriser.decide_for_role(role, action, resource, task_.scope.region);
-    if (decision.is_allowed) return;
-    throw CannotStart{
-        fmt::format("ResourceInitializationError: failed to validate logger args: create stream "
-                    "has been retried 1 times: failed to create "
-                    "Cloudwatch log {}: AccessDeniedException: User: "
-                    "arn:{}:sts::{}:assumed-role/{}/{} is not authorized to perform: {} on "
-                    "resource: {} {} : exit status 1",
-                    doing, partition_of(task_.scope.region), task_.scope.account,
-                    iam::role_name_of(role), task_.id, action, resource, decision.reason)};
-  }
-
-  // The log groups must be there (or may be made) before anything runs, as the agent checks.
-  void check_logs() {
-    auto& logs = engine_.around().logs;
-    for (const auto& plan : plans_) {
-      if (!plan.logs) continue;
-      if (plan.logs->create_group && !logs.has_group(task_.scope, plan.logs->group)) {
-        allow_logs("logs:CreateLogGroup", plan.logs->group, "group");
-        logs.create_group(task_.scope, plan.logs->group, now_ms());
-      }
-      allow_logs("logs:CreateLogStream", plan.logs->group, "stream");
-      if (!logs.has_group(task_.scope, plan.logs->group)) {
-        throw CannotStart{
-            "ResourceInitializationError: failed to validate logger args: create stream has been "
-            "retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: "
-            "The specified log group does not exist. : exit status 1"};
-      }
-      logs.create_stream(task_.scope, plan.logs->group, plan.logs->stream, now_ms());
-    }
   }
 
   void set_reason(const std::string& name, const std::string& reason) {
@@ -394,6 +305,7 @@ class TaskRun final {
       });
       bool is_late = progress_.with([&](Progress& p) {
         p.containers[plan.name].phase = Progress::One::Phase::running;
+        p.containers[plan.name].start_limit = Deadline::in(plan.start_timeout);
         return p.is_ending;
       });
       if (is_late) container::stop_container(runtime, plan.spec.id, SIGKILL, seconds(1), stop);
@@ -422,14 +334,17 @@ class TaskRun final {
   // False when the container must not start any more.
   bool wait_for_dependencies(const ContainerPlan& plan) {
     std::string broken;
-    bool met = progress_.wait(
-        any_stop_.get_token(), Deadline::never(),
-        [&](const Progress& p) {
-          return !p.broken.empty() || p.is_ending || dependencies_met(plan, p, broken);
-        },
-        [&](Progress& p) {
-          if (p.broken.empty()) p.broken = broken;
-        });
+    bool met = false;
+    while (!met && !any_stop_.stop_requested()) {
+      met = progress_.wait(
+          any_stop_.get_token(), Deadline::in(kStartLimitLook),
+          [&](const Progress& p) {
+            return !p.broken.empty() || p.is_ending || dependencies_met(plan, p, broken);
+          },
+          [&](Progress& p) {
+            if (p.broken.empty()) p.broken = broken;
+          });
+    }
     return met &&
            progress_.read([](const Progress& p) { return p.broken.empty() && !p.is_ending; });
   }
@@ -439,6 +354,13 @@ class TaskRun final {
     for (const auto& dependency : plan.depends_on) {
       const auto& one = p.containers.at(dependency.container);
       bool has_ended = one.phase == Phase::ended;
+      bool is_met = has_ended || (dependency.condition == "HEALTHY" && one.is_healthy) ||
+                    dependency.condition == "START";
+      if (!is_met && one.start_limit.passed()) {
+        broken = fmt::format("dependency timed out: container '{}' of '{}' is not {} in time",
+                             dependency.container, plan.name, dependency.condition);
+        return true;
+      }
       if (dependency.condition == "START" && one.phase == Phase::waiting) return false;
       if (dependency.condition == "COMPLETE" && !has_ended) return false;
       if (dependency.condition == "HEALTHY" && !one.is_healthy && !has_ended) return false;
@@ -537,12 +459,24 @@ class TaskRun final {
     }
   }
 
+  [[nodiscard]] bool dependents_ended(const ContainerPlan& plan, const Progress& p) const {
+    return std::all_of(plans_.begin(), plans_.end(), [&](const ContainerPlan& other) {
+      bool depends = std::any_of(other.depends_on.begin(), other.depends_on.end(),
+                                 [&](const Dependency& d) { return d.container == plan.name; });
+      return !depends || p.containers.at(other.name).phase == Progress::One::Phase::ended;
+    });
+  }
+
   void end_containers() {
     progress_.with([](Progress& p) { p.is_ending = true; });
     auto& runtime = *engine_.around().options.runtime;
     TaskGroup enders{std::stop_token{}};
     for (const auto& plan : plans_) {
       enders.start([&](const std::stop_token& stop) {
+        // A container waits until those that depend on it have stopped.
+        progress_.wait(
+            stop, Deadline::never(), [&](const Progress& p) { return dependents_ended(plan, p); },
+            [](Progress&) {});
         auto grace = cloud_stop_.stop_requested() ? kQuickGrace : plan.stop_timeout;
         if (runtime.state(plan.spec.id))
           container::stop_container(runtime, plan.spec.id, plan.stop_signal, grace, stop);
