@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "deploy/settings.hpp"
 #include "oci/registry_client.hpp"
 #include "workflow/action.hpp"
 
@@ -35,6 +36,8 @@ struct Dependencies {
   std::vector<oci::RegistryEndpoint> endpoints;
   /// What the run's tests ended with ("success", …) when a job of it deploys; may be empty: not known.
   std::function<std::string(const std::string& run_id)> test_verdict;
+  /// What slipway.yml asks of a release to an environment; may be empty: nothing.
+  std::function<deploy::Protection(const std::string& environment)> protection = {};
   Log& log;
 };
 

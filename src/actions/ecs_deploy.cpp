@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "deploy/candidate.hpp"
 #include "deploy/codedeploy.hpp"
+#include "deploy/proof.hpp"
 #include "deploy/release_service.hpp"
 #include "deploy/rollout.hpp"
 #include "deploy/service.hpp"
@@ -181,6 +182,23 @@ class EcsDeploy final : public workflow::Action {
          environment, pause->at, pause->who, pause->reason, environment);
   }
 
+  // What slipway.yml asks of the environment holds for workflows, too: a refusal is written down.
+  void check_protection(deploy::Calls& calls, const Json& definition, const ledger::Release& intent,
+                        const std::stop_token& stop) const {
+    if (!dependencies_.protection) return;
+    deploy::Protection protection = dependencies_.protection(intent.environment);
+    if (protection.promote_from.empty() && intent.test_verdict == "success")
+      protection.require_tests = false;  // this very run's
+    auto candidate = deploy::candidate_of(calls, intent, definition, stop);
+    auto proof = deploy::prove(calls, *dependencies_.ledger, intent.environment, {candidate},
+                               protection, intent.sha, intent.who, stop);
+    if (proof.troubles.empty()) return;
+    deploy::record_refusal(*dependencies_.ledger, intent.environment, intent.who, intent.sha,
+                           proof.troubles);
+    fail(Fault::denied, "'{}' does not take this release: {}", intent.environment,
+         join(proof.troubles, "; "));
+  }
+
   void update(ActionContext& context, deploy::Calls& calls, const Json& definition) const {
     deploy::ServiceRelease what;
     what.update = request_of(context, definition.at("taskDefinitionArn").as_string());
@@ -200,6 +218,7 @@ class EcsDeploy final : public workflow::Action {
       lock.emplace(*ledger, what.intent.environment, options, context.stop());
       check_pause(what.intent.environment);  // a rollback may be what was waited for
       what.intent.epoch = lock->epoch();
+      check_protection(calls, definition, what.intent, context.stop());
       deploy::settle_lost(
           calls, *ledger, what.intent.environment, {},
           [&](const std::string& line) { context.log(line); }, context.stop());

@@ -42,9 +42,51 @@ std::string input(const Step& step, std::string_view name, const Contexts& conte
   return value.is_absent() ? "" : workflow::evaluate_text(value, contexts);
 }
 
+std::vector<std::string> input_lines(const Step& step, std::string_view name,
+                                     const Contexts& contexts) {
+  std::vector<std::string> lines;
+  std::string text = input(step, name, contexts);
+  for (auto line : lines_of(text)) {
+    if (!trim(line).empty()) lines.emplace_back(trim(line));
+  }
+  return lines;
+}
+
+// What a render step puts into a task definition, its image aside.
+deploy::RenderRequest render_request(const Step& step, const Contexts& contexts) {
+  return {.containers = split(input(step, "container-name", contexts), ','),
+          .image = "",
+          .environment = input_lines(step, "environment-variables", contexts),
+          .secrets = input_lines(step, "secrets", contexts),
+          .env_files = input_lines(step, "env-files", contexts),
+          .docker_labels = input_lines(step, "docker-labels", contexts),
+          .log_driver = input(step, "log-configuration-log-driver", contexts),
+          .log_options = input_lines(step, "log-configuration-options", contexts),
+          .command = input(step, "command", contexts),
+          .task_role_arn = input(step, "task-role-arn", contexts),
+          .execution_role_arn = input(step, "execution-role-arn", contexts)};
+}
+
 std::string place(const workflow::Workflow& flow, const workflow::Place& where,
                   const std::string& message) {
   return to_string(Diagnostic{flow.file, where.line, where.column, message});
+}
+
+// The first of a render step's inputs that only a run can know; empty: all are known.
+std::string unknown_input(const workflow::Workflow& flow, const Step& step) {
+  for (const auto& entry : step.with.entries) {
+    if (equals_ignoring_case(entry.key.text, "image") ||
+        equals_ignoring_case(entry.key.text, "task-definition"))
+      continue;
+    for (const char* name : {"vars", "secrets", "inputs", "needs", "matrix", "steps"}) {
+      if (entry.value.uses_context(name)) {
+        return place(
+            flow, entry.value.place,
+            fmt::format("'{}' takes from '{}' what only a run knows", entry.key.text, name));
+      }
+    }
+  }
+  return "";
 }
 
 // The path that a container's own health check asks of its port: what a load balancer can ask too.
@@ -179,8 +221,10 @@ class Reader final {
       if (file.empty()) return;
       std::string handle = "rendered:" + step.id;
       auto before = rendered_.find(file);  // rendered twice: one container after the other
-      std::string source = before == rendered_.end() ? file : before->second;
-      rendered_[handle] = source;
+      Rendered rendered = before == rendered_.end() ? Rendered{file, {}, ""} : before->second;
+      rendered.requests.push_back(render_request(step, contexts));
+      if (rendered.unknown.empty()) rendered.unknown = unknown_input(flow, step);
+      rendered_[handle] = std::move(rendered);
       set_output(contexts, step, "task-definition", handle);
     } else if (action == "aws-actions/amazon-ecs-deploy-task-definition") {
       service(flow, step, contexts, environment);
@@ -202,8 +246,12 @@ class Reader final {
                const std::string& environment) {
     std::string given = input(step, "task-definition", contexts);
     auto rendered = rendered_.find(given);
-    std::string file = rendered == rendered_.end() ? given : rendered->second;
+    std::string file = rendered == rendered_.end() ? given : rendered->second.file;
     ServiceNeed need;
+    if (rendered != rendered_.end()) {
+      need.renders = rendered->second.requests;
+      need.unknown = rendered->second.unknown;
+    }
     need.name = input(step, "service", contexts);
     if (need.name.empty()) return;  // it only registers
     auto text = os::read_file_if_exists(root_ / file);
@@ -234,8 +282,12 @@ class Reader final {
   const workflow::Event& event_;
   const std::filesystem::path& root_;
   Needs needs_;
-  std::map<std::string, std::string>
-      rendered_;  // a render step's output → the file it stands for, within one job
+  struct Rendered {
+    std::string file;
+    std::vector<deploy::RenderRequest> requests;
+    std::string unknown;
+  };
+  std::map<std::string, Rendered> rendered_;  // by a render step's output, within one job
 };
 
 }  // namespace

@@ -89,7 +89,10 @@ int deploy(const Invocation& given, Surroundings& around) {
   if (!proof.troubles.empty()) refuse(ledger, environment, proof, view.sha);
 
   auto differences = deploy::differences(calls, candidates, around.stop);
-  note(around, print_differences(differences));
+  deploy::describe_images(calls, differences, around.stop);
+  std::string changes =
+      print_differences(differences) + print_migrations(pending_migrations(around, ledger, view));
+  note(around, std::string(trim(changes)));
   if (!is_confirmed(given, fmt::format("deploy {} to {}?", view.sha.substr(0, 12), environment)))
     return 130;
 
@@ -101,7 +104,7 @@ int deploy(const Invocation& given, Surroundings& around) {
   what.waits = !given.has("--no-wait");
   what.forces = given.has("--force");
   what.watch.deadline = Deadline::in(timeout);
-  what.interrupted = ask_interrupted;
+  what.interrupted = [&around] { return ask_interrupted(around.hurry); };
   what.sink = event_printer(around);
   ledger::EnvironmentLock lock(
       ledger, environment,
@@ -118,9 +121,9 @@ int deploy(const Invocation& given, Surroundings& around) {
       around.stop);
   auto outcomes = deploy::release_environment(calls, ledger, what, around.stop);
   int code = print_outcomes(around, environment, outcomes, what.waits);
-  trace(around, ledger, "deploy " + environment, outcomes);
+  trace(around, "deploy " + environment, releases_of(ledger, outcomes));
   notify(around, ledger, view.settings, environment,
-         deploy::outcome_message("deploy", environment, view.sha, user_name(), outcomes));
+         deploy::outcome_message("deploy", environment, view.sha, user_name(), outcomes, changes));
   return code;
 }
 

@@ -3,6 +3,7 @@
 #include "cli/aws_access.hpp"
 #include "cli/environment_access.hpp"
 #include "cli/verbs.hpp"
+#include "ledger/ledger.hpp"
 
 namespace slipway::cli {
 
@@ -25,7 +26,20 @@ Verb diff_verb() {
         deploy::ClientCalls calls(client);
         auto candidates = read_candidates(around, calls, view, given);
         auto differences = deploy::differences(calls, candidates, around.stop);
-        print(around.json ? to_json(differences).dump() + "\n" : print_differences(differences));
+        deploy::describe_images(calls, differences, around.stop);
+        auto migrations =
+            pending_migrations(around, ledger::Ledger(around.state / "ledger.db"), view);
+        if (around.json) {
+          auto list = to_json(differences);
+          for (auto& item : list.as_array()) {
+            auto names = formats::Json::array();
+            for (const auto& file : migrations) names.push_back(file);
+            item["migrations"] = std::move(names);
+          }
+          print(list.dump() + "\n");
+        } else {
+          print(print_differences(differences) + print_migrations(migrations));
+        }
         for (const auto& candidate : candidates) {
           for (const auto& missing : candidate.missing)
             print_error(fmt::format("{}, container '{}': {}\n", candidate.service,

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/environment_access.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <iostream>
+#include <set>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "deploy/task_definition.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
+#include "os/stop_event.hpp"
 
 namespace slipway::cli {
 namespace {
@@ -67,11 +72,11 @@ EnvironmentView read_environment(const Surroundings& around, const std::string& 
                                  const std::string& sha) {
   EnvironmentView view;
   view.project.top = repository_top(around.cwd, around.stop);
+  view.sha = full_sha(view.project.top, sha, around.stop);
   if (std::filesystem::is_directory(view.project.top / ".github/workflows"))
-    view.project = read_project(around, {}, "");
+    view.project = read_project(around, {}, "", view.sha);
   view.settings = deploy::read_settings(
       os::read_file_if_exists(view.project.top / "slipway.yml").value_or(""), "slipway.yml");
-  view.sha = full_sha(view.project.top, sha, around.stop);
   if (auto it = view.settings.services.find(environment);
       it != view.settings.services.end() && !it->second.empty()) {
     view.need = need_of(it->second, environment, view.project.top);
@@ -91,8 +96,9 @@ EnvironmentView read_environment(const Surroundings& around, const std::string& 
 
 std::vector<deploy::Candidate> read_candidates(const Surroundings& around, deploy::Calls& calls,
                                                EnvironmentView& view, const Invocation& given) {
-  deploy::CandidateRequest request{
-      .sha = view.sha, .images = {}, .services = given.values("--service")};
+  deploy::CandidateRequest request{.sha = view.keeps_images ? "" : view.sha,
+                                   .images = {},
+                                   .services = given.values("--service")};
   for (const auto& pair : given.values("--image")) {
     auto at = pair.find('=');
     if (at == std::string::npos || at == 0 || at + 1 == pair.size())
@@ -194,14 +200,63 @@ bool is_confirmed(const Invocation& given, const std::string& question) {
   return answer == "y" || answer == "yes";
 }
 
-deploy::Interrupted ask_interrupted() {
+deploy::Interrupted ask_interrupted(const std::stop_token& hurry) {
   if (::isatty(STDIN_FILENO) == 0) return deploy::Interrupted::leave;
   print_error(
       "\nthe deployment is under way. leave it going on in the cloud, or roll it back? "
       "[leave/roll] ");
+  os::StopEvent again(hurry);
+  std::array<pollfd, 2> ends{{{STDIN_FILENO, POLLIN, 0}, {again.get(), POLLIN, 0}}};
+  while (::poll(ends.data(), ends.size(), -1) < 0 && errno == EINTR) {
+  }
+  if (ends[0].revents == 0) return deploy::Interrupted::leave;
   std::string answer;
   std::getline(std::cin, answer);
   return answer.starts_with("r") ? deploy::Interrupted::roll_back : deploy::Interrupted::leave;
+}
+
+std::vector<std::string> pending_migrations(const Surroundings& around,
+                                            const ledger::Ledger& ledger,
+                                            const EnvironmentView& view) {
+  std::set<std::string> files;
+  for (const auto& service : ledger.services(view.need.name)) {
+    auto release = ledger.current(view.need.name, service);
+    if (!release || release->sha.empty() || release->sha == view.sha) continue;
+    auto answer =
+        os::capture({.argv = {"git", "diff", "--name-only", "--no-renames", "--diff-filter=A",
+                              "--end-of-options", release->sha, view.sha},
+                     .cwd = view.project.top.string()},
+                    around.stop, Deadline::in(std::chrono::seconds(10)));
+    if (!answer.exit.ok()) continue;
+    for (auto line : lines_of(answer.out)) {
+      std::string path = "/" + std::string(line);
+      bool is_one = path.find("/migrations/") != std::string::npos ||
+                    path.find("/alembic/versions/") != std::string::npos ||
+                    path.find("/migrate/") != std::string::npos;
+      if (is_one && !path.ends_with("/__init__.py")) files.emplace(line);
+    }
+  }
+  return {files.begin(), files.end()};
+}
+
+std::string print_migrations(const std::vector<std::string>& files) {
+  std::string text;
+  for (const auto& file : files) text += fmt::format("migration pending: {}\n", file);
+  return text;
+}
+
+deploy::Settings settings_here(const Surroundings& around) {
+  auto answer =
+      os::capture({.argv = {"git", "rev-parse", "--show-toplevel"}, .cwd = around.cwd.string()},
+                  around.stop, Deadline::in(std::chrono::seconds(10)));
+  if (!answer.exit.ok()) return {};
+  try {
+    auto file = std::filesystem::path(trim(answer.out)) / "slipway.yml";
+    return deploy::read_settings(os::read_file_if_exists(file).value_or(""), "slipway.yml");
+  } catch (const Error& error) {
+    print_error(fmt::format("slipway: nobody is told: {}\n", error.what()));
+    return {};
+  }
 }
 
 }  // namespace slipway::cli

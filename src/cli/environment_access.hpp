@@ -22,7 +22,8 @@ struct EnvironmentView {
   Project project;
   deploy::Settings settings;
   deploy::EnvironmentNeed need;
-  std::string sha;  ///< full, of --sha or HEAD
+  std::string sha;            ///< full, of --sha or HEAD
+  bool keeps_images = false;  ///< the task definitions' images stay as they are
 };
 /// Reads workflows, task definitions and slipway.yml.
 ///   sha     --sha; empty: HEAD
@@ -38,6 +39,13 @@ std::vector<deploy::Candidate> read_candidates(const Surroundings& around, deplo
 std::string print_differences(const std::vector<deploy::Difference>& differences);
 formats::Json to_json(const std::vector<deploy::Difference>& differences);
 
+/// Files of migrations that the commit adds to what the environment runs, by git; empty where git cannot tell.
+std::vector<std::string> pending_migrations(const Surroundings& around,
+                                            const ledger::Ledger& ledger,
+                                            const EnvironmentView& view);
+/// They as lines of a difference.
+std::string print_migrations(const std::vector<std::string>& files);
+
 /// Prints events on stderr, unless --quiet.
 std::function<void(const std::string&, const deploy::RolloutEvent&)> event_printer(
     const Surroundings& around);
@@ -48,15 +56,22 @@ int print_outcomes(const Surroundings& around, const std::string& environment,
 
 /// "go on? [y/N]" on the terminal; true when there is none, or with --yes.
 bool is_confirmed(const Invocation& given, const std::string& question);
-/// Asks on the terminal what is to become of an interrupted deployment.
-deploy::Interrupted ask_interrupted();
+/// Asks on the terminal what is to become of an interrupted deployment; a second Ctrl-C leaves it.
+deploy::Interrupted ask_interrupted(const std::stop_token& hurry);
+
+/// The settings of the repository around us; none outside of one, or when they are wrong (which is said).
+deploy::Settings settings_here(const Surroundings& around);
 
 /// Enqueues what has happened for the environment's notifications and delivers what is due; a trouble is a warning.
+///   what  null: only delivers
 void notify(const Surroundings& around, ledger::Ledger& ledger, const deploy::Settings& settings,
             const std::string& environment, const formats::Json& what);
 
 /// Sends the releases as spans to $OTEL_EXPORTER_OTLP_ENDPOINT (OTLP over HTTP, JSON), when it is set; a trouble is a warning.
-void trace(const Surroundings& around, const ledger::Ledger& ledger, const std::string& name,
-           const std::vector<deploy::ServiceOutcome>& outcomes);
+void trace(const Surroundings& around, const std::string& name,
+           const std::vector<ledger::Release>& releases);
+/// The releases that outcomes tell of.
+std::vector<ledger::Release> releases_of(const ledger::Ledger& ledger,
+                                         const std::vector<deploy::ServiceOutcome>& outcomes);
 
 }  // namespace slipway::cli

@@ -25,22 +25,27 @@ deploy::Poster poster(net::HttpClient& http, const std::stop_token& stop) {
 void notify(const Surroundings& around, ledger::Ledger& ledger, const deploy::Settings& settings,
             const std::string& environment, const formats::Json& what) {
   if (settings.notifications.empty()) return;
-  deploy::put_out(ledger, settings, environment, what);
+  if (!what.is_null()) deploy::put_out(ledger, settings, environment, what);
   net::HttpClient http;
   deploy::deliver(ledger, settings, os::environment(), poster(http, around.stop),
                   [&](const std::string& line) { print_error("slipway: " + line + "\n"); });
 }
 
-void trace(const Surroundings& around, const ledger::Ledger& ledger, const std::string& name,
-           const std::vector<deploy::ServiceOutcome>& outcomes) {
-  auto variables = os::environment();
-  auto endpoint = variables.find("OTEL_EXPORTER_OTLP_ENDPOINT");
-  if (endpoint == variables.end() || endpoint->second.empty()) return;
+std::vector<ledger::Release> releases_of(const ledger::Ledger& ledger,
+                                         const std::vector<deploy::ServiceOutcome>& outcomes) {
   std::vector<ledger::Release> releases;
   for (const auto& outcome : outcomes) {
     auto release = ledger.find(outcome.released.id);
     if (!outcome.is_skipped && release) releases.push_back(*release);
   }
+  return releases;
+}
+
+void trace(const Surroundings& around, const std::string& name,
+           const std::vector<ledger::Release>& releases) {
+  auto variables = os::environment();
+  auto endpoint = variables.find("OTEL_EXPORTER_OTLP_ENDPOINT");
+  if (endpoint == variables.end() || endpoint->second.empty()) return;
   if (releases.empty()) return;
   std::string url = endpoint->second;
   if (url.ends_with('/')) url.pop_back();

@@ -52,18 +52,27 @@ void attest(const Surroundings& around, ledger::Ledger& ledger, const std::strin
   }
 }
 
+// The commit that runs there: what is promoted is filled in with it. Empty when nothing does.
+std::string commit_in(const ledger::Ledger& ledger, const std::string& environment) {
+  std::optional<ledger::Release> newest;
+  for (const auto& service : ledger.services(environment)) {
+    auto release = ledger.current(environment, service);
+    if (release && (!newest || release->id > newest->id)) newest = release;
+  }
+  return newest ? newest->sha : "";
+}
+
 int promote(const Invocation& given, Surroundings& around) {
   const std::string& from = given.arguments[0];
   const std::string& to = given.arguments[1];
-  auto view = read_environment(around, to, "");
+  ledger::Ledger ledger(around.state / "ledger.db");
+  auto view = read_environment(around, to, commit_in(ledger, from));
+  view.keeps_images = true;
   aws::Client client(aws_access(around.state));
   deploy::ClientCalls calls(client);
-  ledger::Ledger ledger(around.state / "ledger.db");
   Invocation plain;
   plain.given = given.given;
-  EnvironmentView untagged = view;
-  untagged.sha.clear();
-  auto candidates = read_candidates(around, calls, untagged, plain);
+  auto candidates = read_candidates(around, calls, view, plain);
   const auto& settings = view.settings.of(to);
   deploy::Protection protection;
   try {
@@ -77,7 +86,10 @@ int promote(const Invocation& given, Surroundings& around) {
       deploy::prove(calls, ledger, to, candidates, protection, "", user_name(), around.stop);
   if (!proof.troubles.empty()) refuse(ledger, from, to, proof.sha, proof.troubles);
   auto differences = deploy::differences(calls, candidates, around.stop);
-  if (!around.quiet) print_error(print_differences(differences));
+  deploy::describe_images(calls, differences, around.stop);
+  std::string changes =
+      print_differences(differences) + print_migrations(pending_migrations(around, ledger, view));
+  if (!around.quiet) print_error(changes);
   if (!is_confirmed(given,
                     fmt::format("promote {} from {} to {}?", proof.sha.substr(0, 12), from, to)))
     return 130;
@@ -88,7 +100,7 @@ int promote(const Invocation& given, Surroundings& around) {
                                   .sha = proof.sha,
                                   .test_verdict = proof.test_verdict,
                                   .who = user_name()};
-  what.interrupted = ask_interrupted;
+  what.interrupted = [&around] { return ask_interrupted(around.hurry); };
   what.sink = event_printer(around);
   ledger::EnvironmentLock lock(
       ledger, to, {.owner = fmt::format("{}'s slipway promote", user_name())}, around.stop);
@@ -97,9 +109,9 @@ int promote(const Invocation& given, Surroundings& around) {
   attest(around, ledger, to, candidates, proof);
   auto outcomes = deploy::release_environment(calls, ledger, what, around.stop);
   int code = print_outcomes(around, to, outcomes, true);
-  trace(around, ledger, "promote " + to, outcomes);
+  trace(around, "promote " + to, releases_of(ledger, outcomes));
   notify(around, ledger, view.settings, to,
-         deploy::outcome_message("promote", to, proof.sha, user_name(), outcomes));
+         deploy::outcome_message("promote", to, proof.sha, user_name(), outcomes, changes));
   return code;
 }
 

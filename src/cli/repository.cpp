@@ -19,11 +19,12 @@ std::filesystem::path repository_top(const std::filesystem::path& cwd,
 }
 
 Project read_project(const Surroundings& around, const std::vector<std::string>& files,
-                     const std::string& ref) {
+                     const std::string& ref, const std::string& sha) {
   Project project;
   project.top = repository_top(around.cwd, around.stop);
   project.workflows = workflow::load_workflows(project.top, files);
   project.event = workflow::make_event(project.top, {.ref = ref}, around.stop);
+  if (!sha.empty()) project.event.sha = sha;
   project.needs = actions::needs_of(project.workflows, project.event, project.top);
   return project;
 }

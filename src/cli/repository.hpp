@@ -25,8 +25,9 @@ struct Project {
 
 /// Reads it all; nothing is started.
 ///   files, ref  --workflow and --ref; empty: all workflows, HEAD
+///   sha         of the commit that the needs are for; empty: the ref's
 ///   throws      Error{bad_input} with every diagnostic
 Project read_project(const Surroundings& around, const std::vector<std::string>& files,
-                     const std::string& ref);
+                     const std::string& ref, const std::string& sha = "");
 
 }  // namespace slipway::cli

@@ -17,6 +17,7 @@ Verb resume_verb() {
         const std::string& environment = given.arguments[0];
         auto pause = ledger.paused(environment);
         bool was_paused = ledger.resume(environment, user_name());
+        notify(around, ledger, settings_here(around), environment, {});
         if (around.json) {
           print(formats::Json::object({{"environment", environment}, {"resumed", was_paused}})
                     .dump() +

@@ -7,6 +7,7 @@
 #include "cli/aws_access.hpp"
 #include "cli/environment_access.hpp"
 #include "cli/verbs.hpp"
+#include "deploy/notify.hpp"
 #include "deploy/task_definition.hpp"
 #include "deploy/verdict.hpp"
 #include "ledger/ledger.hpp"
@@ -44,6 +45,17 @@ void warn(const Surroundings& around, const ledger::Ledger& ledger, const std::s
         "migrations have run {} time{} since that release: the database is not taken back\n",
         migrations, migrations == 1 ? "" : "s"));
   }
+}
+
+void tell(const Surroundings& around, ledger::Ledger& ledger, const std::string& environment,
+          const std::vector<deploy::RollbackResult>& results) {
+  std::vector<ledger::Release> releases;
+  for (const auto& result : results) {
+    if (auto release = ledger.find(result.release)) releases.push_back(*release);
+  }
+  if (releases.empty()) return;
+  trace(around, "rollback " + environment, releases);
+  notify(around, ledger, settings_here(around), environment, deploy::release_message(releases));
 }
 
 int rollback(const Invocation& given, Surroundings& around) {
@@ -96,6 +108,7 @@ int rollback(const Invocation& given, Surroundings& around) {
     text += fmt::format("automatic deployments to {} are paused: slipway resume {}\n", environment,
                         environment);
   print(around.json ? all.dump() + "\n" : text);
+  tell(around, ledger, environment, results);
   return ok ? 0 : 1;
 }
 

@@ -241,6 +241,12 @@ class RunRoom final {
                                                          around_.log);
   }
 
+  // slipway.yml of the repository; what is wrong with it ends the deployment.
+  [[nodiscard]] deploy::Settings deployment_settings() const {
+    return deploy::read_settings(os::read_file_if_exists(top_ / "slipway.yml").value_or(""),
+                                 "slipway.yml");
+  }
+
   actions::Dependencies action_dependencies(const Verdicts& verdicts) {
     return {.state = around_.state,
             .store = store_,
@@ -249,6 +255,10 @@ class RunRoom final {
             .ledger = &ledger_,
             .endpoints = {},
             .test_verdict = [&verdicts](const std::string& run) { return verdicts.of(run); },
+            .protection =
+                [this](const std::string& environment) {
+                  return deployment_settings().of(environment).protection;
+                },
             .log = around_.log};
   }
 

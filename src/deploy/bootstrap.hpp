@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "deploy/calls.hpp"
+#include "deploy/render.hpp"
 #include "formats/json.hpp"
 
 namespace slipway::deploy {
@@ -21,8 +22,11 @@ struct ServiceNeed {
       health_path;  ///< what the load balancer asks; "/" when the container's own check tells nothing
   std::string
       private_name;  ///< "backend.myapp-staging.internal": reached by that name inside; empty: reached from outside
-  int private_port = 0;           ///< the port that goes with private_name
-  formats::Json task_definition;  ///< the file's content
+  int private_port = 0;                ///< the port that goes with private_name
+  formats::Json task_definition;       ///< the file's content
+  std::vector<RenderRequest> renders;  ///< what the workflow puts into it, in order; images aside
+  std::string
+      unknown;  ///< of what it puts in, what only a run knows, as a sentence; empty: nothing
 };
 
 /// An environment as the workflow's deploy steps name it.

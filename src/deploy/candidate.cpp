@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "deploy/ecr_image.hpp"
+#include "deploy/render.hpp"
 #include "deploy/task_definition.hpp"
 
 namespace slipway::deploy {
@@ -55,6 +56,26 @@ void set_images(Calls& calls, Candidate& candidate, const std::vector<std::strin
   }
 }
 
+// What the workflow's render steps put in. Images come later.
+Json rendered(Json definition, const ServiceNeed& need) {
+  if (!need.unknown.empty()) {
+    fail(Fault::bad_input,
+         "service '{}': {}: let the workflow deploy it, or put it into the task definition",
+         need.name, need.unknown);
+  }
+  for (const auto& request : need.renders) {
+    for (const auto& name : request.containers) {
+      RenderRequest one = request;
+      one.containers = {name};
+      for (const auto& container : definition.get_array("containerDefinitions")) {
+        if (container.get_string("name") == name) one.image = container.get_string("image");
+      }
+      definition = render(std::move(definition), one);
+    }
+  }
+  return definition;
+}
+
 void check_names(const EnvironmentNeed& environment, const CandidateRequest& request) {
   std::vector<std::string> services;
   std::vector<std::string> containers;
@@ -94,7 +115,7 @@ std::vector<Candidate> candidates_of(Calls& calls, const EnvironmentNeed& enviro
                         .images = {},
                         .missing = {}};
     candidate.definition =
-        prepare(expand_templates(need.task_definition, functions, need.name)).input;
+        prepare(rendered(expand_templates(need.task_definition, functions, need.name), need)).input;
     set_images(calls, candidate, repositories, request, stop);
     all.push_back(std::move(candidate));
   }
@@ -110,6 +131,18 @@ std::vector<Candidate> candidates_of(Calls& calls, const EnvironmentNeed& enviro
   }
   std::move(all.begin(), all.end(), std::back_inserter(sorted));
   return sorted;
+}
+
+Candidate candidate_of(Calls& calls, const ledger::Release& intent, const Json& definition,
+                       const std::stop_token& stop) {
+  Candidate candidate{.environment = intent.environment,
+                      .cluster = intent.cluster,
+                      .service = intent.service,
+                      .definition = definition,
+                      .images = {},
+                      .missing = {}};
+  set_images(calls, candidate, {}, {}, stop);
+  return candidate;
 }
 
 std::vector<std::vector<const Candidate*>> in_order(const std::vector<Candidate>& candidates,

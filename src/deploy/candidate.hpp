@@ -45,6 +45,10 @@ std::vector<Candidate> candidates_of(Calls& calls, const EnvironmentNeed& enviro
                                      const TemplateFunctions& functions,
                                      const std::stop_token& stop);
 
+/// A task definition that is released as it is: its images with the digests that ECR has now.
+Candidate candidate_of(Calls& calls, const ledger::Release& intent, const formats::Json& definition,
+                       const std::stop_token& stop);
+
 /// The candidates in groups: those of one group go together, the groups one after the other.
 std::vector<std::vector<const Candidate*>> in_order(const std::vector<Candidate>& candidates,
                                                     const EnvironmentSettings& settings);

@@ -108,7 +108,7 @@ std::vector<Change> compare(const Json& before, const Json& after) {
     if (was == old_values.end() && is_default(place, will->second)) continue;
     std::string shown = place.starts_with('.') ? place.substr(1) : place;
     changes.push_back({shown, was == old_values.end() ? "" : was->second,
-                       will == new_values.end() ? "" : will->second});
+                       will == new_values.end() ? "" : will->second, ""});
   }
   return changes;
 }
@@ -123,6 +123,7 @@ std::string to_text(const std::vector<Change>& changes) {
     } else {
       text += fmt::format("  ~ {}: {} → {}\n", change.place, change.before, change.after);
     }
+    if (!change.note.empty()) text += fmt::format("      {}\n", change.note);
   }
   return text;
 }
@@ -133,6 +134,7 @@ Json to_json(const std::vector<Change>& changes) {
     Json item = Json::object({{"place", change.place}});
     if (!change.before.empty()) item["before"] = change.before;
     if (!change.after.empty()) item["after"] = change.after;
+    if (!change.note.empty()) item["note"] = change.note;
     list.push_back(std::move(item));
   }
   return list;

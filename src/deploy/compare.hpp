@@ -12,6 +12,7 @@ struct Change {
   std::string place;   ///< "backend.image", "backend.environment.DEBUG", "cpu"
   std::string before;  ///< empty: it was not there
   std::string after;   ///< empty: it will not be there
+  std::string note;    ///< what more is known of it: "3 of 9 layers are new, 1.2 MB"
   bool operator==(const Change&) const = default;
 };
 

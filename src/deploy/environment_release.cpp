@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/task_group.hpp"
+#include "deploy/ecr_image.hpp"
 #include "deploy/one_off.hpp"
 #include "deploy/service.hpp"
 #include "deploy/task_definition.hpp"
@@ -175,6 +176,55 @@ class Environment final {
   std::vector<ServiceOutcome> out_;
 };
 
+bool is_image(const Change& change) {
+  return change.place.ends_with(".image") && !change.before.empty() && !change.after.empty();
+}
+
+// The images of running tasks are told by the cloud: the same digest under another name changes nothing.
+void drop_same_images(Calls& calls, const Candidate& candidate, Difference& difference,
+                      const std::stop_token& stop) {
+  Rollout running{.cluster = candidate.cluster,
+                  .service = candidate.service,
+                  .task_definition = difference.running};
+  std::vector<ledger::ReleasedImage> images = running_images(calls, running, stop);
+  std::erase_if(difference.changes, [&](const Change& change) {
+    if (!is_image(change)) return false;
+    auto wanted =
+        std::find_if(candidate.images.begin(), candidate.images.end(),
+                     [&](const auto& image) { return image.container + ".image" == change.place; });
+    return wanted != candidate.images.end() && !wanted->digest.empty() &&
+           std::any_of(images.begin(), images.end(), [&](const auto& image) {
+             return image.container == wanted->container && image.digest == wanted->digest;
+           });
+  });
+}
+
+// The layers of an image in ECR by digest, with their sizes; of an index those of its first image. Empty when it is not told.
+std::map<std::string, std::int64_t> layers_of(Calls& calls, const std::string& reference,
+                                              const std::stop_token& stop) {
+  std::map<std::string, std::int64_t> layers;
+  auto image = parse_ecr_image(reference);
+  if (!image) return layers;
+  Json id = image->digest.empty() ? Json::object({{"imageTag", image->tag}})
+                                  : Json::object({{"imageDigest", image->digest}});
+  for (int depth = 0; depth < 2; ++depth) {
+    auto answer = calls.call("ecr", "BatchGetImage",
+                             Json::object({{"registryId", image->account},
+                                           {"repositoryName", image->repository},
+                                           {"imageIds", Json::array({id})}}),
+                             stop);
+    if (!answer.ok() || answer.value().get_array("images").empty()) return layers;
+    Json manifest = formats::parse_json(
+        answer.value().get_array("images").front().get_string("imageManifest"), reference);
+    for (const auto& layer : manifest.get_array("layers"))
+      layers[layer.get_string("digest")] = layer.get_int("size");
+    if (manifest.get_array("manifests").empty()) return layers;
+    id = Json::object(
+        {{"imageDigest", manifest.get_array("manifests").front().get_string("digest")}});
+  }
+  return layers;
+}
+
 }  // namespace
 
 std::vector<Difference> differences(Calls& calls, const std::vector<Candidate>& candidates,
@@ -199,9 +249,33 @@ std::vector<Difference> differences(Calls& calls, const std::vector<Candidate>& 
         definition = describe_task_definition(calls, difference.running, stop).value_or(Json());
     }
     difference.changes = compare(definition, candidate.definition);
+    bool has_images = std::any_of(difference.changes.begin(), difference.changes.end(), is_image);
+    if (has_images && !difference.running.empty())
+      drop_same_images(calls, candidate, difference, stop);
     all.push_back(std::move(difference));
   }
   return all;
+}
+
+void describe_images(Calls& calls, std::vector<Difference>& differences,
+                     const std::stop_token& stop) {
+  for (auto& difference : differences) {
+    for (auto& change : difference.changes) {
+      if (!is_image(change)) continue;
+      auto before = layers_of(calls, change.before, stop);
+      auto after = layers_of(calls, change.after, stop);
+      if (before.empty() || after.empty()) continue;
+      std::size_t fresh = 0;
+      std::int64_t bytes = 0;
+      for (const auto& [digest, size] : after) {
+        if (before.contains(digest)) continue;
+        ++fresh;
+        bytes += size;
+      }
+      change.note = fmt::format("{} of {} layers are new, {:.1f} MB", fresh, after.size(),
+                                static_cast<double>(bytes) / 1e6);
+    }
+  }
 }
 
 std::vector<ServiceOutcome> release_environment(Calls& calls, ledger::Ledger& ledger,

@@ -18,8 +18,13 @@ struct Difference {
   bool is_steady = false;       ///< the service runs `running` undisturbed
 };
 /// One for each candidate, in their order.
+/// An image under another name is no change where the running tasks have the very digest.
 std::vector<Difference> differences(Calls& calls, const std::vector<Candidate>& candidates,
                                     const std::stop_token& stop);
+
+/// Adds to changed images how many of their layers are new. What the registry does not tell is left out.
+void describe_images(Calls& calls, std::vector<Difference>& differences,
+                     const std::stop_token& stop);
 
 /// An environment's services on their way.
 struct EnvironmentRelease {

@@ -32,6 +32,18 @@ std::string headline(const Json& message) {
                      message.get_string("sha").substr(0, 12));
 }
 
+Json message_of(const std::string& cause, const std::string& environment, const std::string& sha,
+                const std::string& who, bool ok, Json services) {
+  return Json::object({{"event", "release"},
+                       {"cause", cause},
+                       {"environment", environment},
+                       {"sha", sha},
+                       {"who", who},
+                       {"ok", ok},
+                       {"at", formats::iso8601(formats::now())},
+                       {"services", std::move(services)}});
+}
+
 Json section(const std::string& text) {
   return Json::object(
       {{"type", "section"}, {"text", Json::object({{"type", "mrkdwn"}, {"text", text}})}});
@@ -40,11 +52,12 @@ Json section(const std::string& text) {
 class Delivery final {
  public:
   Delivery(const Notification& to, const std::map<std::string, std::string>& environment,
-           const Poster& post)
+           const Poster& post, ledger::Ledger& ledger)
       : to_(to),
         url_(resolved(to.url, environment)),
         secret_(resolved(to.secret, environment)),
-        post_(post) {}
+        post_(post),
+        ledger_(ledger) {}
 
   void send(const ledger::Outgoing& out) const {
     if (to_.kind == "slack") {
@@ -72,6 +85,13 @@ class Delivery final {
   void slack_bot(const Json& message) const {
     Json body = slack_message(message);
     body["channel"] = to_.channel;
+    // All that is told of a commit in an environment stands in one thread; a failure shows in the channel, too.
+    std::string key = message.get_string("environment") + "/" + message.get_string("sha");
+    std::string thread = ledger_.thread(to_.name, key);
+    if (!thread.empty()) {
+      body["thread_ts"] = thread;
+      body["reply_broadcast"] = !message.get_bool("ok");
+    }
     auto headers = json_headers();
     headers.emplace_back("authorization", "Bearer " + secret_);
     Json answer = formats::parse_json(
@@ -79,6 +99,7 @@ class Delivery final {
                       body.dump()})),
         "slack");
     if (!answer.get_bool("ok")) fail(Fault::failed, "slack: {}", answer.get_string("error"));
+    if (thread.empty()) ledger_.set_thread(to_.name, key, answer.get_string("ts"));
   }
 
   // source  GitHub REST, "Create a deployment", "Create a deployment status"
@@ -120,13 +141,14 @@ class Delivery final {
   std::string url_;
   std::string secret_;
   const Poster& post_;
+  ledger::Ledger& ledger_;
 };
 
 }  // namespace
 
 Json outcome_message(const std::string& cause, const std::string& environment,
                      const std::string& sha, const std::string& who,
-                     const std::vector<ServiceOutcome>& outcomes) {
+                     const std::vector<ServiceOutcome>& outcomes, const std::string& changes) {
   bool ok = true;
   Json services = Json::array();
   for (const auto& outcome : outcomes) {
@@ -141,14 +163,25 @@ Json outcome_message(const std::string& cause, const std::string& environment,
     }
     services.push_back(std::move(item));
   }
-  return Json::object({{"event", "release"},
-                       {"cause", cause},
-                       {"environment", environment},
-                       {"sha", sha},
-                       {"who", who},
-                       {"ok", ok},
-                       {"at", formats::iso8601(formats::now())},
-                       {"services", services}});
+  Json message = message_of(cause, environment, sha, who, ok, std::move(services));
+  if (!changes.empty()) message["changes"] = changes;
+  return message;
+}
+
+Json release_message(const std::vector<ledger::Release>& releases) {
+  bool ok = true;
+  Json services = Json::array();
+  for (const auto& release : releases) {
+    ok = ok && release.verdict == ledger::Verdict::succeeded;
+    Json item = Json::object({{"service", release.service},
+                              {"taskDefinition", brief_task_definition(release.task_definition)},
+                              {"verdict", ledger::name_of(release.verdict)}});
+    if (!release.reason.empty()) item["reason"] = release.reason;
+    if (!release.causes.is_null()) item["causes"] = release.causes;
+    services.push_back(std::move(item));
+  }
+  const auto& last = releases.back();
+  return message_of(last.cause, last.environment, last.sha, last.who, ok, std::move(services));
 }
 
 Json slack_message(const Json& message) {
@@ -162,6 +195,8 @@ Json slack_message(const Json& message) {
                                          escaped(service.get_string("taskDefinition")),
                                          escaped(reason.substr(0, 2500)))));
   }
+  if (auto changes = message.get_string("changes"); !changes.empty())
+    blocks.push_back(section("```" + escaped(changes.substr(0, 2500)) + "```"));
   Json context = Json::array(
       {Json::object({{"type", "mrkdwn"},
                      {"text", escaped(fmt::format("by {} at {}", message.get_string("who"),
@@ -183,7 +218,7 @@ void deliver(ledger::Ledger& ledger, const Settings& settings,
                            [&](const auto& n) { return n.name == out.sink; });
     if (to == settings.notifications.end()) continue;  // of another repository's settings
     try {
-      Delivery(*to, environment, post).send(out);
+      Delivery(*to, environment, post, ledger).send(out);
       ledger.delivered(out.id);
     } catch (const Error& error) {
       bool is_kept = ledger.not_delivered(

@@ -13,10 +13,14 @@
 
 namespace slipway::deploy {
 
-/// What is told of a release: {"event", "cause", "environment", "sha", "who", "ok", "at", "services": […]}.
+/// What is told of a release: {"event", "cause", "environment", "sha", "who", "ok", "at", "services": […], "changes"}.
+///   changes  what it changed, as text; may be empty
 formats::Json outcome_message(const std::string& cause, const std::string& environment,
                               const std::string& sha, const std::string& who,
-                              const std::vector<ServiceOutcome>& outcomes);
+                              const std::vector<ServiceOutcome>& outcomes,
+                              const std::string& changes = "");
+/// The same for releases as the ledger has them, of one environment.
+formats::Json release_message(const std::vector<ledger::Release>& releases);
 
 /// One HTTP POST.
 struct Post {

@@ -135,7 +135,9 @@ class Watcher {
     }
     if (!events.empty()) last_event_ = events.front().get_string("id");
     for (auto text = fresh.rbegin(); text != fresh.rend(); ++text) {
-      if (is_failure(*text)) last_failure_ = *text;
+      // A failure that tells its cause is kept over those that only follow from it.
+      if (is_failure(*text) && (cause_of_event(*text) || !cause_of_event(last_failure_)))
+        last_failure_ = *text;
       tell(RolloutEvent::Kind::service_event, *text);
     }
   }

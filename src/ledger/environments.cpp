@@ -142,6 +142,22 @@ void Ledger::delivered(std::int64_t id) {
   transaction.commit();
 }
 
+std::string Ledger::thread(const std::string& sink, const std::string& key) const {
+  std::lock_guard lock(state_->mutex);
+  auto query = state_->database.prepare("SELECT thread FROM threads WHERE sink = ? AND key = ?");
+  query.bind(sink, key);
+  return query.step() ? query.get_text(0) : std::string();
+}
+
+void Ledger::set_thread(const std::string& sink, const std::string& key,
+                        const std::string& thread) {
+  std::lock_guard lock(state_->mutex);
+  Transaction transaction(state_->database);
+  state_->database.run("INSERT OR REPLACE INTO threads (sink, key, thread) VALUES (?, ?, ?)", sink,
+                       key, thread);
+  transaction.commit();
+}
+
 bool Ledger::not_delivered(std::int64_t id, std::chrono::milliseconds pause, int most_attempts) {
   std::lock_guard lock(state_->mutex);
   Transaction transaction(state_->database);

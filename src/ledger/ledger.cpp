@@ -22,7 +22,7 @@ using formats::Json;
 using formats::Transaction;
 
 // `releases` holds nothing that the entries do not: it is there to be asked by environment and service.
-constexpr std::array<std::string_view, 2> kSchema = {R"(
+constexpr std::array<std::string_view, 3> kSchema = {R"(
 CREATE TABLE entries (number INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
                       previous TEXT NOT NULL, hash TEXT NOT NULL) STRICT;
 CREATE TRIGGER entries_stay BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'entries are only appended'); END;
@@ -39,6 +39,9 @@ CREATE TABLE pauses (environment TEXT PRIMARY KEY, at TEXT NOT NULL, who TEXT NO
 CREATE TABLE locks (environment TEXT PRIMARY KEY, epoch INTEGER NOT NULL, owner TEXT NOT NULL, process TEXT NOT NULL,
                     holders INTEGER NOT NULL, expires INTEGER NOT NULL) STRICT;
 CREATE TABLE outbox (id INTEGER PRIMARY KEY, sink TEXT NOT NULL, body TEXT NOT NULL, attempts INTEGER NOT NULL, due INTEGER NOT NULL) STRICT;
+)",
+                                                     R"(
+CREATE TABLE threads (sink TEXT NOT NULL, key TEXT NOT NULL, thread TEXT NOT NULL, PRIMARY KEY (sink, key)) STRICT;
 )"};
 
 std::optional<Release> one(formats::Statement& query) {

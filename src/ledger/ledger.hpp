@@ -195,6 +195,9 @@ class Ledger final {
   /// Those that are due, oldest first.
   [[nodiscard]] std::vector<Outgoing> outgoing() const;
   void delivered(std::int64_t id);
+  /// The thread that a notification's messages about `key` stand in; empty: none yet.
+  [[nodiscard]] std::string thread(const std::string& sink, const std::string& key) const;
+  void set_thread(const std::string& sink, const std::string& key, const std::string& thread);
   /// Tries again after `pause`; false: it was given up.
   bool not_delivered(std::int64_t id, std::chrono::milliseconds pause, int most_attempts);
 
