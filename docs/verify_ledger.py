@@ -116,4 +116,5 @@ def main():
     print(f"{count} entries hold, signed by {header['publicKey']}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -81,6 +81,7 @@ class SetupPython final : public workflow::Action {
     if (context.flag("update-environment", true)) {
       if (context.machine().find_program("python3", context.env_or("PATH")) != found.program)
         context.add_path(found.directory);
+      name_python(context, found);
       auto root = std::filesystem::path(found.directory).parent_path().string();
       for (const char* name :
            {"pythonLocation", "Python_ROOT_DIR", "Python2_ROOT_DIR", "Python3_ROOT_DIR"})
@@ -89,6 +90,18 @@ class SetupPython final : public workflow::Action {
     context.log(
         fmt::format("Python {} ({}) satisfies '{}'", found.version, found.program, version));
     return found;
+  }
+
+  // Debian's interpreter is called python3 only: the action promises `python`.
+  static void name_python(ActionContext& context, const Installed& found) {
+    if (context.machine().find_program("python", context.env_or("PATH"))) return;
+    std::string directory =
+        fmt::format("{}/python-{}", context.machine().paths().temp, found.version);
+    std::filesystem::path outside = context.machine().outside(directory);
+    std::filesystem::create_directories(outside);
+    if (!std::filesystem::is_symlink(outside / "python"))
+      std::filesystem::create_symlink(found.program, outside / "python");
+    context.add_path(directory);
   }
 
   static void install(ActionContext& context, const Installed& python,

@@ -239,7 +239,8 @@ Answer Client::send(const std::string& service, const std::string& operation,
     signable.headers.emplace_back("content-type",
                                   "application/x-www-form-urlencoded; charset=utf-8");
   }
-  constexpr int kAttempts = 4;
+  constexpr int kAttempts = 4;  // to reach it at all
+  constexpr int kRefusals = 8;  // of a cloud that asks for patience
   bool once = does_it_twice(operation);
   bool is_renewed = false;
   for (int attempt = 1;; ++attempt) {
@@ -265,9 +266,9 @@ Answer Client::send(const std::string& service, const std::string& operation,
         continue;
       }
       bool again = is_throttled(*answer.error()) || (answer.error()->status >= 500 && !once);
-      if (!again || attempt == kAttempts || deadline.passed()) return answer;
+      if (!again || attempt == kRefusals || deadline.passed()) return answer;
     } catch (const Error& error) {
-      if (error.fault() != Fault::unavailable || once || attempt == kAttempts || deadline.passed())
+      if (error.fault() != Fault::unavailable || once || attempt >= kAttempts || deadline.passed())
         throw;
     }
     pause(attempt, stop, deadline);

@@ -68,6 +68,20 @@ bool is_automatic() {
   return value && std::string_view(value) == "true";
 }
 
+deploy::Settings read_settings(const std::filesystem::path& top, const std::stop_token& stop) {
+  auto settings = deploy::read_settings(os::read_file_if_exists(top / "slipway.yml").value_or(""),
+                                        "slipway.yml");
+  auto committed = os::capture({.argv = {"git", "show", "HEAD:slipway.yml"}, .cwd = top.string()},
+                               stop, Deadline::in(std::chrono::seconds(10)));
+  if (!committed.exit.ok()) return settings;
+  for (const auto& [name, environment] :
+       deploy::read_settings(committed.out, "HEAD:slipway.yml").environments) {
+    auto& mine = settings.environments[name].protection;
+    mine = deploy::stricter(mine, environment.protection);
+  }
+  return settings;
+}
+
 EnvironmentView read_environment(const Surroundings& around, const std::string& environment,
                                  const std::string& sha) {
   EnvironmentView view;
@@ -75,8 +89,7 @@ EnvironmentView read_environment(const Surroundings& around, const std::string& 
   view.sha = full_sha(view.project.top, sha, around.stop);
   if (std::filesystem::is_directory(view.project.top / ".github/workflows"))
     view.project = read_project(around, {}, "", view.sha);
-  view.settings = deploy::read_settings(
-      os::read_file_if_exists(view.project.top / "slipway.yml").value_or(""), "slipway.yml");
+  view.settings = read_settings(view.project.top, around.stop);
   if (auto it = view.settings.services.find(environment);
       it != view.settings.services.end() && !it->second.empty()) {
     view.need = need_of(it->second, environment, view.project.top);
@@ -178,9 +191,13 @@ int print_outcomes(const Surroundings& around, const std::string& environment,
     std::string end = has_waited || is_refused
                           ? (released.verdict.ok() ? "runs" : to_line(released.verdict))
                           : "is under way: slipway status " + environment;
-    text += fmt::format("{}: {} {} in {:.1f} s\n", outcome.service,
-                        deploy::brief_task_definition(released.rollout.task_definition), end,
-                        static_cast<double>(released.verdict.took.count()) / 1000.0);
+    if (released.rollout.deployment.empty()) {  // the cloud never took it
+      text += fmt::format("{}: {}\n", outcome.service, end);
+    } else {
+      text += fmt::format("{}: {} {} in {:.1f} s\n", outcome.service,
+                          deploy::brief_task_definition(released.rollout.task_definition), end,
+                          static_cast<double>(released.verdict.took.count()) / 1000.0);
+    }
     all.push_back(Json::object({{"service", outcome.service},
                                 {"taskDefinition", released.rollout.task_definition},
                                 {"deployment", released.rollout.deployment},
@@ -251,8 +268,7 @@ deploy::Settings settings_here(const Surroundings& around) {
                   around.stop, Deadline::in(std::chrono::seconds(10)));
   if (!answer.exit.ok()) return {};
   try {
-    auto file = std::filesystem::path(trim(answer.out)) / "slipway.yml";
-    return deploy::read_settings(os::read_file_if_exists(file).value_or(""), "slipway.yml");
+    return read_settings(std::filesystem::path(trim(answer.out)), around.stop);
   } catch (const Error& error) {
     print_error(fmt::format("slipway: nobody is told: {}\n", error.what()));
     return {};

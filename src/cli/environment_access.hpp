@@ -31,6 +31,10 @@ struct EnvironmentView {
 EnvironmentView read_environment(const Surroundings& around, const std::string& environment,
                                  const std::string& sha);
 
+/// slipway.yml of a working tree. What its last commit protects stays protected, whatever was edited since.
+///   throws  Error{bad_input} with file:line:column
+deploy::Settings read_settings(const std::filesystem::path& top, const std::stop_token& stop);
+
 /// The candidates for a release of it. `given` may have --service, --image NAME=REF, --task-definition.
 std::vector<deploy::Candidate> read_candidates(const Surroundings& around, deploy::Calls& calls,
                                                EnvironmentView& view, const Invocation& given);

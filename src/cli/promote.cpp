@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "aws/client.hpp"
 #include "base/error.hpp"
+#include "cli/attestation.hpp"
 #include "cli/aws_access.hpp"
 #include "cli/environment_access.hpp"
 #include "cli/verbs.hpp"
@@ -8,7 +9,6 @@
 #include "deploy/proof.hpp"
 #include "ledger/ledger.hpp"
 #include "ledger/lock.hpp"
-#include "os/file.hpp"
 
 namespace slipway::cli {
 namespace {
@@ -37,18 +37,18 @@ deploy::Protection protection_of(const deploy::EnvironmentSettings& settings,
   fail(Fault::denied, "what runs in '{}' is not promoted to '{}':{}", from, to, text);
 }
 
-void attest(const Surroundings& around, ledger::Ledger& ledger, const std::string& to,
-            const std::vector<deploy::Candidate>& candidates, const deploy::Proof& proof) {
+void attest(const Surroundings& around, deploy::Calls& calls, ledger::Ledger& ledger,
+            const std::string& to, const std::vector<deploy::Candidate>& candidates,
+            const deploy::Proof& proof) {
   for (const auto& candidate : candidates) {
     Json envelope = deploy::attestation(ledger, to, candidate, proof);
     ledger.append("attestation", Json::object({{"environment", to},
                                                {"service", candidate.service},
                                                {"sha", proof.sha},
                                                {"envelope", envelope}}));
-    auto file = around.state / "attestations" /
-                fmt::format("{}-{}-{}.dsse.json", to, candidate.service, proof.sha.substr(0, 12));
-    os::make_dirs(file.parent_path());
-    os::write_file(file, envelope.dump() + "\n");
+    publish_attestation(around, calls, candidate,
+                        fmt::format("{}-{}-{}", to, candidate.service, proof.sha.substr(0, 12)),
+                        envelope);
   }
 }
 
@@ -106,7 +106,7 @@ int promote(const Invocation& given, Surroundings& around) {
       ledger, to, {.owner = fmt::format("{}'s slipway promote", user_name())}, around.stop);
   what.epoch = lock.epoch();
   deploy::settle_lost(calls, ledger, to, what.watch, {}, around.stop);
-  attest(around, ledger, to, candidates, proof);
+  attest(around, calls, ledger, to, candidates, proof);
   auto outcomes = deploy::release_environment(calls, ledger, what, around.stop);
   int code = print_outcomes(around, to, outcomes, true);
   trace(around, "promote " + to, releases_of(ledger, outcomes));

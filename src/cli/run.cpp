@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "cli/approval_prompt.hpp"
 #include "cli/aws_access.hpp"
+#include "cli/environment_access.hpp"
 #include "cli/job_images.hpp"
 #include "cli/repository.hpp"
 #include "cli/run_settings.hpp"
@@ -15,6 +16,7 @@
 #include "cli/verbs.hpp"
 #include "container/crun_runtime.hpp"
 #include "container/leftovers.hpp"
+#include "deploy/notify.hpp"
 #include "ledger/ledger.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
@@ -209,7 +211,23 @@ class RunRoom final {
     auto result = workflow::run(order, services, sink, around_.stop);
     servers.stop();
     servers.join();
+    tell(id);
     return result.conclusion;
+  }
+
+  // What the run has released, as slipway.yml wants it told: an environment at a time.
+  void tell(const std::string& run) {
+    std::map<std::string, std::vector<ledger::Release>> released;
+    for (auto& release : ledger_.history("", "", 100)) {
+      if (release.run_id == run && release.verdict != ledger::Verdict::running)
+        released[release.environment].insert(released[release.environment].begin(), release);
+    }
+    if (released.empty()) return;
+    auto settings = settings_here(around_);
+    for (const auto& [environment, releases] : released) {
+      trace(around_, "deploy " + environment, releases);
+      notify(around_, ledger_, settings, environment, deploy::release_message(releases));
+    }
   }
 
   // What the run before has done, and the artifacts that its jobs left to others.
@@ -243,8 +261,7 @@ class RunRoom final {
 
   // slipway.yml of the repository; what is wrong with it ends the deployment.
   [[nodiscard]] deploy::Settings deployment_settings() const {
-    return deploy::read_settings(os::read_file_if_exists(top_ / "slipway.yml").value_or(""),
-                                 "slipway.yml");
+    return read_settings(top_, around_.stop);
   }
 
   actions::Dependencies action_dependencies(const Verdicts& verdicts) {

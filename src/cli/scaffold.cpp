@@ -67,7 +67,30 @@ std::string python_probe(const BackendFound& app) {
       kBackendPort, path);
 }
 
-std::string backend_dockerfile(const BackendFound& app) {
+// Requirements and server from Debian's packages.
+std::vector<std::string> packages_of(const BackendFound& app,
+                                     const std::vector<std::string>& more) {
+  std::vector<std::string> packages = app.debian;
+  for (const auto& name : more) {
+    if (std::find(packages.begin(), packages.end(), name) == packages.end())
+      packages.push_back(name);
+  }
+  std::sort(packages.begin(), packages.end());
+  return packages;
+}
+
+std::string debian_stage(const BackendFound& app) {
+  bool is_django = app.kind == BackendFound::Kind::django;
+  return fmt::format(
+      "FROM debian:bookworm-slim AS base\n# Debian's packages fulfil {}. Changes only with it.\n"
+      "RUN apt-get update \\\n && apt-get install -y --no-install-recommends {} \\\n && rm -rf "
+      "/var/lib/apt/lists/* \\\n && useradd --system --uid 10001 --no-create-home app\n\n"
+      "FROM base AS runner\nWORKDIR /app\nENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1\n"
+      "COPY . .\nUSER app\n",
+      app.requirements, join(packages_of(app, {is_django ? "gunicorn" : "python3-uvicorn"}), " "));
+}
+
+std::string pip_stages(const BackendFound& app) {
   bool is_django = app.kind == BackendFound::Kind::django;
   std::string server = is_django ? "gunicorn" : "'uvicorn[standard]'";
   std::string install =
@@ -83,16 +106,19 @@ std::string backend_dockerfile(const BackendFound& app) {
                 "'rb'))['project'].get('dependencies', [])))\" > /tmp/packages \\\n"
                 " && /venv/bin/pip install --no-cache-dir -r /tmp/packages {}\n",
                 server);
-  std::string text =
-      "FROM debian:bookworm-slim AS base\nRUN apt-get update \\\n && apt-get install -y "
-      "--no-install-recommends python3 python3-venv ca-certificates \\\n"
-      " && rm -rf /var/lib/apt/lists/* \\\n && useradd --system --uid 10001 --no-create-home "
-      "app\nWORKDIR /app\n\n"
-      "# Changes only with the packages.\nFROM base AS deps\nRUN python3 -m venv /venv\n" +
-      install +
-      "\nFROM base AS runner\nENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 "
-      "PYTHONDONTWRITEBYTECODE=1\n"
-      "COPY --from=deps /venv /venv\nCOPY . .\nUSER app\n";
+  return "FROM debian:bookworm-slim AS base\nRUN apt-get update \\\n && apt-get install -y "
+         "--no-install-recommends python3 python3-venv ca-certificates \\\n"
+         " && rm -rf /var/lib/apt/lists/* \\\n && useradd --system --uid 10001 --no-create-home "
+         "app\nWORKDIR /app\n\n"
+         "# Changes only with the packages.\nFROM base AS deps\nRUN python3 -m venv /venv\n" +
+         install +
+         "\nFROM base AS runner\nENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 "
+         "PYTHONDONTWRITEBYTECODE=1\n"
+         "COPY --from=deps /venv /venv\nCOPY . .\nUSER app\n";
+}
+
+std::string backend_dockerfile(const BackendFound& app) {
+  std::string text = app.debian.empty() ? pip_stages(app) : debian_stage(app);
   text += fmt::format(
       "EXPOSE {}\nHEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \\\n  CMD "
       "[\"python3\", \"-c\", \"{}\"]\n",
@@ -100,14 +126,15 @@ std::string backend_dockerfile(const BackendFound& app) {
   text +=
       "# Connections are kept for longer than a load balancer keeps them (60 s), or it would write "
       "to closed ones.\n";
-  if (is_django) {
+  if (app.kind == BackendFound::Kind::django) {
     return text + fmt::format(
-                      "CMD [\"sh\", \"-c\", \"python manage.py migrate --noinput && exec gunicorn "
+                      "CMD [\"sh\", \"-c\", \"python3 manage.py migrate --noinput && exec gunicorn "
                       "{}.wsgi --bind 0.0.0.0:{} --workers 2 --keep-alive 65\"]\n",
                       app.entry, kBackendPort);
   }
   return text + fmt::format(
-                    "CMD [\"uvicorn\", {}\"{}\", \"--host\", \"0.0.0.0\", \"--port\", \"{}\", "
+                    "CMD [\"python3\", \"-m\", \"uvicorn\", {}\"{}\", \"--host\", \"0.0.0.0\", "
+                    "\"--port\", \"{}\", "
                     "\"--timeout-keep-alive\", \"65\"]\n",
                     app.is_factory ? "\"--factory\", " : "", app.entry, kBackendPort);
 }
@@ -219,27 +246,44 @@ class Scaffold final {
 
   std::string backend_tests() const {
     const BackendFound& app = *app_.backend;
-    std::string text =
-        "      - uses: actions/setup-python@v5\n        with:\n          python-version: '3.x'\n\n "
-        "     - name: Backend packages\n        working-directory: " +
-        app.directory + "\n        run: |\n          python -m venv \"$RUNNER_TEMP/venv\"\n";
-    text +=
-        app.requirements == "requirements.txt"
-            ? "          \"$RUNNER_TEMP/venv/bin/pip\" install -r requirements.txt pytest httpx\n"
-            : "          python -c \"import tomllib; "
-              "print('\\n'.join(tomllib.load(open('pyproject.toml', "
-              "'rb'))['project'].get('dependencies', [])))\" > \"$RUNNER_TEMP/packages\"\n"
-              "          \"$RUNNER_TEMP/venv/bin/pip\" install -r \"$RUNNER_TEMP/packages\" pytest "
-              "httpx\n";
+    std::string text = app.debian.empty() ? pip_packages(app) : apt_packages(app);
+    std::string python =
+        app.debian.empty() ? "\"$RUNNER_TEMP/venv/bin/python\"" : "/usr/bin/python3";
     text += "\n      - name: Backend tests\n        working-directory: " + app.directory + "\n";
     std::string env;
     if (app.wants_database)
       env += "          DATABASE_URL: postgresql://test:test@localhost:5432/test\n";
     for (const auto& name : app.secrets) env += fmt::format("          {}: only-for-tests\n", name);
     if (!env.empty()) text += "        env:\n" + env;
-    return text + (app.kind == BackendFound::Kind::django
-                       ? "        run: \"$RUNNER_TEMP/venv/bin/python\" manage.py test\n\n"
-                       : "        run: \"$RUNNER_TEMP/venv/bin/python\" -m pytest\n\n");
+    return text +
+           fmt::format("        run: |\n          {} {}\n\n", python,
+                       app.kind == BackendFound::Kind::django ? "manage.py test" : "-m pytest");
+  }
+
+  static std::string apt_packages(const BackendFound& app) {
+    return fmt::format(
+        "      - name: Backend packages\n        run: |\n          packages=({})\n          dpkg "
+        "-s "
+        "\"${{packages[@]}}\" > /dev/null 2>&1 || {{\n            sudo apt-get update -q\n         "
+        "   "
+        "sudo apt-get install -y -q --no-install-recommends \"${{packages[@]}}\"\n          }}\n",
+        join(packages_of(app, {"python3-httpx", "python3-pytest"}), " "));
+  }
+
+  static std::string pip_packages(const BackendFound& app) {
+    std::string text =
+        "      - uses: actions/setup-python@v5\n        with:\n          python-version: '3.x'\n\n "
+        "     - name: Backend packages\n        working-directory: " +
+        app.directory + "\n        run: |\n          python3 -m venv \"$RUNNER_TEMP/venv\"\n";
+    text +=
+        app.requirements == "requirements.txt"
+            ? "          \"$RUNNER_TEMP/venv/bin/pip\" install -r requirements.txt pytest httpx\n"
+            : "          python3 -c \"import tomllib; "
+              "print('\\n'.join(tomllib.load(open('pyproject.toml', "
+              "'rb'))['project'].get('dependencies', [])))\" > \"$RUNNER_TEMP/packages\"\n"
+              "          \"$RUNNER_TEMP/venv/bin/pip\" install -r \"$RUNNER_TEMP/packages\" pytest "
+              "httpx\n";
+    return text;
   }
 
   std::string frontend_tests() const {

@@ -31,6 +31,7 @@ struct BackendFound {
   bool wants_database = false;  ///< it speaks PostgreSQL, or reads DATABASE_URL
   std::vector<std::string>
       secrets;  ///< variables that are read and look secret, DATABASE_URL left out
+  std::vector<std::string> debian;  ///< Debian's packages that fulfil all requirements; empty: pip
 };
 
 struct AppFound {
@@ -45,6 +46,11 @@ struct AppFound {
 ///   throws             Error{bad_input} when what was asked for, or anything at all, is not there
 AppFound find_app(const std::filesystem::path& top, const std::string& repository,
                   const std::string& frontend, const std::string& backend);
+
+/// The requirements that requirements.txt or pyproject.toml ([project], dependencies) lists, as they are written.
+std::vector<std::string> requirements_in(std::string_view file, std::string_view text);
+/// Debian's packages that fulfil them all; empty when one is not packaged in the version that is asked for.
+std::vector<std::string> debian_packages(const std::vector<std::string>& requirements);
 
 struct ScaffoldFile {
   std::string path;  ///< from the top

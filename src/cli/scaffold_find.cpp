@@ -179,7 +179,10 @@ std::optional<BackendFound> backend_in(const fs::path& directory, const fs::path
   for (const char* name : {"requirements.txt", "pyproject.toml"}) {
     std::string text = text_of(directory / name);
     if (text.empty()) continue;
-    if (found.requirements.empty()) found.requirements = name;
+    if (found.requirements.empty()) {
+      found.requirements = name;
+      found.debian = debian_packages(requirements_in(name, text));
+    }
     declared += to_lower(text);
   }
   std::string manage = text_of(directory / "manage.py");

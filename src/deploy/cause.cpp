@@ -164,11 +164,11 @@ std::string last_log_line(Calls& calls, const LogStream& where, const std::stop_
   return telling_line(lines);
 }
 
-std::vector<Json> stopped_tasks(Calls& calls, const std::string& cluster,
-                                const std::string& service, const std::stop_token& stop) {
+std::vector<Json> tasks_of(Calls& calls, const std::string& cluster, const std::string& service,
+                           const char* desired, const std::stop_token& stop) {
   auto listed = calls.call(
       "ecs", "ListTasks",
-      Json::object({{"cluster", cluster}, {"serviceName", service}, {"desiredStatus", "STOPPED"}}),
+      Json::object({{"cluster", cluster}, {"serviceName", service}, {"desiredStatus", desired}}),
       stop);
   if (!listed.ok()) return {};
   Json arns = Json::array();
@@ -195,6 +195,20 @@ void correct_by_log(Cause& cause) {
   if (has(to_lower(cause.detail), "exec format error"))
     cause.detail += ", the image may be for another kind of processor";
   cause.last_line.clear();
+}
+
+void add_last_lines(Calls& calls, const std::string& task_definition, std::vector<Cause>& causes,
+                    const std::stop_token& stop) {
+  if (causes.empty() || task_definition.empty()) return;
+  auto described = calls.call("ecs", "DescribeTaskDefinition",
+                              Json::object({{"taskDefinition", task_definition}}), stop);
+  const Json* definition = described.ok() ? described.value().find("taskDefinition") : nullptr;
+  for (auto& cause : causes) {
+    if (cause.container.empty() || !definition) continue;
+    if (auto where = log_stream(*definition, cause.container, cause.task))
+      cause.last_line = last_log_line(calls, *where, stop);
+    correct_by_log(cause);
+  }
 }
 
 bool is_same(const Cause& a, const Cause& b) {
@@ -244,7 +258,7 @@ std::optional<Cause> cause_of_event(const std::string& message) {
 std::vector<Cause> find_causes(Calls& calls, const std::string& cluster, const std::string& service,
                                const std::string& deployment, const std::string& task_definition,
                                const std::stop_token& stop) {
-  std::vector<Json> tasks = stopped_tasks(calls, cluster, service, stop);
+  std::vector<Json> tasks = tasks_of(calls, cluster, service, "STOPPED", stop);
   std::stable_sort(tasks.begin(), tasks.end(), [](const Json& a, const Json& b) {
     return a.get_number("stoppedAt") > b.get_number("stoppedAt");
   });
@@ -270,16 +284,33 @@ std::vector<Cause> find_causes(Calls& calls, const std::string& cluster, const s
     bool b_known = b.kind != Cause::Kind::unknown;
     return a_known != b_known ? a_known : a.tasks > b.tasks;
   });
-  if (definition_arn.empty()) return causes;
-  auto described = calls.call("ecs", "DescribeTaskDefinition",
-                              Json::object({{"taskDefinition", definition_arn}}), stop);
-  const Json* definition = described.ok() ? described.value().find("taskDefinition") : nullptr;
-  for (auto& cause : causes) {
-    if (cause.container.empty() || !definition) continue;
-    if (auto where = log_stream(*definition, cause.container, cause.task))
-      cause.last_line = last_log_line(calls, *where, stop);
-    correct_by_log(cause);
+  add_last_lines(calls, definition_arn, causes, stop);
+  return causes;
+}
+
+std::vector<Cause> find_sick(Calls& calls, const std::string& cluster, const std::string& service,
+                             const std::string& deployment, const std::string& task_definition,
+                             const std::stop_token& stop) {
+  std::vector<Cause> causes;
+  for (const auto& task : tasks_of(calls, cluster, service, "RUNNING", stop)) {
+    if (task.get_string("startedBy") != deployment ||
+        task.get_string("taskDefinitionArn") != task_definition)
+      continue;
+    for (const auto& container : task.get_array("containers")) {
+      if (container.get_string("healthStatus") != "UNHEALTHY") continue;
+      Cause cause{.kind = Cause::Kind::unhealthy,
+                  .task = last_part(task.get_string("taskArn")),
+                  .container = container.get_string("name")};
+      auto same = std::find_if(causes.begin(), causes.end(),
+                               [&](const Cause& known) { return is_same(known, cause); });
+      if (same != causes.end()) {
+        ++same->tasks;
+      } else {
+        causes.push_back(std::move(cause));
+      }
+    }
   }
+  add_last_lines(calls, task_definition, causes, stop);
   return causes;
 }
 

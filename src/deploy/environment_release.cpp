@@ -157,6 +157,14 @@ class Environment final {
     }
     one.update = {.cluster = candidate.cluster, .service = candidate.service};
     one.update.force_new_deployment = what_.forces;
+    if (const auto& canary = what_.settings.canary) {
+      one.update.strategy =
+          Json::object({{"strategy", "CANARY"},
+                        {"bakeTimeInMinutes", 0},
+                        {"canaryConfiguration",
+                         Json::object({{"canaryPercent", canary->percent},
+                                       {"canaryBakeTimeInMinutes", canary->bake.count()}})}});
+    }
     one.waits = what_.waits;
     one.watch = what_.watch;
     one.watch.sink = [this, &candidate](const RolloutEvent& event) {

@@ -28,6 +28,18 @@ std::optional<ledger::Release> runs_digest(const ledger::Ledger& ledger,
   return std::nullopt;
 }
 
+bool runs_reference(const ledger::Ledger& ledger, const std::string& environment,
+                    const std::string& reference) {
+  for (const auto& service : ledger.services(environment)) {
+    auto release = ledger.current(environment, service);
+    if (!release) continue;
+    for (const auto& image : release->images) {
+      if (image.reference == reference) return true;
+    }
+  }
+  return false;
+}
+
 // Empty when the service is steady with what the release brought.
 std::string health_trouble(Calls& calls, const ledger::Release& release,
                            const std::stop_token& stop) {
@@ -70,8 +82,12 @@ class Prover final {
 
   void look_at(const Candidate& candidate) {
     for (const auto& image : candidate.images) {
-      if (!parse_ecr_image(image.reference))
-        continue;  // a public one beside the app's: no tests of ours, nothing to promote
+      if (!parse_ecr_image(image.reference)) {
+        // A public one beside the app's has no tests of ours, but it must be the one that was tried there.
+        if (!runs_reference(ledger_, protection_.promote_from, image.reference))
+          add(fmt::format("{} does not run in '{}'", image.reference, protection_.promote_from));
+        continue;
+      }
       auto release = runs_digest(ledger_, protection_.promote_from, image.digest);
       if (!release) {
         add(fmt::format("{} ({}) does not run in '{}'", image.reference,

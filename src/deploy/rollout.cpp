@@ -21,12 +21,18 @@ void check(const Json& service, const std::string& name) {
          name, type);
 }
 
-Json update_input(const RolloutRequest& request) {
+Json update_input(const RolloutRequest& request, const Json& before) {
   Json input = Json::object({{"cluster", request.cluster},
                              {"service", request.service},
                              {"taskDefinition", request.task_definition},
                              {"forceNewDeployment", request.force_new_deployment}});
   if (request.desired_count) input["desiredCount"] = *request.desired_count;
+  if (request.strategy.is_object() && !before.get_array("loadBalancers").empty()) {
+    const Json* own = before.find("deploymentConfiguration");
+    Json configuration = own && own->is_object() ? *own : Json::object();
+    for (const auto& [key, value] : request.strategy.as_object()) configuration[key] = value;
+    input["deploymentConfiguration"] = std::move(configuration);
+  }
   if (request.more.is_object()) {
     for (const auto& [key, value] : request.more.as_object()) input[key] = value;
   }
@@ -72,7 +78,7 @@ Rollout start_rollout(Calls& calls, const RolloutRequest& request, const Json& b
                       const std::stop_token& stop) {
   check(before, request.service);
   Json service =
-      calls.call("ecs", "UpdateService", update_input(request), stop).value().at("service");
+      calls.call("ecs", "UpdateService", update_input(request, before), stop).value().at("service");
   return rollout_of(request, service, before);
 }
 

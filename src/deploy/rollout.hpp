@@ -20,6 +20,9 @@ struct RolloutRequest {
   std::string task_definition;  ///< ARN or family:revision
   std::optional<int> desired_count;
   bool force_new_deployment = false;
+  /// Members of deploymentConfiguration that replace the service's own ("strategy", …), for a service behind a load balancer; or
+  /// null.
+  formats::Json strategy;
   formats::Json
       more;  ///< more members of UpdateService ("propagateTags", "volumeConfigurations", …), or null
 };

@@ -105,6 +105,7 @@ class Reader final {
       EnvironmentSettings& environment = settings.environments[name];
       mapping(value,
               {{"order", [&](const YamlNode& n) { environment.order = order(n); }},
+               {"canary", [&](const YamlNode& n) { environment.canary = canary(n); }},
                {"migrations", [&](const YamlNode& n) { environment.migration = migration(n); }},
                {"notifications", [&](const YamlNode& n) { environment.notifications = texts(n); }},
                {"protection", [&](const YamlNode& n) { environment.protection = protection(n); }},
@@ -133,6 +134,20 @@ class Reader final {
          {"timeout", [&](const YamlNode& n) { out.timeout = span(n); }}});
     if (out.service.empty() || out.command.empty())
       complain(node, "migrations need a service and a command");
+    return out;
+  }
+
+  Canary canary(const YamlNode& node) {
+    Canary out;
+    mapping(node, {{"percent", [&](const YamlNode& n) { out.percent = count(n); }},
+                   {"bake", [&](const YamlNode& n) {
+                      auto time = span(n);
+                      out.bake = std::chrono::duration_cast<std::chrono::minutes>(time);
+                      if (out.bake != time || time > std::chrono::hours(24))
+                        complain(n,
+                                 "expected whole minutes, a day at most: ECS bakes no other times");
+                    }}});
+    if (out.percent < 1 || out.percent > 99) complain(node, "percent is from 1 to 99");
     return out;
   }
 
@@ -193,6 +208,13 @@ const EnvironmentSettings& Settings::of(const std::string& environment) const {
   static const EnvironmentSettings kNone;
   auto it = environments.find(environment);
   return it == environments.end() ? kNone : it->second;
+}
+
+Protection stricter(const Protection& a, const Protection& b) {
+  return {.require_tests = a.require_tests || b.require_tests,
+          .promote_from = b.promote_from.empty() ? a.promote_from : b.promote_from,
+          .soak = std::max(a.soak, b.soak),
+          .approvals = std::max(a.approvals, b.approvals)};
 }
 
 std::optional<std::chrono::seconds> parse_span(std::string_view text) {

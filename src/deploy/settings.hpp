@@ -35,10 +35,17 @@ struct Protection {
   int approvals = 0;             ///< of people other than the one who deploys
 };
 
+/// A part of the requests goes to the new tasks first.
+struct Canary {
+  int percent = 10;  ///< 1 to 99
+  std::chrono::minutes bake{5};
+};
+
 struct EnvironmentSettings {
   std::vector<std::vector<std::string>>
       order;  ///< services one after the other, those of one list together
   std::optional<Migration> migration;
+  std::optional<Canary> canary;            ///< of its services behind a load balancer
   std::vector<std::string> notifications;  ///< names
   Protection protection;
 };
@@ -63,6 +70,9 @@ struct Settings {
 /// Reads the text of slipway.yml; an empty text is no settings.
 ///   throws  Error{bad_input} with file:line:column for every key that is not known or has a wrong value
 Settings read_settings(std::string_view text, const std::string& file);
+
+/// What both ask for: the stricter of each.
+Protection stricter(const Protection& a, const Protection& b);
 
 /// "90s", "10m", "2h", "1h30m"; nothing for anything else.
 std::optional<std::chrono::seconds> parse_span(std::string_view text);

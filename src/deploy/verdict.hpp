@@ -66,6 +66,11 @@ formats::Json to_json(const Verdict& verdict);
 std::vector<Cause> find_causes(Calls& calls, const std::string& cluster, const std::string& service,
                                const std::string& deployment, const std::string& task_definition,
                                const std::stop_token& stop);
+/// What keeps tasks of a deployment that still run from becoming well: containers that fail their health checks, with their last
+/// log line. The arguments as of find_causes().
+std::vector<Cause> find_sick(Calls& calls, const std::string& cluster, const std::string& service,
+                             const std::string& deployment, const std::string& task_definition,
+                             const std::stop_token& stop);
 /// The cause that one described task tells; nothing when it did not fail.
 std::optional<Cause> cause_of(const formats::Json& task);
 /// The cause that an event of the service tells (no place, no role, no target group); nothing for any other.

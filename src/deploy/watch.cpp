@@ -77,6 +77,9 @@ class Watcher {
     verdict.causes = causes();
     add_event_cause(verdict);
     if (verdict.causes.empty())
+      verdict.causes = find_sick(calls_, rollout_.cluster, rollout_.service, rollout_.deployment,
+                                 rollout_.task_definition, stop_);
+    if (verdict.causes.empty())
       verdict.causes.push_back(Cause{.kind = Cause::Kind::stuck, .tasks = 0});
     verdict.note =
         fmt::format("not stable after {}: {}", formats::print_duration(verdict.took), last_counts_);

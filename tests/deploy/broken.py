@@ -6,6 +6,7 @@ broken.py SLIPWAY [CASE...]   needs root, crun, skopeo, umoci, busybox-static, b
 Exit 0 when at least 38 causes are named right and none wrong.
 """
 import concurrent.futures
+import hashlib
 import json
 import os
 import re
@@ -97,6 +98,11 @@ CASES = {
     "sidecar-image": ([container(script=GOOD, healthCheck=HEALTHY), container("proxy", image="app:gone", script=LOOP)], "cannot_pull", "proxy", r"gone", {}),
     "init-fails": ([container(script=GOOD, dependsOn=[{"containerName": "init", "condition": "SUCCESS"}]),
                     container("init", script="echo 'migration 7 failed'; exit 4", essential=False)], "exited", "init", r"init.*4.*migration 7 failed", {}),
+    "dependency-sick": ([container(script=GOOD, healthCheck=HEALTHY, dependsOn=[{"containerName": "db", "condition": "HEALTHY"}]),
+                         container("db", script="echo 'db: recovery needs the file backup_label'; " + LOOP,
+                                   healthCheck={"command": ["CMD-SHELL", "exit 1"], "interval": 5, "timeout": 2, "retries": 1})],
+                        "unhealthy", "db", r"'db' failed its health check.*backup_label", {"timeout": "20s"}),
+    "other-arch": (web(LOOP, image="arm:1"), "cannot_pull", "web", r"linux/amd64", {}),
     "lb-404": (web("mkdir -p /tmp/w; httpd -f -p 8080 -h /tmp/w", portMappings=[{"containerPort": 8080}]), "target_unhealthy", "web", r"load balancer", {"lb": True}),
     "lb-port": (web("mkdir -p /tmp/w; touch /tmp/w/ok; httpd -f -p 9999 -h /tmp/w", portMappings=[{"containerPort": 8080}]), "target_unhealthy", "web", r"load balancer", {"lb": True}),
     "lb-no-port": (web(GOOD), "refused", None, r"8080|container|port", {"lb": True}),
@@ -134,7 +140,7 @@ class World:
         busybox = shutil.which("busybox")
         ecr = self.client("ecr")
         password = self.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
-        for name, arch in (("app", "amd64"),):
+        for name, arch in (("app", "amd64"), ("arm", "arm64")):
             ecr.create_repository(repositoryName=name)
             os.makedirs(f"{root}/bin")
             os.makedirs(f"{root}/etc")
@@ -149,11 +155,26 @@ class World:
             subprocess.run(["umoci", "new", "--image", f"{oci}:{name}"], check=True)
             subprocess.run(["umoci", "insert", "--image", f"{oci}:{name}", root, "/"], check=True)
             subprocess.run(["umoci", "config", "--image", f"{oci}:{name}", "--architecture", arch, "--config.env", "PATH=/bin"], check=True)
+            if arch != "amd64":  # as buildx pushes it: an index of one platform
+                self.only_for(oci, name, arch)
             decoded = __import__("base64").b64decode(password).decode().split(":", 1)[1]
-            subprocess.run(["skopeo", "copy", "-q", "--dest-tls-verify=false", "--dest-creds", f"AWS:{decoded}", f"oci:{oci}:{name}",
+            subprocess.run(["skopeo", "copy", "-q", "--all", "--dest-tls-verify=false", "--dest-creds", f"AWS:{decoded}", f"oci:{oci}:{name}",
                             f"docker://{self.url.split('//')[1]}/{name}:1"], check=True)
             shutil.rmtree(root)
             shutil.rmtree(oci)
+
+    @staticmethod
+    def only_for(oci, name, arch):
+        """Puts an index before the image `name` of a layout that says it is for `arch`."""
+        top = json.load(open(f"{oci}/index.json"))
+        manifest = next(m for m in top["manifests"] if m["annotations"]["org.opencontainers.image.ref.name"] == name)
+        inner = {key: manifest[key] for key in ("mediaType", "digest", "size")}
+        media = "application/vnd.oci.image.index.v1+json"
+        index = json.dumps({"schemaVersion": 2, "mediaType": media, "manifests": [{**inner, "platform": {"os": "linux", "architecture": arch}}]}).encode()
+        digest = hashlib.sha256(index).hexdigest()
+        open(f"{oci}/blobs/sha256/{digest}", "wb").write(index)
+        manifest.update(mediaType=media, digest="sha256:" + digest, size=len(index))
+        json.dump(top, open(f"{oci}/index.json", "w"))
 
     def roles(self):
         trust = lambda who: json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": who}, "Action": "sts:AssumeRole"}]})

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""told.py SLIPWAY: what a deployment tells. Slack by webhook and by bot (one thread a commit), a signed webhook whose receiver fails first,
+spans for an OTLP collector; and on a terminal Ctrl-C asks what is to become of a deployment. See shop.py for what it needs."""
+import hashlib
+import hmac
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+
+from shop import Listener, Shop, definition, wait_for
+
+SETTINGS = """version: 1
+environments:
+  staging: {notifications: [team, bot, hook]}
+notifications:
+  team: {kind: slack, url: $TEAM_URL}
+  bot: {kind: slack-bot, url: $BOT_URL, secret: $BOT_TOKEN, channel: "#ship"}
+  hook: {kind: webhook, url: $HOOK_URL, secret: $HOOK_SECRET}
+"""
+
+
+class Receivers:
+    """A Slack, a webhook's receiver that is broken at first, an OTLP collector."""
+
+    def __init__(self):
+        self.is_broken = True
+        self.listener = Listener(self.answer)
+        base = self.listener.url
+        self.env = {"TEAM_URL": base + "/team", "BOT_URL": base + "/bot", "BOT_TOKEN": "xoxb-1", "HOOK_URL": base + "/hook", "HOOK_SECRET": "s3cret",
+                    "OTEL_EXPORTER_OTLP_ENDPOINT": base}
+
+    def answer(self, request):
+        if request["path"] == "/hook" and self.is_broken:
+            return 503, b"later"
+        return 200, b'{"ok":true,"ts":"1700000000.1"}'
+
+    def bodies(self, path):
+        return [json.loads(request["body"]) for request in self.listener.of(path)]
+
+
+def webhook_is_retried(shop, receivers):
+    first = receivers.listener.of("/hook")
+    assert len(first) == 1, first
+    receivers.is_broken = False
+    wait_for(lambda: shop.run("resume", "staging", env=receivers.env) and len(receivers.listener.of("/hook")) > 1, 30, "the second try")
+    shop.run("resume", "staging", env=receivers.env)
+    tries = receivers.listener.of("/hook")
+    assert len(tries) == 2 and tries[0]["body"] == tries[1]["body"], tries
+    assert tries[0]["headers"]["x-slipway-delivery"] == tries[1]["headers"]["x-slipway-delivery"]
+    for each in tries:
+        expected = "sha256=" + hmac.new(b"s3cret", each["body"], hashlib.sha256).hexdigest()
+        assert hmac.compare_digest(each["headers"]["x-slipway-signature-256"], expected)
+    message = json.loads(tries[1]["body"])
+    assert message["environment"] == "staging" and message["ok"] and message["services"][0]["verdict"] == "succeeded", message
+
+
+def breaks(shop):
+    """A release that never becomes healthy; returns the options that deploy it."""
+    image = f"web=123456789012.dkr.ecr.us-east-1.amazonaws.com/shop/web:{shop.git('rev-parse', 'HEAD')}"
+    sick = definition("staging")
+    sick["containerDefinitions"][0].update(command=["sh", "-c", "echo 'no such table: orders'; exit 3"])
+    shop.write("sick.json", json.dumps(sick))
+    slow = definition("staging")
+    slow["containerDefinitions"][0]["healthCheck"] = {"command": ["CMD-SHELL", "exit 1"], "interval": 60, "timeout": 2, "retries": 10}
+    shop.write("slow.json", json.dumps(slow))
+    return ["--service", "web", "--image", image, "--yes", "--task-definition"]
+
+
+def on_a_terminal(shop, answer, options):
+    """Deploys on a terminal, presses Ctrl-C once the cloud has taken it, answers; returns the exit code and what was shown."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.chdir(shop.app)
+        os.execvpe(shop.slipway, [shop.slipway, "deploy", "staging", *options, "slow.json"], shop.env)
+    shown, pressed, answered = "", False, False
+    while True:
+        ready, _, _ = select.select([fd], [], [], 60)
+        assert ready, "nothing was shown for 60 s: " + shown
+        try:
+            part = os.read(fd, 4096)
+        except OSError:  # its end
+            break
+        if not part:
+            break
+        shown += part.decode(errors="replace")
+        if not pressed and "pending" in shown:
+            os.write(fd, b"\x03")
+            pressed = True
+        if not answered and "[leave/roll]" in shown:
+            os.write(fd, answer)
+            answered = True
+    os.close(fd)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown
+
+
+def last_release(shop):
+    return json.loads(shop.run("--json", "history", "staging").stdout)[0]
+
+
+def main():
+    receivers = Receivers()
+    with Shop(sys.argv[1], SETTINGS) as shop:
+        done = shop.run("up", "--json", env=receivers.env)
+        assert "notification 'hook' was not delivered, it is tried again: HTTP 503" in done.stderr, done.stderr[-2000:]
+        team, bot = receivers.bodies("/team"), receivers.bodies("/bot")
+        assert len(team) == len(bot) == 1 and team[0]["blocks"][0]["type"] == "header", (team, bot)
+        assert bot[0]["channel"] == "#ship" and "thread_ts" not in bot[0]
+        assert receivers.listener.of("/bot")[0]["headers"]["authorization"] == "Bearer xoxb-1"
+        webhook_is_retried(shop, receivers)
+
+        options = breaks(shop)
+        assert shop.run("deploy", "staging", *options, "sick.json", ok=False, env=receivers.env).returncode == 1
+        bot = receivers.bodies("/bot")[-1]
+        assert bot["thread_ts"] == "1700000000.1" and bot["reply_broadcast"], bot
+        assert "exited with code 3" in json.dumps(bot) and "no such table: orders" in json.dumps(bot) and "web.command" in json.dumps(bot), bot
+        hook = receivers.bodies("/hook")[-1]
+        assert not hook["ok"] and hook["services"][0]["causes"][0]["exitCode"] == 3, hook
+        spans = [span for body in receivers.bodies("/v1/traces") for r in body["resourceSpans"] for s in r["scopeSpans"] for span in s["spans"]]
+        assert {span["name"] for span in spans} >= {"deploy staging"}, spans
+        roots = [span for span in spans if not span.get("parentSpanId")]
+        assert len(roots) == 2 and all(any(s.get("parentSpanId") == root["spanId"] for s in spans) for root in roots), spans
+        assert [root["status"].get("code") for root in roots] == [1, 2], roots
+
+        code, shown = on_a_terminal(shop, b"roll\n", options)
+        assert code == 130 and last_release(shop)["verdict"] == "rolled back", (code, shown, last_release(shop))
+        wait_for(lambda: shop.run("status", "staging", ok=None).returncode == 0, 60, "the former release runs alone")
+        code, shown = on_a_terminal(shop, b"leave\n", options)
+        assert code == 130 and last_release(shop)["verdict"] == "unknown", (code, shown, last_release(shop))
+        assert "changing" in shop.run("status", "staging", ok=None).stdout
+        assert shop.run("audit", "verify").returncode == 0
+    receivers.listener.close()
+    print("Slack, a signed webhook and a collector are told; Ctrl-C asks")
+
+
+if __name__ == "__main__":
+    main()
