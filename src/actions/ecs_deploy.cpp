@@ -267,7 +267,9 @@ class EcsDeploy final : public workflow::Action {
       lock.emplace(*ledger, intent.environment,
                    ledger::EnvironmentLock::Options{.owner = "run " + intent.run_id},
                    context.stop());
+      check_pause(intent.environment);  // a rollback may be what was waited for
       intent.epoch = lock->epoch();
+      check_protection(calls, definition, intent, context.stop());
     }
     auto entry = ledger ? ledger->begin(intent) : decltype(ledger->begin(intent)){};
     auto end = [&](const deploy::Verdict& verdict) {

@@ -19,6 +19,33 @@ std::string trouble_of(const std::string& text) {
   return "";
 }
 
+TEST_CASE("a canary takes a part for whole minutes; anything else is told with its place") {
+  auto canary =
+      read_settings("version: 1\nenvironments:\n  live:\n    canary: {percent: 20, bake: 2m}\n",
+                    "s")
+          .of("live")
+          .canary;
+  REQUIRE(canary);
+  CHECK(canary->percent == 20);
+  CHECK(canary->bake == std::chrono::minutes(2));
+  CHECK_THROWS_WITH_AS(read_settings("environments:\n  live:\n    canary: {percent: 0}\n", "s"),
+                       doctest::Contains("percent is from 1 to 99"), Error);
+  CHECK_THROWS_WITH_AS(read_settings("environments:\n  live:\n    canary: {bake: 90s}\n", "s"),
+                       doctest::Contains("whole minutes"), Error);
+}
+
+TEST_CASE("of two protections the stricter of each counts") {
+  Protection committed{.require_tests = true,
+                       .promote_from = "staging",
+                       .soak = std::chrono::minutes(10),
+                       .approvals = 1};
+  auto both = stricter({.approvals = 2}, committed);
+  CHECK(both.require_tests);
+  CHECK(both.promote_from == "staging");
+  CHECK(both.soak == std::chrono::minutes(10));
+  CHECK(both.approvals == 2);
+}
+
 }  // namespace
 
 TEST_CASE("all that slipway.yml may say is read") {
