@@ -62,6 +62,23 @@ Cause::Kind kind_of_start_failure(std::string_view reason) {
   return Cause::Kind::unknown;
 }
 
+// What is waited for is the container whose health check fails, else the first that ECS's words name.
+void blame_dependency(Cause& cause, const Json::Array& containers) {
+  auto first = std::string::npos;
+  for (const auto& container : containers) {
+    std::string name = container.get_string("name");
+    if (container.get_string("healthStatus") == "UNHEALTHY") {
+      cause.container = name;
+      cause.kind = Cause::Kind::unhealthy;
+      return;
+    }
+    auto at = cause.detail.find("'" + name + "'");
+    if (at >= first) continue;
+    first = at;
+    cause.container = name;
+  }
+}
+
 Cause failed_to_start(Cause cause, const Json::Array& containers) {
   cause.kind = kind_of_start_failure(cause.detail);
   for (const auto& container : containers) {
@@ -81,6 +98,7 @@ Cause failed_to_start(Cause cause, const Json::Array& containers) {
     tell_exit(cause, *first);
     cause.kind = is_out_of_memory(*first) ? Cause::Kind::out_of_memory : Cause::Kind::exited;
   }
+  if (cause.kind == Cause::Kind::dependency) blame_dependency(cause, containers);
   bool is_of_one =
       cause.kind == Cause::Kind::cannot_pull || cause.kind == Cause::Kind::cannot_start;
   if (is_of_one && cause.container.empty() && containers.size() == 1)

@@ -58,7 +58,7 @@ std::string happened(const Cause& cause) {
     case Cause::Kind::resource:
       return "the task cannot get what it needs";
     case Cause::Kind::dependency:
-      return fmt::format("{} waited in vain for another container", who(cause));
+      return fmt::format("{} was waited for in vain", who(cause));
     case Cause::Kind::placement:
       return "the task cannot be placed";
     case Cause::Kind::refused:
