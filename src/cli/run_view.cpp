@@ -312,7 +312,7 @@ class LiveView final : public RunView {
                       clipped(head, width - 3), paint_("90", clipped(job.last, room)));
       ++drawn_;
     }
-    text += paint_("1", question_);
+    if (!question_.empty()) text += paint_("1", question_);
     if (!text.empty()) print_error(text);
   }
 

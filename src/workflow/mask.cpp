@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workflow/mask.hpp"
 
+#include <map>
+
 #include "base/text.hpp"
 
 // One pass over the text, one table load a byte, whatever the number of secrets. The table holds premultiplied row numbers
