@@ -17,6 +17,7 @@
 #include "cloud/logs/logs.hpp"
 #include "cloud/names.hpp"
 #include "cloud/rds/rds.hpp"
+#include "cloud/s3/door.hpp"
 #include "cloud/secrets/secrets.hpp"
 #include "cloud/ssm/ssm.hpp"
 #include "cloud/state.hpp"
@@ -61,8 +62,10 @@ struct Cloud::Parts {
         issuer(options.state),
         authority(net::CertificateAuthority::load_or_create(directory / "ca", kAuthority)),
         tls(authority, kNames),
+        objects(state, directory / "s3"),
         surroundings{options,    state,  authoriser, sessions, log_store,
-                     registries, tokens, names,      log},
+                     registries, tokens, objects,    names,    log},
+        s3_door(surroundings, objects),
         door({options.account, options.region, directory / "faults.json"}, sessions, authoriser,
              log),
         registry(registries, state, tokens, authoriser, Scope{options.account, options.region},
@@ -130,6 +133,7 @@ struct Cloud::Parts {
       return response.send(issuer.handle(request.path));
     if (request.path == "/_slipway/health")
       return response.send(net::text_response(200, "{\"status\":\"ok\"}\n", "application/json"));
+    if (s3::Door::serves(request)) return s3_door.handle(request, response);
     door.handle(request, response);
   }
 
@@ -146,7 +150,9 @@ struct Cloud::Parts {
   Issuer issuer;
   net::CertificateAuthority authority;
   net::TlsServer tls;
+  s3::Store objects;
   Surroundings surroundings;
+  s3::Door s3_door;
   FrontDoor door;
   ecr::Registry registry;
   std::vector<std::unique_ptr<Service>> services;

@@ -29,6 +29,9 @@ class Sessions;
 namespace logs {
 class LogStore;
 }
+namespace s3 {
+class Store;
+}
 namespace ecr {
 class Registries;
 class Tokens;
@@ -59,6 +62,7 @@ struct Surroundings {
       registries;  ///< the stores behind ECR (ecr/ecr.hpp): what a pull inside this process reads
   ecr::Tokens&
       registry_tokens;  ///< passwords for pulling from the registry as a role (ecr/ecr.hpp)
+  s3::Store& objects;   ///< S3's buckets and objects (s3/store.hpp)
   Names& names;         ///< what the network's DNS answers (names.hpp)
   Log& log;
 };

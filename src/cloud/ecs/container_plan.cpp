@@ -45,6 +45,7 @@ std::map<std::string, std::string> environment_of(const PlanInputs& in, const Js
   }
   env.try_emplace("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
   for (const auto& [name, value] : in.more_env) env[name] = value;
+  for (const auto& [name, value] : in.file_env) env[name] = value;
   auto add = [&](const Json& from) {
     for (const auto& item : from.get_array("environment"))
       env[item.get_string("name")] = item.get_string("value");

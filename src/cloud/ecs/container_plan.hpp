@@ -52,6 +52,7 @@ struct PlanInputs {
   const Json& task_definition;
   const TaskImage& image;
   std::map<std::string, std::string> secrets;   ///< name → value, resolved
+  std::map<std::string, std::string> file_env;  ///< of environmentFiles
   std::map<std::string, std::string> more_env;  ///< AWS_REGION and its like
   std::filesystem::path
       directory;  ///< the container's own: upper and work directories, resolv.conf, hosts

@@ -106,6 +106,7 @@ class TaskRun final {
     if (any_stop_.stop_requested()) throw Cancelled();
     auto images = pull_images();
     auto secrets = resolve_secrets(engine_, task_, definition_);
+    auto files = read_environment_files(engine_, task_, definition_);
     write_network_files(engine_, directory_, endpoint_.address);
     for (const auto& item : definition_.get_array("containerDefinitions")) {
       std::string name = item.get_string("name");
@@ -113,9 +114,9 @@ class TaskRun final {
       os::make_dirs(directory / "upper");
       os::make_dirs(directory / "work");
       try {
-        plans_.push_back(plan_container({task_, item, definition_, images.at(name), secrets[name],
-                                         agent_environment(engine_, task_, definition_, name),
-                                         directory, endpoint_.netns}));
+        plans_.push_back(plan_container(
+            {task_, item, definition_, images.at(name), secrets[name], files[name],
+             agent_environment(engine_, task_, definition_, name), directory, endpoint_.netns}));
       } catch (const Error& error) {
         throw CannotStart{fmt::format("CannotCreateContainerError: {}", error.what())};
       }

@@ -7,7 +7,9 @@
 #include "cloud/iam/authoriser.hpp"
 #include "cloud/input.hpp"
 #include "cloud/logs/log_store.hpp"
+#include "cloud/s3/store.hpp"
 #include "cloud/secrets/value_from.hpp"
+#include "os/fd.hpp"
 #include "os/file.hpp"
 
 namespace slipway::cloud::ecs {
@@ -43,17 +45,53 @@ std::map<std::string, std::map<std::string, std::string>> resolve_secrets(Engine
   const auto& around = engine.around();
   std::string role = definition.get_string("executionRoleArn");
   for (const auto& item : definition.get_array("containerDefinitions")) {
-    if (const auto& files = item.get_array("environmentFiles"); !files.empty()) {
-      throw CannotStart{
-          fmt::format("ResourceInitializationError: failed to download env files: slipway: "
-                      "environment files are not supported yet: there is no S3 to get {} from",
-                      files.front().get_string("value"))};
-    }
     for (const auto& secret : item.get_array("secrets")) {
       auto value = secrets::resolve_value_from(secret.get_string("valueFrom"), role, task.scope,
                                                around.state, around.authoriser, formats::now());
       if (const auto* none = std::get_if<secrets::NoValue>(&value)) throw CannotStart{none->reason};
       out[item.get_string("name")][secret.get_string("name")] = std::get<std::string>(value);
+    }
+  }
+  return out;
+}
+
+std::map<std::string, std::string> parse_environment_file(std::string_view text) {
+  std::map<std::string, std::string> out;
+  for (auto line : lines_of(text)) {
+    if (trim(line).empty() || trim(line).starts_with('#')) continue;
+    auto equals = line.find('=');
+    if (equals == std::string_view::npos || trim(line.substr(0, equals)).empty()) continue;
+    out[std::string(trim(line.substr(0, equals)))] = std::string(line.substr(equals + 1));
+  }
+  return out;
+}
+
+// source  ECS developer guide, "Pass environment variables to an Amazon ECS container": earlier files win, environment wins over all
+std::map<std::string, std::map<std::string, std::string>> read_environment_files(
+    Engine& engine, const Task& task, const Json& definition) {
+  std::map<std::string, std::map<std::string, std::string>> out;
+  std::string role = definition.get_string("executionRoleArn");
+  for (const auto& item : definition.get_array("containerDefinitions")) {
+    for (const auto& file : item.get_array("environmentFiles")) {
+      std::string name = file.get_string("value");  // arn:aws:s3:::BUCKET/KEY.env
+      auto fails = [&](const std::string& why) {
+        throw CannotStart{
+            fmt::format("ResourceInitializationError: failed to download env files: file download "
+                        "command: non empty error stream: {}: {}",
+                        name, why)};
+      };
+      auto arn = parse_arn(name);
+      auto slash = arn ? arn->resource.find('/') : std::string::npos;
+      if (!arn || arn->service != "s3" || slash == std::string::npos) fails("invalid ARN");
+      if (!name.ends_with(".env")) fails("the file must have the extension .env");
+      auto decision =
+          engine.around().authoriser.decide_for_role(role, "s3:GetObject", name, task.scope.region);
+      if (!decision.is_allowed) fails("AccessDenied: Access Denied status code: 403");
+      auto& store = engine.around().objects;
+      auto object = store.find(arn->resource.substr(0, slash), arn->resource.substr(slash + 1));
+      if (!object) fails("NoSuchKey: The specified key does not exist. status code: 404");
+      auto fd = store.open(*object);
+      out[item.get_string("name")].merge(parse_environment_file(os::read_all(fd.get())));
     }
   }
   return out;

@@ -20,6 +20,11 @@ struct CannotStart {
 std::map<std::string, std::map<std::string, std::string>> resolve_secrets(Engine& engine,
                                                                           const Task& task,
                                                                           const Json& definition);
+/// The lines VARIABLE=VALUE of an environment file; comments and what is no such line are left out.
+std::map<std::string, std::string> parse_environment_file(std::string_view text);
+/// container -> variable -> value of its environmentFiles in S3, read as the execution role. throws CannotStart
+std::map<std::string, std::map<std::string, std::string>> read_environment_files(
+    Engine& engine, const Task& task, const Json& definition);
 /// The variables that the agent gives to a container.
 std::map<std::string, std::string> agent_environment(const Engine& engine, const Task& task,
                                                      const Json& definition,
