@@ -70,6 +70,10 @@ class Ecs final : public Service, public Deployer {
   Json put_account_setting(const Call& call);
   Json delete_account_setting(const Call& call);
   Json refuse_task_sets(const Call& call);
+  Json list_container_instances(const Call& call);
+  Json describe_container_instances(const Call& call);
+  Json list_attributes(const Call& call);
+  Json start_task(const Call& call);
 
   Json run_task(const Call& call);
   Json stop_task(const Call& call);

@@ -165,6 +165,40 @@ Json Ecs::delete_account_setting(const Call& call) {
 }
 
 // Task sets belong to services whose deployments somebody else drives.
+// Everything here is Fargate: there are no container instances.
+Json Ecs::list_container_instances(const Call& call) {
+  existing_cluster(call);
+  return Json::object({{"containerInstanceArns", Json::array()}});
+}
+
+Json Ecs::describe_container_instances(const Call& call) {
+  std::string cluster = existing_cluster(call);
+  Json failures = Json::array();
+  for (const auto& name :
+       Input(call.input, "InvalidParameterException").texts("containerInstances")) {
+    failures.push_back(
+        Json::object({{"arn", arn("ecs", call.region, call.account,
+                                  "container-instance/" + cluster + "/" + last_part(name))},
+                      {"reason", "MISSING"}}));
+  }
+  return Json::object({{"containerInstances", Json::array()}, {"failures", failures}});
+}
+
+Json Ecs::list_attributes(const Call& call) {
+  existing_cluster(call);
+  return Json::object({{"attributes", Json::array()}});
+}
+
+Json Ecs::start_task(const Call& call) {
+  Input in(call.input, "InvalidParameterException");
+  find_task_definition(call, in.text("taskDefinition"), true);
+  auto instances = in.texts("containerInstances");
+  if (instances.empty() || instances.size() > 10)
+    refuse("InvalidParameterException", "Between 1 and 10 container instances must be specified.");
+  return Json::object(
+      {{"tasks", Json::array()}, {"failures", describe_container_instances(call).at("failures")}});
+}
+
 Json Ecs::refuse_task_sets(const Call& call) {
   Input in(call.input, "InvalidParameterException");
   std::string key = existing_cluster(call) + "/" + last_part(in.text("service"));
