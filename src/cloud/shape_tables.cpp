@@ -4,8 +4,9 @@
 // TABLE(name) puts shapes/name.json into the program; SLIPWAY_SHAPES is their folder.
 #define TABLES(TABLE)                                                                            \
   TABLE(codedeploy)                                                                              \
-  TABLE(ecr) TABLE(ecs) TABLE(elasticloadbalancing) TABLE(iam) TABLE(logs) TABLE(secretsmanager) \
-      TABLE(ssm) TABLE(sts)
+  TABLE(ecr)                                                                                     \
+  TABLE(ecs) TABLE(elasticloadbalancing) TABLE(iam) TABLE(logs) TABLE(secretsmanager) TABLE(ssm) \
+      TABLE(sts)
 #define TABLE(name)                                                               \
   asm(".section .rodata\n.global slipway_shapes_" #name "\nslipway_shapes_" #name \
       ":\n.incbin \"" SLIPWAY_SHAPES "/" #name ".json\"\n.byte 0\n.previous\n");  \

@@ -9,7 +9,7 @@ def test_with_its_database_it_is_healthy(client):
 
 def test_without_its_database_it_is_not_healthy(client):
     pool = client.app.state.pool
-    with ConnectionPool("postgresql://nobody@127.0.0.1:1/", min_size=0, max_size=1, timeout=0.2) as unreachable:
+    with ConnectionPool("postgresql://nobody@127.0.0.1:1/", min_size=0, max_size=1, timeout=0.05) as unreachable:
         client.app.state.pool = unreachable
         try:
             answer = client.get("/healthz")
