@@ -144,6 +144,8 @@ Task new_task(const Scope& scope, const std::string& cluster, const Json& defini
 std::string new_deployment_id();
 
 // As they are kept in State.
+/// As deploymentCircuitBreaker is given and shown.
+Json to_json(const Breaker& breaker);
 Json to_json(const Task& task);
 Task task_from_json(const Scope& scope, const Json& json);
 Json to_json(const ServiceRecord& service);
