@@ -236,6 +236,37 @@ TEST_CASE(
   CHECK(leftovers(machine.options).empty());
 }
 
+TEST_CASE("the exit of a container that ended before the runtime's helper is known") {
+  NEEDS_CONTAINERS();
+  Machine machine;
+  // As crun: a helper that outlives `crun run --detach` is the container's parent, and has not collected it yet.
+  auto crun = machine.directory.path() / "crun-late";
+  os::write_file(crun, R"(#!/bin/sh
+while [ $# -gt 0 ]; do
+  case $1 in run) is_run=1 ;; --pid-file) file=$2 ;; esac
+  shift
+done
+[ -n "$is_run" ] || exit 0
+exec perl -e '
+  pipe(my $ready, my $done);
+  if (fork()) { close $done; <$ready>; exit 0; }
+  close STDOUT; close STDERR;
+  my $pid = fork(); if (!$pid) { exit 3; }
+  open(my $out, ">", $ARGV[0]); print $out $pid; close $out;
+  close $done; select(undef, undef, undef, 0.3);
+' "$file"
+)",
+                 0755);
+  machine.options.program = crun;
+  auto runtime = make_crun_runtime(machine.options);
+  runtime->start(machine.shell("quick", "exit 3"));
+  auto exit = runtime->wait("quick", {}, Deadline::in(20s));
+  REQUIRE(exit);
+  CHECK(exit->reason.empty());
+  CHECK(exit->exit == os::Exit{3, 0});
+  runtime->remove("quick");
+}
+
 TEST_CASE("a further process has its own user, directory, environment and exit") {
   NEEDS_CONTAINERS();
   Machine machine;

@@ -168,10 +168,24 @@ void mind(const os::Fd& pidfd, Outputs& outputs, const std::filesystem::path& lo
   for (auto& cutter : cutters) cutter.finish();
 }
 
+// Waits for a child other than the container to end, and collects it. @throws Error when there is none left.
+void reap_another() {
+  siginfo_t info{};
+  while (::waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) != 0) {
+    if (errno != EINTR) os::throw_errno("waiting for the container's parent");
+  }
+  ::waitid(P_PID, static_cast<id_t>(info.si_pid), &info, WEXITED | WNOHANG);
+}
+
 ContainerExit reap(const os::Fd& pidfd, const std::string& cgroup) {
   siginfo_t info{};
   while (::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED) != 0) {
-    if (errno != EINTR) os::throw_errno("waiting for the container");
+    // A container that ends at once ends before the runtime's own helper, whose child it is until then: the dead
+    // process becomes ours only when the helper, which is our child, has gone.
+    if (errno == ECHILD)
+      reap_another();
+    else if (errno != EINTR)
+      os::throw_errno("waiting for the container");
   }
   ContainerExit result{.ended_ms = now_ms()};
   result.exit =

@@ -27,7 +27,7 @@ void Fd::reset() noexcept {
 
 void throw_errno(std::string_view what) {
   int error = errno;
-  Fault fault = error == ENOENT                     ? Fault::not_found
+  Fault fault = error == ENOENT || error == ESRCH   ? Fault::not_found
                 : error == EACCES || error == EPERM ? Fault::denied
                                                     : Fault::unavailable;
   fail(fault, "{}: {}", what, std::strerror(error));

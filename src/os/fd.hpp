@@ -42,7 +42,7 @@ Fd duplicate(int fd);
 std::string read_all(int fd);
 /// All bytes or Error{unavailable}.
 void write_all(int fd, std::string_view bytes);
-/// "what: strerror(errno)" as Error{unavailable} (not_found for ENOENT, denied for EACCES and EPERM).
+/// "what: strerror(errno)" as Error{unavailable} (not_found for ENOENT and ESRCH, denied for EACCES and EPERM).
 [[noreturn]] void throw_errno(std::string_view what);
 
 }  // namespace slipway::os

@@ -80,11 +80,12 @@ std::optional<std::string> read_file_if_exists(const std::filesystem::path& path
     throw_errno("opening '" + path.string() + "'");
   }
   try {
-    return read_all(fd.get());
-  } catch (const std::system_error& error) {
+    return while_doing(fmt::format("reading '{}'", path.string()),
+                       [&] { return read_all(fd.get()); });
+  } catch (const Error& error) {
     // A file below /proc/PID whose process ended after the open.
-    if (error.code().value() == ESRCH) return std::nullopt;
-    throw std::system_error(error.code(), fmt::format("reading '{}'", path.string()));
+    if (error.fault() == Fault::not_found) return std::nullopt;
+    throw;
   }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -37,6 +38,18 @@ TEST_CASE("stopping cancels a running process") {
                               [&](std::string_view) { stop.request_stop(); }),
                   Cancelled);
   CHECK_FALSE(start_ticks(pid));
+}
+
+TEST_CASE("a file of a process that has ended since it was opened is not found") {
+  auto process = Process::spawn({.argv = {"cat"}, .stdin_fd = make_pipe().read.get()});
+  Fd stat = open_file(fmt::format("/proc/{}/stat", process.pid()), O_RDONLY);
+  process.wait({}, Deadline::never());
+  try {
+    read_all(stat.get());
+    FAIL("read");
+  } catch (const Error& error) {
+    CHECK(error.fault() == Fault::not_found);
+  }
 }
 
 TEST_CASE("a program that does not exist is named") {
