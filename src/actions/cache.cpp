@@ -118,6 +118,7 @@ class Cache final : public workflow::Action {
   [[nodiscard]] std::vector<workflow::ActionInput> inputs() const override {
     return cache_inputs();
   }
+  [[nodiscard]] bool is_apart_from_services() const override { return true; }
   void run(ActionContext& context) override { restore(context, dependencies_); }
   [[nodiscard]] bool has_post() const override { return true; }
   [[nodiscard]] bool posts_only_after_success() const override { return true; }
@@ -141,6 +142,7 @@ class CacheRestore final : public workflow::Action {
   [[nodiscard]] std::vector<workflow::ActionInput> inputs() const override {
     return cache_inputs();
   }
+  [[nodiscard]] bool is_apart_from_services() const override { return true; }
   void run(ActionContext& context) override { restore(context, dependencies_); }
 
  private:

@@ -115,6 +115,7 @@ class Checkout final : public workflow::Action {
             {"allow-unsafe-pr-checkout", std::nullopt}};
   }
 
+  [[nodiscard]] bool is_apart_from_services() const override { return true; }
   void run(ActionContext& context) override {
     if (!context.text("ssh-key").empty())
       fail(Fault::unsupported, "the input ssh-key is not supported yet: use a token");

@@ -86,6 +86,7 @@ class SetupNode final : public workflow::Action {
             {"mirror-token", std::nullopt}};
   }
 
+  [[nodiscard]] bool is_apart_from_services() const override { return true; }
   void run(ActionContext& context) override {
     auto given = context.text("node-version");
     if (given.empty() && !context.text("node-version-file").empty())

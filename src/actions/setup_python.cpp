@@ -49,6 +49,7 @@ class SetupPython final : public workflow::Action {
             {"pip-install", std::nullopt}};
   }
 
+  [[nodiscard]] bool is_apart_from_services() const override { return true; }
   void run(ActionContext& context) override {
     auto wanted = context.list("python-version");
     if (wanted.empty() && !context.text("python-version-file").empty())

@@ -116,6 +116,8 @@ class Action {
   /// True when post() has work; it then runs after all main steps, last in first out, also after a failure.
   [[nodiscard]] virtual bool has_post() const { return false; }
   virtual void post(ActionContext& context) { (void)context; }
+  /// True when the main stage meets no service of the job: it may run while they start.
+  [[nodiscard]] virtual bool is_apart_from_services() const { return false; }
   /// True when post() is for jobs that succeeded (post-if: success()); else it runs always.
   [[nodiscard]] virtual bool posts_only_after_success() const { return false; }
 };

@@ -16,7 +16,7 @@ std::optional<std::string> find_in_path(
     const std::function<std::filesystem::path(const std::string&)>& outside);
 
 /// For `--host`: steps run on this machine itself, in a work directory of their own, with its environment.
-class HostMachine final : public JobMachine {
+class HostMachine : public JobMachine {
  public:
   /// `directory`  the job's own; `services` may be null: then there are none
   HostMachine(const std::filesystem::path& directory, const std::string& repository,

@@ -3,6 +3,8 @@
 
 #include <sys/utsname.h>
 
+#include <span>
+
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "formats/sha256.hpp"
@@ -10,6 +12,7 @@
 #include "workflow/alarm.hpp"
 #include "workflow/check_call.hpp"
 #include "workflow/job_matchers.hpp"
+#include "workflow/job_services.hpp"
 #include "workflow/machine_tree.hpp"
 #include "workflow/step_runner.hpp"
 #include "workflow/tool_socket.hpp"
@@ -109,6 +112,7 @@ class RunningLeg final {
     }
     if (state_.grant) services_.toolkit->dismiss(*state_.grant);
     tool_.reset();
+    starting_.reset();
     keep_or_end_machine();
     result.conclusion = state_.is_cancelled() ? Conclusion::cancelled : state_.main->status;
     if (timed_out_) {
@@ -212,26 +216,37 @@ class RunningLeg final {
     });
     StepRunner steps(state_);
     if (set_up(steps, result)) {
+      std::span all(order_.job.steps);
+      auto early = starting_ ? steps.count_before_services(all) : 0;
+      steps.run_main(all.first(early));
+      wait_for_services();
       steps.run_pre(order_.job.steps);
-      steps.run_main(order_.job.steps);
+      steps.run_main(all.subspan(early));
     }
     if (state_.machine) steps.run_posts();
     finish(result);
   }
 
   bool set_up(StepRunner& steps, LegResult& result) {
-    auto began = Deadline::Clock::now();
     StepLabel label{++state_.last_step, "Set up job", ""};
+    return told_step(label, Deadline::Clock::now(), [&](StepOutput& output) {
+      make_machine(output);
+      show_permissions(output);
+      allow_tokens(result.environment);
+      start_services();
+      steps.prepare(order_.job.steps, output);
+    });
+  }
+
+  // A step that the workflow does not name. Returns true when `body` came to its end.
+  bool told_step(const StepLabel& label, Deadline::Clock::time_point began,
+                 const std::function<void(StepOutput&)>& body) {
     StepOutput output(reporter_, label, masker_, state_.echo);
     reporter_.emit(
         {.kind = EventKind::step_started, .step = label.number, .step_name = label.name});
     auto conclusion = Conclusion::success;
     try {
-      make_machine(output);
-      show_permissions(output);
-      allow_tokens(result.environment);
-      start_services(output);
-      steps.prepare(order_.job.steps, output);
+      body(output);
     } catch (const Error& error) {
       output.annotate(Severity::error, error.what());
       if (state_.first_error.empty()) state_.first_error = masker_.mask(error.what());
@@ -354,43 +369,19 @@ class RunningLeg final {
     masker_.add(state_.grant->runtime_token);
   }
 
-  // All at a time; what each says is told in their order.
-  void start_services(StepOutput& output) {
-    struct Start {
-      std::string log;
-      std::optional<RunningService> service;
-    };
-    std::vector<Start> starts(services_of_job_.size());
-    auto tell = [&] {
-      for (std::size_t i = 0; i < starts.size(); ++i) {
-        output.group(fmt::format("Starting {} service container", services_of_job_[i].id));
-        output.say(starts[i].log);
-        output.end_group();
-      }
-    };
-    TaskGroup group(state_.stop);
-    for (std::size_t i = 0; i < starts.size(); ++i) {
-      group.start([&, i](const std::stop_token& stop) {
-        starts[i].service = machine_->start_service(
-            services_of_job_[i], [&, i](std::string_view text) { starts[i].log += text; }, stop);
-      });
-    }
-    try {
-      group.join();
-    } catch (...) {
-      tell();
-      throw;
-    }
-    tell();
-    std::vector<Value::Member> running;
-    for (std::size_t i = 0; i < starts.size(); ++i) {
-      const auto& started = *starts[i].service;
-      running.emplace_back(services_of_job_[i].id,
-                           Value::object({{"id", started.id},
-                                          {"network", started.network},
-                                          {"ports", to_value(started.ports)}}));
-    }
-    state_.job_context = Value::object({{"services", Value::object(std::move(running))}});
+  // A step of its own, as on GitHub: numbered when it begins, told of when it is waited for.
+  void start_services() {
+    if (services_of_job_.empty()) return;
+    starting_.emplace(*machine_, services_of_job_, state_.stop);
+    services_label_ = {++state_.last_step, "Initialize containers", ""};
+  }
+
+  void wait_for_services() {
+    if (!starting_) return;
+    told_step(services_label_, starting_->began(), [this](StepOutput& output) {
+      auto running = starting_->wait(output);
+      state_.job_context = Value::object({{"services", std::move(running)}});
+    });
   }
 
   void finish(LegResult& result) {
@@ -446,6 +437,8 @@ class RunningLeg final {
   std::unique_ptr<JobMachine> machine_;
   std::optional<ToolSocket> tool_;  // calls back into machine_
   std::vector<ContainerOrder> services_of_job_;
+  std::optional<JobServices> starting_;  // uses machine_
+  StepLabel services_label_;
   std::optional<JobMatchers> matchers_;  // of machine_
   JobState state_;
 };

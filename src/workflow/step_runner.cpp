@@ -80,7 +80,7 @@ bool goes_on_when_cancelled(const Expression& condition, const Contexts& context
 
 }  // namespace
 
-void StepRunner::run_main(const std::vector<Step>& steps) {
+void StepRunner::run_main(std::span<const Step> steps) {
   for (const auto& step : steps) run_step(step, job_.main, nullptr);
 }
 

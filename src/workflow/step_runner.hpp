@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,10 @@ class StepRunner final {
   void prepare(const std::vector<Step>& steps, StepOutput& output);
   void run_pre(const std::vector<Step>& steps);
   /// The main steps of the job, in order; what fails is in job.main->status.
-  void run_main(const std::vector<Step>& steps);
+  void run_main(std::span<const Step> steps);
+  /// How many of the first steps can run while the job's services start: those of built-in actions that meet none, as
+  /// long as no expression asks for `job.services`, and no action has a `pre`, which comes first. After prepare().
+  [[nodiscard]] std::size_t count_before_services(std::span<const Step> steps) const;
   /// The post steps, last in first out.
   void run_posts();
 
@@ -107,6 +111,9 @@ class StepRunner final {
                               const Variables& inputs);
   Conclusion run_image_step(StepCall& call, const std::string& image, const Variables& inputs);
 
+  /// The fetched action of a step when it has a `pre`, else null.
+  [[nodiscard]] std::shared_ptr<PreparedAction> action_with_pre(const Step& step) const;
+  [[nodiscard]] bool may_meet_services(const Step& step) const;
   Action* find_builtin(const RemoteAction& action) const;
   std::shared_ptr<ActionState> state_of(const Step* step, const Scope* scope);
 

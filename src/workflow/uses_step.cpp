@@ -240,16 +240,41 @@ void StepRunner::prepare(const std::vector<Step>& steps, StepOutput& output) {
   }
 }
 
+std::shared_ptr<PreparedAction> StepRunner::action_with_pre(const Step& step) const {
+  if (step.uses.empty()) return nullptr;
+  auto reference = parse_action_reference(step.uses);
+  auto* remote = std::get_if<RemoteAction>(&reference);
+  auto found = remote ? prepared_.find(key_of(*remote)) : prepared_.end();
+  if (found == prepared_.end()) return nullptr;
+  const auto& file = found->second->file;
+  return file.pre.empty() && file.pre_entrypoint.empty() ? nullptr : found->second;
+}
+
+bool StepRunner::may_meet_services(const Step& step) const {
+  if (step.uses.empty() || step.background) return true;
+  auto reference = parse_action_reference(step.uses);
+  auto* remote = std::get_if<RemoteAction>(&reference);
+  auto* builtin = remote ? find_builtin(*remote) : nullptr;
+  if (!builtin || !builtin->is_apart_from_services()) return true;
+  auto parts = {&step.name, &step.env, &step.continue_on_error, &step.timeout_minutes, &step.with};
+  return step.condition.expression.uses_context("job") ||
+         std::any_of(parts.begin(), parts.end(),
+                     [](const Template* part) { return part->uses_context("job"); });
+}
+
+std::size_t StepRunner::count_before_services(std::span<const Step> steps) const {
+  if (std::any_of(steps.begin(), steps.end(),
+                  [this](const Step& step) { return action_with_pre(step) != nullptr; }))
+    return 0;
+  auto first = std::find_if(steps.begin(), steps.end(),
+                            [this](const Step& step) { return may_meet_services(step); });
+  return static_cast<std::size_t>(first - steps.begin());
+}
+
 void StepRunner::run_pre(const std::vector<Step>& steps) {
   for (const auto& step : steps) {
-    if (step.uses.empty()) continue;
-    auto reference = parse_action_reference(step.uses);
-    auto* remote = std::get_if<RemoteAction>(&reference);
-    if (!remote) continue;
-    auto found = prepared_.find(key_of(*remote));
-    if (found == prepared_.end()) continue;
-    auto action = found->second;
-    if (action->file.pre.empty() && action->file.pre_entrypoint.empty()) continue;
+    auto action = action_with_pre(step);
+    if (!action) continue;
     PostStep pre{.title = "Pre " + step_title(step, std::nullopt, ""),
                  .id = step.id,
                  .condition = action->file.pre_if,
