@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+
 #include "actions/aws_access.hpp"
 #include "actions/builtin.hpp"
 #include "actions/working_tree.hpp"
@@ -55,6 +57,19 @@ class Repository {
     } catch (const Error&) {
       return std::nullopt;  // rev-parse says nothing more than that there is none
     }
+  }
+  /// Adds a section to the configuration of a repository that has none of its kind: a process less for every value.
+  void add_config(const std::string& section, const std::string& subsection,
+                  const std::vector<std::pair<std::string, std::string>>& values) const {
+    auto quoted = [](const std::string& text) {
+      return '"' + replace_all(replace_all(text, "\\", "\\\\"), "\"", "\\\"") + '"';
+    };
+    auto text =
+        fmt::format("[{}{}]\n", section, subsection.empty() ? "" : " " + quoted(subsection));
+    for (const auto& [name, value] : values)
+      text += fmt::format("\t{} = {}\n", name, quoted(value));
+    os::Fd file = os::open_file((directory_ / ".git/config").string(), O_WRONLY | O_APPEND);
+    os::write_all(file.get(), text);
   }
   [[nodiscard]] const fs::path& directory() const { return directory_; }
 
@@ -153,11 +168,11 @@ class Checkout final : public workflow::Action {
     Repository source(context.source_repository(), context.stop());
     Target target = find_target(context, source);
     Repository copy(directory, context.stop());
-    prepare(context, copy);
+    bool is_new = prepare(context, copy);
     auto depth = to_integer(context.text("fetch-depth")).value_or(1);
     fetch(context, copy, target, depth);
     sparse(context, copy);
-    switch_to(copy, target);
+    switch_to(copy, target, is_new);
     if (context.is_dirty_run() && context.text("ref").empty()) {
       auto count = copy_changes(context.source_repository(), directory, context.stop());
       context.log(fmt::format("Took {} changed file{} of the working tree on top", count,
@@ -169,7 +184,8 @@ class Checkout final : public workflow::Action {
                             target.sha.substr(0, 12)));
   }
 
-  static void prepare(ActionContext& context, const Repository& copy) {
+  // Returns true when the repository was made, false when there was one.
+  static bool prepare(ActionContext& context, const Repository& copy) {
     auto url = fmt::format("{}/{}", context.github().get_string("server_url", "https://github.com"),
                            context.text("repository"));
     if (!fs::exists(copy.directory() / ".git")) {
@@ -179,20 +195,26 @@ class Checkout final : public workflow::Action {
           os::remove_tree(entry.path());
       }
       copy.run({"init", "-q", "."});
-      copy.run({"remote", "add", "origin", url});
-      copy.run({"config", "gc.auto", "0"});
-      return;
+      copy.add_config("remote", "origin",
+                      {{"url", url}, {"fetch", "+refs/heads/*:refs/remotes/origin/*"}});
+      copy.add_config("gc", "", {{"auto", "0"}});
+      return true;
     }
     if (context.flag("clean", true)) {
       copy.run({"clean", "-ffdxq"});
       if (copy.resolve("HEAD")) copy.run({"reset", "-q", "--hard", "HEAD"});
     }
+    return false;
   }
 
   static void fetch(ActionContext& context, const Repository& copy, const Target& target,
                     long long depth) {
     std::vector<std::string> words = {
-        "fetch", "-q", "--prune", "--no-recurse-submodules",
+        "fetch",
+        "-q",
+        "--prune",
+        "--no-recurse-submodules",
+        "--no-auto-gc",
         "--upload-pack=git -c safe.directory=* -c uploadpack.allowAnySHA1InWant=true upload-pack"};
     words.emplace_back("--no-tags");  // the refspecs say which
     if (depth > 0) {
@@ -240,10 +262,12 @@ class Checkout final : public workflow::Action {
     copy.run(words);
   }
 
-  static void switch_to(const Repository& copy, const Target& target) {
+  static void switch_to(const Repository& copy, const Target& target, bool is_new) {
     if (target.ref.starts_with("refs/heads/")) {
       std::string branch = target.ref.substr(11);
       copy.run({"checkout", "-q", "--force", "-B", branch, target.sha});
+      if (is_new)
+        return copy.add_config("branch", branch, {{"remote", "origin"}, {"merge", target.ref}});
       copy.run({"config", "branch." + branch + ".remote", "origin"});
       copy.run({"config", "branch." + branch + ".merge", target.ref});
     } else {

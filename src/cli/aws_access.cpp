@@ -2,6 +2,7 @@
 #include "cli/aws_access.hpp"
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
 
@@ -28,6 +29,17 @@ aws::Config read_named(const std::map<std::string, std::string>& environment) {
 std::optional<formats::Json> local_cloud(const std::filesystem::path& state) {
   auto text = os::read_file_if_exists(state / "cloud/env.json");
   return text ? std::optional(formats::parse_json(*text, "cloud/env.json")) : std::nullopt;
+}
+
+std::optional<CloudProcess> cloud_process(const std::filesystem::path& state) {
+  auto text = os::read_file_if_exists(state / "cloud/cloud.pid");
+  if (!text) return std::nullopt;
+  auto words = split(trim(*text), ' ');
+  auto pid = to_integer(words[0]);
+  auto ticks = words.size() > 1 ? to_integer(words[1]) : std::nullopt;
+  if (!pid || !ticks) return std::nullopt;
+  CloudProcess found{static_cast<pid_t>(*pid), static_cast<unsigned long long>(*ticks)};
+  return os::is_alive(found.pid, found.ticks) ? std::optional(found) : std::nullopt;
 }
 
 aws::Config local_access(const formats::Json& env) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <sys/types.h>
+
 #include <filesystem>
 #include <optional>
 
@@ -10,6 +12,14 @@ namespace slipway::cli {
 
 /// What STATE/cloud/env.json says of the local AWS that runs; nothing when none does.
 std::optional<formats::Json> local_cloud(const std::filesystem::path& state);
+
+/// The process of a state directory's local AWS.
+struct CloudProcess {
+  pid_t pid;
+  unsigned long long ticks;  ///< os::start_ticks()
+};
+/// Nothing when none runs.
+std::optional<CloudProcess> cloud_process(const std::filesystem::path& state);
 
 /// Whose AWS a verb talks to: the one that the environment names (AWS_ENDPOINT_URL, or keys, or a profile), else the local AWS that runs.
 ///   throws  Error{bad_input} when there is neither, saying what to do

@@ -13,6 +13,7 @@
 #include "base/error.hpp"
 #include "base/guarded.hpp"
 #include "base/text.hpp"
+#include "cli/aws_access.hpp"
 #include "cli/verbs.hpp"
 #include "cloud/codedeploy/codedeploy.hpp"
 #include "cloud/ecs/ecs.hpp"
@@ -35,27 +36,6 @@ constexpr auto kStartTime = std::chrono::seconds(20);
 constexpr auto kStopTime = std::chrono::seconds(60);
 
 std::filesystem::path directory_of(const Surroundings& around) { return around.state / "cloud"; }
-
-std::optional<Json> environment_of(const Surroundings& around) {
-  auto text = os::read_file_if_exists(directory_of(around) / "env.json");
-  return text ? std::optional(formats::parse_json(*text, "cloud/env.json")) : std::nullopt;
-}
-
-struct Running {
-  pid_t pid;
-  unsigned long long ticks;
-};
-// The process that serves this state directory.
-std::optional<Running> running(const Surroundings& around) {
-  auto text = os::read_file_if_exists(directory_of(around) / "cloud.pid");
-  if (!text) return std::nullopt;
-  auto words = split(trim(*text), ' ');
-  auto pid = to_integer(words[0]);
-  auto ticks = words.size() > 1 ? to_integer(words[1]) : std::nullopt;
-  if (!pid || !ticks) return std::nullopt;
-  Running found{static_cast<pid_t>(*pid), static_cast<unsigned long long>(*ticks)};
-  return os::is_alive(found.pid, found.ticks) ? std::optional(found) : std::nullopt;
-}
 
 // Looks at `done` ten times a second until it is true; false when the time is up.
 bool wait_until(const Surroundings& around, std::chrono::seconds span,
@@ -132,7 +112,7 @@ int serve(const Invocation& invocation, Surroundings& around) {
 }
 
 int start(const Invocation& invocation, Surroundings& around) {
-  if (running(around) && environment_of(around)) {
+  if (cloud_process(around.state) && local_cloud(around.state)) {
     if (!around.quiet) print_error("the local AWS runs already\n");
     return 0;
   }
@@ -157,7 +137,7 @@ int start(const Invocation& invocation, Surroundings& around) {
   std::optional<os::Exit> ended;
   bool answers = wait_until(around, kStartTime, [&] {
     ended = process.wait(around.stop, Deadline::in(std::chrono::milliseconds(0)));
-    return ended.has_value() || (running(around) && environment_of(around));
+    return ended.has_value() || (cloud_process(around.state) && local_cloud(around.state));
   });
   if (ended || !answers) {
     auto text = os::read_file_if_exists(directory / "cloud.log").value_or("");
@@ -169,12 +149,12 @@ int start(const Invocation& invocation, Surroundings& around) {
   process.detach();
   if (!around.quiet)
     print_error(
-        fmt::format("the local AWS answers at {}\n", environment_of(around)->get_string("url")));
+        fmt::format("the local AWS answers at {}\n", local_cloud(around.state)->get_string("url")));
   return 0;
 }
 
 int stop(Surroundings& around) {
-  auto process = running(around);
+  auto process = cloud_process(around.state);
   if (!process) {
     if (!around.quiet) print_error("the local AWS does not run\n");
     return 0;
@@ -189,8 +169,8 @@ int stop(Surroundings& around) {
 }
 
 int status(Surroundings& around) {
-  auto process = running(around);
-  auto environment = environment_of(around);
+  auto process = cloud_process(around.state);
+  auto environment = local_cloud(around.state);
   if (!process || !environment) {
     print(around.json ? "{\"running\":false}\n" : "the local AWS does not run\n");
     return 1;
@@ -218,8 +198,8 @@ int status(Surroundings& around) {
 }
 
 int environment(Surroundings& around) {
-  auto env = environment_of(around);
-  if (!running(around) || !env)
+  auto env = local_cloud(around.state);
+  if (!cloud_process(around.state) || !env)
     fail(Fault::failed, "the local AWS does not run: slipway cloud start");
   std::vector<std::pair<std::string, std::string>> variables = {
       {"AWS_ENDPOINT_URL", env->get_string("url")},
@@ -241,7 +221,7 @@ int environment(Surroundings& around) {
 // What starts the cloud that runs once more as it was: where it answers, its account and region, unless the user names others.
 Invocation as_it_was(const Invocation& invocation, const Surroundings& around) {
   Invocation again = invocation;
-  auto env = environment_of(around);
+  auto env = local_cloud(around.state);
   if (!env) return again;
   auto keep = [&](const char* option, const std::string& value) {
     if (!invocation.has(option) && !value.empty()) again.given[option] = {value};
@@ -257,7 +237,7 @@ int reset(const Invocation& invocation, Surroundings& around) {
   if (!invocation.has("--yes"))
     fail(Fault::bad_input,
          "this forgets every resource, image and database of the local AWS: give --yes to mean it");
-  bool was_running = running(around).has_value();
+  bool was_running = cloud_process(around.state).has_value();
   Invocation again = as_it_was(invocation, around);
   stop(around);
   auto directory = directory_of(around);
@@ -334,7 +314,8 @@ std::filesystem::path snapshot_file(const Invocation& invocation) {
 
 int save(const Invocation& invocation, Surroundings& around) {
   auto file = snapshot_file(invocation);
-  cloud::save_snapshot(directory_of(around), file, running(around).has_value(), around.stop);
+  cloud::save_snapshot(directory_of(around), file, cloud_process(around.state).has_value(),
+                       around.stop);
   if (!around.quiet) print_error(fmt::format("saved to {}\n", file.string()));
   return 0;
 }
@@ -346,7 +327,7 @@ int load(const Invocation& invocation, Surroundings& around) {
          "this puts what the file holds in place of every resource, image and database of the "
          "local AWS: give --yes to mean it");
   }
-  bool was_running = running(around).has_value();
+  bool was_running = cloud_process(around.state).has_value();
   Invocation again = as_it_was(invocation, around);
   stop(around);
   cloud::load_snapshot(file, directory_of(around), around.stop);

@@ -117,13 +117,13 @@ Invocation again(const Invocation& given, const workflow::RunRecord& before) {
 class RunRoom final {
  public:
   /// `before`  whose failed jobs are run again; nothing: all are run
-  RunRoom(const Invocation& given, Surroundings& around, const workflow::RunPlan& plan,
-          std::optional<workflow::RunRecord> before)
+  RunRoom(const Invocation& given, Surroundings& around, fs::path top,
+          const workflow::RunPlan& plan, std::optional<workflow::RunRecord> before)
       : given_(given),
         around_(around),
         plan_(plan),
         before_(std::move(before)),
-        top_(repository_top(around.cwd, around.stop)),
+        top_(std::move(top)),
         cloud_(choose_cloud(given, around)),
         settings_(read_run_settings(given, around.state)),
         store_(around.state / "images"),
@@ -344,8 +344,8 @@ class RunRoom final {
   std::unique_ptr<container::Runtime> runtime_;
 };
 
-workflow::RunPlan plan_of(const Invocation& given, const Surroundings& around) {
-  auto top = repository_top(around.cwd, around.stop);
+workflow::RunPlan plan_of(const Invocation& given, const Surroundings& around,
+                          const fs::path& top) {
   auto workflows = workflow::load_workflows(top, given.arguments);
   workflow::EventRequest request{.name = given.value_or("--event", "push"),
                                  .ref = given.value_or("--ref", ""),
@@ -376,14 +376,15 @@ int run(const Invocation& asked, Surroundings& around) {
     if (before->conclusion == "success") fail(Fault::bad_input, "no job of run {} failed", *id);
   }
   auto given = before ? again(asked, *before) : asked;
-  auto plan = plan_of(given, around);
+  auto top = repository_top(around.cwd, around.stop);
+  auto plan = plan_of(given, around, top);
   if (!plan.starts_anything()) {
     std::string reasons;
     for (const auto& planned : plan.workflows)
       reasons += fmt::format("\n  {}: {}", planned.workflow->file, planned.reason);
     fail(Fault::bad_input, "no workflow starts for this event{}", reasons);
   }
-  return RunRoom(given, around, plan, before).run_all();
+  return RunRoom(given, around, top, plan, before).run_all();
 }
 
 }  // namespace

@@ -37,6 +37,9 @@ int run_self(const Surroundings& around, std::vector<std::string> arguments) {
 }
 
 Json start_cloud(const Surroundings& around) {
+  if (cloud_process(around.state)) {
+    if (auto env = local_cloud(around.state)) return *env;
+  }
   if (int code = run_self(around, {"cloud", "start"}); code != 0)
     fail(Fault::unavailable, "the local AWS did not start (exit code {})", code);
   auto env = local_cloud(around.state);

@@ -74,19 +74,25 @@ std::vector<std::string> tags_at(const Path& repository, const std::string& comm
   return lines;
 }
 
-Commit read_commit(const Path& repository, const std::string& commit, std::stop_token stop) {
+std::optional<Commit> find_commit(const Path& repository, const std::string& revision,
+                                  std::stop_token stop) {
   auto output = try_git(repository,
                         {"show", "--no-patch", "--no-color", "--encoding=UTF-8",
                          "--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%cI%x00%B", "--end-of-options",
-                         commit + "^{commit}"},
+                         revision + "^{commit}"},
                         stop);
   auto parts = output ? split(*output, '\0') : std::vector<std::string>();
-  if (parts.size() < 7)
-    fail(Fault::not_found, "no commit '{}' in '{}'", commit, repository.string());
+  if (parts.size() < 7) return std::nullopt;
   Commit result{parts[0], parts[1], split(parts[2], ' '), parts[3], parts[4], parts[5], parts[6]};
   std::erase(result.parents, "");
   while (result.message.ends_with('\n')) result.message.pop_back();
   return result;
+}
+
+Commit read_commit(const Path& repository, const std::string& commit, std::stop_token stop) {
+  auto found = find_commit(repository, commit, std::move(stop));
+  if (!found) fail(Fault::not_found, "no commit '{}' in '{}'", commit, repository.string());
+  return std::move(*found);
 }
 
 std::vector<std::string> changed_files(const Path& repository, const std::string& from,

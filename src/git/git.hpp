@@ -39,6 +39,9 @@ struct Commit {
   std::string date;  ///< of the committer, ISO 8601 with its offset
   std::string message;
 };
+/// The commit that a revision names, with what commit_of() tells; nothing when it names none.
+std::optional<Commit> find_commit(const Path& repository, const std::string& revision,
+                                  std::stop_token stop);
 /// throws Error{not_found}
 Commit read_commit(const Path& repository, const std::string& commit, std::stop_token stop);
 

@@ -70,7 +70,7 @@ class EventMaker final {
     find_repository();
     if (request_.payload) read_payload();
     find_ref();
-    auto commit = git::read_commit(repository_, event_.sha, stop_);
+    auto commit = commit_ ? std::move(*commit_) : git::read_commit(repository_, event_.sha, stop_);
     event_.commit_message = message_of(event_.payload, commit.message);
     event_.actor = login_of(commit);
     find_branches();
@@ -91,14 +91,15 @@ class EventMaker final {
         name ? *name
              : "local/" +
                    std::filesystem::absolute(repository_).lexically_normal().filename().string();
-    auto head = git::head_ref(repository_, stop_);
+    head_ = git::head_ref(repository_, stop_);
     for (const char* branch : {"main", "master"}) {
-      if (git::full_ref(repository_, fmt::format("refs/heads/{}", branch), stop_)) {
+      if (head_ == fmt::format("refs/heads/{}", branch) ||
+          git::full_ref(repository_, fmt::format("refs/heads/{}", branch), stop_)) {
         event_.default_branch = branch;
         return;
       }
     }
-    if (head && head->starts_with("refs/heads/")) event_.default_branch = short_name(*head);
+    if (head_ && head_->starts_with("refs/heads/")) event_.default_branch = short_name(*head_);
   }
 
   void read_payload() {
@@ -144,16 +145,16 @@ class EventMaker final {
     }
     if (event_.ref.empty()) event_.ref = current_ref();
     if (event_.sha.empty()) {
-      auto commit = git::commit_of(repository_, event_.ref, stop_);
-      if (!commit) commit = git::commit_of(repository_, "HEAD", stop_);
-      if (!commit)
+      commit_ = git::find_commit(repository_, event_.ref, stop_);
+      if (!commit_) commit_ = git::find_commit(repository_, "HEAD", stop_);
+      if (!commit_)
         fail(Fault::bad_input, "'{}' is no Git repository with a commit", repository_.string());
-      event_.sha = *commit;
+      event_.sha = commit_->id;
     }
   }
 
   std::string current_ref() {
-    if (auto head = git::head_ref(repository_, stop_)) return *head;
+    if (head_) return *head_;
     auto commit = git::commit_of(repository_, "HEAD", stop_);
     if (!commit)
       fail(Fault::bad_input, "'{}' is no Git repository with a commit", repository_.string());
@@ -187,10 +188,11 @@ class EventMaker final {
     if (event_.before.empty())
       event_.before = commit.parents.empty() ? std::string(kZeros) : commit.parents[0];
     if (request_.dirty || event_.is_tag()) return;
+    auto parent = commit.parents.empty() ? std::string(git::kEmptyTree) : commit.parents[0];
     auto before = event_.before;
-    if (is_zeros(before) || !git::commit_of(repository_, before, stop_)) {
-      before = commit.parents.empty() ? std::string(git::kEmptyTree) : commit.parents[0];
-    }
+    bool is_here =
+        before == parent || (!is_zeros(before) && git::commit_of(repository_, before, stop_));
+    if (!is_here) before = parent;
     event_.changed_files = git::changed_files(repository_, before, event_.sha, stop_);
   }
 
@@ -257,7 +259,9 @@ class EventMaker final {
   const std::filesystem::path& repository_;
   const EventRequest& request_;
   std::stop_token stop_;
-  bool is_elsewhere_ = false;  // the payload's commit is not in this repository
+  bool is_elsewhere_ = false;          // the payload's commit is not in this repository
+  std::optional<std::string> head_;    // what HEAD is on
+  std::optional<git::Commit> commit_;  // of event_.sha, once it has been read
   Event event_;
 };
 

@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kKeptOutput = 4096;
 constexpr auto kFirstChecks = std::chrono::milliseconds(100);
 constexpr auto kMostBetweenChecks = std::chrono::milliseconds(2000);
+constexpr auto kBetweenLooks = std::chrono::milliseconds(20);  // at a table of ports
 
 constexpr std::string_view kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -188,7 +189,8 @@ RunningService ServiceHost::start(const ContainerOrder& order, const std::filesy
 
 // As Docker counts: `retries` failures in a row, `interval` apart, after the start period. But we look more often, a tenth of the time
 // it has taken so far apart: what is healthy sooner is used sooner. A check is a process that takes the processor from the service
-// that starts: while none of the ports that the job wants is listened on, it is run no more often than Docker would.
+// that starts: while none of the ports that the job wants is listened on, it is run no more often than Docker would, and only the table
+// of open ports is looked at.
 void ServiceHost::wait_until_healthy(Running& service, const ContainerOrder& order,
                                      const HealthCheck& health,
                                      const std::set<std::uint16_t>& ports,
@@ -197,10 +199,13 @@ void ServiceHost::wait_until_healthy(Running& service, const ContainerOrder& ord
   auto deadline = Deadline::in(std::max(patience, std::chrono::milliseconds(1000)));
   auto began = Deadline::Clock::now();
   auto next_check = began + health.interval;
+  bool is_awaited = !ports.empty();  // that somebody listens
   for (;;) {
     auto tenth =
         std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - began) / 10;
-    auto pause = std::max(kFirstChecks, std::min({tenth, health.interval, kMostBetweenChecks}));
+    auto pause =
+        is_awaited ? kBetweenLooks
+                   : std::max(kFirstChecks, std::min({tenth, health.interval, kMostBetweenChecks}));
     std::optional<container::ContainerExit> ended;
     bool has_ended = service.exit.wait(
         stop, Deadline::in(pause).sooner(deadline),
@@ -213,9 +218,11 @@ void ServiceHost::wait_until_healthy(Running& service, const ContainerOrder& ord
            lines.empty() ? "" : "\n", lines);
     }
     auto now = Deadline::Clock::now();
-    if (!ports.empty() && now < next_check && !deadline.passed() &&
-        !listens(spec.network.path, ports))
-      continue;
+    if (is_awaited && listens(spec.network.path, ports)) {
+      is_awaited = false;
+      began = now;  // a server that has opened its port needs little more time
+    }
+    if (is_awaited && now < next_check && !deadline.passed()) continue;
     next_check = now + health.interval;
     try {
       auto exit = runtime_.exec(
