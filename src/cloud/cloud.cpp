@@ -25,6 +25,7 @@
 #include "container/dns_server.hpp"
 #include "net/http_server.hpp"
 #include "net/tls.hpp"
+#include "net/websocket.hpp"
 #include "oci/registry_server.hpp"
 #include "os/file.hpp"
 
@@ -133,8 +134,16 @@ struct Cloud::Parts {
       return response.send(issuer.handle(request.path));
     if (request.path == "/_slipway/health")
       return response.send(net::text_response(200, "{\"status\":\"ok\"}\n", "application/json"));
+    if (net::wants_websocket(request)) return open_channel(request, response);
     if (s3::Door::serves(request)) return s3_door.handle(request, response);
     door.handle(request, response);
+  }
+
+  void open_channel(net::ServerRequest& request, net::ResponseWriter& response) {
+    for (auto& service : services) {
+      if (service->open_channel(request, response)) return;
+    }
+    response.send(net::text_response(404, "no such channel\n"));
   }
 
   CloudOptions options;

@@ -16,6 +16,8 @@ std::vector<Permission> Service::permissions(const Call& call) const {
   return {Permission{.action = prefix + ":" + call.operation}};
 }
 
+bool Service::open_channel(net::ServerRequest&, net::ResponseWriter&) { return false; }
+
 void Service::run(std::stop_token) {}
 
 void refuse(const std::string& code, const std::string& message) { throw Refusal(code, message); }

@@ -11,6 +11,11 @@
 #include "formats/json.hpp"
 #include "formats/time.hpp"
 
+namespace slipway::net {
+struct ServerRequest;
+class ResponseWriter;
+}  // namespace slipway::net
+
 namespace slipway::cloud {
 
 using formats::Json;
@@ -113,6 +118,8 @@ class Service {
   /// seconds) for JSON services, ISO 8601 strings for query services. Lists are arrays, maps and structures are objects.
   ///   throws  Refusal; Error is answered by its Fault
   virtual Json call(const Call& call) = 0;
+  /// Serves a WebSocket that a call of this service promised, until it ends. Default and false: it is not this service's.
+  virtual bool open_channel(net::ServerRequest& request, net::ResponseWriter& response);
   /// Work of its own (schedulers, child processes) from the cloud's start until `stop`; blocks. Default: returns at once.
   virtual void run(std::stop_token stop);
 };

@@ -2,18 +2,27 @@
 #include "container/attached.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <optional>
 #include <utility>
 
+#include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "container/attend.hpp"
 #include "container/cgroup.hpp"
 #include "container/detached.hpp"
+#include "container/fd_passing.hpp"
 #include "container/private_mounts.hpp"
 #include "os/file.hpp"
+#include "os/stop_event.hpp"
 
 namespace slipway::container {
 namespace {
@@ -139,12 +148,18 @@ Json exec_process(const ExecSpec& exec, const std::filesystem::path& bundle) {
   Json args = Json::array();
   for (const auto& word : exec.argv) args.push_back(word);
   Json env = Json::array();
+  if (exec.over_own) {
+    for (const auto& entry : process.get_array("env")) {
+      auto name = entry.as_string().substr(0, entry.as_string().find('='));
+      if (!exec.env.contains(name)) env.push_back(entry);
+    }
+  }
   for (const auto& [name, value] : exec.env) env.push_back(name + "=" + value);
   Json groups = Json::array();
   for (auto group : exec.user.groups) groups.push_back(group);
   process["args"] = std::move(args);
   process["env"] = std::move(env);
-  process["cwd"] = exec.cwd;
+  if (!exec.over_own) process["cwd"] = exec.cwd;
   process["terminal"] = exec.terminal;
   process["noNewPrivileges"] = exec.no_new_privileges;
   process["user"] = Json::object(
@@ -181,6 +196,47 @@ class TerminalTurn final {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
   int terminal_;
+};
+
+// Where the runtime hands over the terminal that it makes.
+class ConsoleSocket final {
+ public:
+  explicit ConsoleSocket(const std::filesystem::path& directory)
+      : path_(directory / "console"),
+        socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+    // By the directory's descriptor: a socket's own path may have 107 bytes only.
+    os::Fd place = os::open_file(directory, O_PATH | O_DIRECTORY);
+    std::string short_path = fmt::format("/proc/self/fd/{}/console", place.get());
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    short_path.copy(static_cast<char*>(address.sun_path), sizeof address.sun_path - 1);
+    if (!socket_.is_open() ||
+        ::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        ::listen(socket_.get(), 1) != 0) {
+      os::throw_errno("a socket for the terminal");
+    }
+  }
+  [[nodiscard]] std::string path() const { return path_.string(); }
+  // Waits for the terminal; gives nothing when `stop` was asked for first.
+  [[nodiscard]] os::Fd receive(const std::stop_token& stop) const {
+    os::StopEvent stopped(stop);
+    auto is_ready = [&](int fd) {
+      std::array<pollfd, 2> waiting{{{fd, POLLIN, 0}, {stopped.get(), POLLIN, 0}}};
+      while (::poll(waiting.data(), waiting.size(), -1) < 0 && errno == EINTR) {
+      }
+      return waiting[1].revents == 0;
+    };
+    if (!is_ready(socket_.get())) return {};
+    os::Fd connection(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!connection.is_open() || !is_ready(connection.get())) return {};
+    auto message = receive_message(connection);
+    if (!message || message->fds.empty()) return {};
+    return std::move(message->fds.front());
+  }
+
+ private:
+  std::filesystem::path path_;
+  os::Fd socket_;
 };
 
 }  // namespace
@@ -236,9 +292,15 @@ os::Exit exec_in(const Places& places, const std::string& id, const std::filesys
   auto argv = places.command(log, true);
   for (const auto& word :
        {std::string("exec"), std::string("--process"), (files.path() / "process.json").string(),
-        std::string("--pid-file"), (files.path() / "pid").string(), id}) {
+        std::string("--pid-file"), (files.path() / "pid").string()}) {
     argv.push_back(word);
   }
+  std::optional<ConsoleSocket> console;
+  if (io.on_terminal) {
+    console.emplace(files.path());
+    argv.insert(argv.end(), {"--console-socket", console->path()});
+  }
+  argv.push_back(id);
   std::optional<os::Process> process;
   in_private_mounts({}, [&](const std::stop_token&) {
     join_confined(places.short_id);
@@ -246,7 +308,14 @@ os::Exit exec_in(const Places& places, const std::string& id, const std::filesys
   });
   os::Exit exit;
   {
-    TerminalTurn turn(exec.terminal ? io.stdin_fd : -1, process->pid());
+    TaskGroup taking{std::stop_token{}};  // ends with the process, whether a terminal came or not
+    if (console) {
+      taking.start([&](const std::stop_token& ended) {
+        if (os::Fd terminal = console->receive(ended); terminal.is_open())
+          io.on_terminal(std::move(terminal));
+      });
+    }
+    TerminalTurn turn(exec.terminal && !console ? io.stdin_fd : -1, process->pid());
     exit = attend_runtime(*process, files.path() / "pid", io, false, exec.stop_steps, stop,
                           deadline, true);
   }

@@ -26,6 +26,9 @@ struct RunIo {
   int stdin_fd = -1;
   int stdout_fd = -1;
   int stderr_fd = -1;
+  /// Runtime::exec() with a terminal: gets the terminal's own end once, on another thread, instead of a terminal joined to the
+  /// descriptors. The output is read there, not by `sink`.
+  std::function<void(os::Fd)> on_terminal;
 };
 
 /// How a process is asked to go when it is stopped: SIGINT, SIGTERM, SIGKILL with these waits between (0: left out).
@@ -45,6 +48,7 @@ struct ExecSpec {
   User user;
   bool terminal =
       false;  ///< a pseudo terminal joined to RunIo's descriptors, which are a terminal then
+  bool over_own = false;  ///< env adds to that of the container's own process, whose cwd holds
   bool no_new_privileges = false;
   StopSteps stop_steps;
 };

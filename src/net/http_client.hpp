@@ -13,6 +13,7 @@
 #include "base/deadline.hpp"
 #include "formats/io.hpp"
 #include "net/http_message.hpp"
+#include "net/stream.hpp"
 
 namespace slipway::net {
 
@@ -59,6 +60,10 @@ class HttpClient final {
   ///           a URL that is none; Cancelled; what `upload` or a Writer threw
   HttpResponse request(const HttpRequest& request, const std::stop_token& stop, Deadline deadline,
                        const Exchange& exchange = {});
+  /// A connection of its own to a URL's host, TLS for https, with nothing sent yet: for protocols that begin as HTTP.
+  ///   throws  as request()
+  std::unique_ptr<Stream> dial(const std::string& url, const std::stop_token& stop,
+                               Deadline deadline);
 
  private:
   struct State;

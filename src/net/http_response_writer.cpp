@@ -138,6 +138,22 @@ void StreamResponseWriter::write_body(std::string_view bytes) {
   }
 }
 
+Stream& ResponseWriter::switch_protocol(const Headers&) {
+  fail(Fault::unsupported, "this connection speaks nothing but HTTP");
+}
+
+Stream& StreamResponseWriter::switch_protocol(const Headers& headers) {
+  if (request_.is_http_10) fail(Fault::bad_input, "HTTP/1.0 cannot switch protocols");
+  std::string out = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n";
+  for (const auto& [name, value] : headers) print_field(out, name, value);
+  status_ = 101;
+  has_started_ = true;
+  is_done_ = true;
+  keep_alive_ = false;
+  stream_.write(out + "\r\n");
+  return stream_;
+}
+
 void StreamResponseWriter::end() {
   if (left_ && *left_ > 0 && has_body_)
     fail(Fault::failed, "the response's body is {} bytes shorter than was announced", *left_);

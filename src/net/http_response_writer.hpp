@@ -25,6 +25,7 @@ class StreamResponseWriter final : public ResponseWriter {
   formats::Writer& start(int status, const Headers& headers,
                          std::optional<std::uint64_t> length) override;
   void end() override;
+  Stream& switch_protocol(const Headers& headers) override;
   [[nodiscard]] bool has_started() const override { return has_started_; }
 
   /// The connection must close after this response.

@@ -13,6 +13,7 @@
 #include "base/log.hpp"
 #include "formats/io.hpp"
 #include "net/http_message.hpp"
+#include "net/stream.hpp"
 #include "net/tls.hpp"
 #include "os/fd.hpp"
 
@@ -58,6 +59,10 @@ class ResponseWriter {
   virtual formats::Writer& start(int status, const Headers& headers,
                                  std::optional<std::uint64_t> length = std::nullopt) = 0;
   virtual void end() = 0;
+  /// Answers 101 with these headers: from here on the connection speaks another protocol, and closes when the handler returns.
+  ///   returns  the connection, borrowed until the handler returns
+  ///   throws   Error{unsupported} where there is no connection of its own
+  virtual Stream& switch_protocol(const Headers& headers);
   /// True when a status line went out (a later error can only cut the connection).
   [[nodiscard]] virtual bool has_started() const = 0;
 };

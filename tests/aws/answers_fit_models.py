@@ -346,7 +346,7 @@ def ecs_calls(aws, client, image, role, group):
     call(client, "put_account_setting", name="containerInsights", value="enabled")
     call(client, "put_account_setting_default", name="taskLongArnFormat", value="enabled")
     call(client, "delete_account_setting", name="containerInsights")
-    definition = dict(family="app", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512", executionRoleArn=role,
+    definition = dict(family="app", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512", executionRoleArn=role, taskRoleArn=role,
                       containerDefinitions=[{"name": "app", "image": image, "portMappings": [{"containerPort": 8000}], "stopTimeout": 2,
                                              "environment": [{"name": "A", "value": "b"}],
                                              "logConfiguration": {"logDriver": "awslogs",

@@ -4,6 +4,7 @@
 
 #include "cloud/ecs/deployer.hpp"
 #include "cloud/ecs/engine.hpp"
+#include "cloud/ecs/exec_channel.hpp"
 #include "cloud/service.hpp"
 
 namespace slipway::cloud::ecs {
@@ -17,6 +18,7 @@ class Ecs final : public Service, public Deployer {
   [[nodiscard]] std::vector<Permission> permissions(const Call& call) const override;
   Json call(const Call& call) override;
   void run(std::stop_token stop) override { engine_.run(stop); }
+  bool open_channel(net::ServerRequest& request, net::ResponseWriter& response) override;
 
   // deployer.cpp
   std::optional<std::string> controller_of(const Scope& scope, const std::string& cluster,
@@ -80,7 +82,10 @@ class Ecs final : public Service, public Deployer {
   Json describe_tasks(const Call& call);
   Json list_tasks(const Call& call);
   Json task_protection(const Call& call);
+  // execute_command.cpp
   Json execute_command(const Call& call);
+  /// ECS Exec needs a task role. throws Refusal "The `what` because a valid taskRoleArn is not being used. …"
+  static void check_can_execute(bool wants_it, const Json& definition, const char* what);
 
   /// The cluster's name from a name or ARN ("default" when empty). throws Refusal ClusterNotFoundException
   std::string existing_cluster(const Call& call);
@@ -93,6 +98,7 @@ class Ecs final : public Service, public Deployer {
 
   std::unique_ptr<Images> images_;
   Engine engine_;
+  ExecSessions sessions_;
 };
 
 /// Makes a service's settings the newest PRIMARY deployment; the ones before become ACTIVE.

@@ -36,6 +36,13 @@ Json describe(const Task& task, const TaskContainer& container) {
   put_text(out, "runtimeId", container.runtime_id);
   put_text(out, "reason", container.reason);
   if (container.exit_code) out["exitCode"] = *container.exit_code;
+  if (task.can_execute) {
+    bool is_running = container.status == "RUNNING";
+    Json agent = Json::object({{"name", "ExecuteCommandAgent"},
+                               {"lastStatus", is_running ? "RUNNING" : container.status}});
+    if (is_running) put_time(agent, "lastStartedAt", task.started);
+    out["managedAgents"] = Json::array({agent});
+  }
   out["networkInterfaces"] = Json::array();
   if (!task.address.empty()) {
     out["networkInterfaces"].push_back(

@@ -247,6 +247,8 @@ Json Ecs::create_service(const Call& call) {
   read_deployment_configuration(service, call.input);
   read_settings(service, call.input);
   check_network(service, definition);
+  check_can_execute(in.boolean_or("enableExecuteCommand", false), definition,
+                    "service couldn't be created");
   check_balancers(service, definition, engine_.targets());
   check_strategy(service);
   if (const Json* tags = call.input.find("tags")) service.tags = *tags;
@@ -299,6 +301,8 @@ Json Ecs::update_service(const Call& call) {
               ? *definition
               : engine_.task_definition(scope, next.task_definition_arn).value_or(Json::object());
       check_network(next, current);
+      check_can_execute(in.boolean_or("enableExecuteCommand", false), current,
+                        "service couldn't be updated");
       check_balancers(next, current, engine_.targets());
       check_strategy(next);
       add_deployment(next, now_ms());

@@ -44,6 +44,7 @@ Json Ecs::run_task(const Call& call) {
   if (auto error = engine_.launch_error(definition); !error.empty())
     refuse("ClientException", error);
   bool can_execute = in.boolean_or("enableExecuteCommand", false);
+  check_can_execute(can_execute, definition, "task couldn't be run");
   Json tasks = Json::array();
   engine_.change([&](World& world) {
     for (std::int64_t i = 0; i < wanted; ++i) {
@@ -141,29 +142,6 @@ Json Ecs::list_tasks(const Call& call) {
     out["taskArns"] = arns;
     return out;
   });
-}
-
-// Sessions need the plugin's data channel, which is not there; what AWS would refuse is refused in its words.
-Json Ecs::execute_command(const Call& call) {
-  Input in(call.input, "InvalidParameterException");
-  std::string key =
-      full_key(scope_of(call), existing_cluster(call) + "/" + last_part(in.text("task")));
-  auto task = engine_.read([&](const World& world) -> std::optional<Task> {
-    auto it = world.tasks.find(key);
-    return it == world.tasks.end() ? std::nullopt : std::optional(it->second);
-  });
-  if (!task) refuse("InvalidParameterException", "The referenced task was not found.");
-  if (task->last_status != "RUNNING" || task->is_stopping())
-    refuse("TargetNotConnectedException",
-           "The execute command failed due to an internal error. Try again later.");
-  if (!task->can_execute) {
-    refuse("InvalidParameterException",
-           "The execute command failed because execute command was not enabled when the task was "
-           "run or the execute command agent isn\u2019t running. Wait and try again or "
-           "run a new task with execute command enabled and try again.");
-  }
-  refuse("InvalidParameterException",
-         "slipway: 'ecs:ExecuteCommand' is not supported yet: there is no session channel");
 }
 
 namespace {
