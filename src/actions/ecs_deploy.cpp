@@ -94,6 +94,9 @@ class EcsDeploy final : public workflow::Action {
     auto prepared = read(context);
     aws::Client client(aws_config(context));
     deploy::ClientCalls calls(client);
+    // What is refused leaves nothing behind: no revision, no task.
+    std::optional<Admitted> admitted;
+    if (!context.text("service").empty()) admitted = admit(context, calls, prepared.input);
     Json definition = while_doing("Failed to register task definition in ECS", [&] {
       return deploy::register_once(calls, prepared.input, context.stop());
     });
@@ -101,19 +104,26 @@ class EcsDeploy final : public workflow::Action {
     context.set_output("task-definition-arn", arn);
     context.log("Registered " + deploy::brief_task_definition(arn));
     if (is_true(context, "run-task")) run_task(context, calls, arn);
-    if (context.text("service").empty()) return;
+    if (!admitted) return;
+    admitted->intent.task_definition = arn;
     Json service = deploy::describe_service(calls, cluster_of(context), context.text("service"),
                                             context.stop());
     const Json* controller = service.find("deploymentController");
     std::string type = controller ? controller->get_string("type", "ECS") : "ECS";
     if (service.get_string("status") != "ACTIVE")
       fail(Fault::failed, "Service is {}", service.get_string("status"));
-    if (type == "CODE_DEPLOY") return replace(context, calls, definition);
+    if (type == "CODE_DEPLOY") return replace(context, calls, *admitted);
     if (type != "ECS") fail(Fault::failed, "Unsupported deployment controller: {}", type);
-    update(context, calls, definition);
+    update(context, calls, *admitted);
   }
 
  private:
+  // A release that may go on, and the environment that is ours until it has ended.
+  struct Admitted {
+    ledger::Release intent;
+    std::unique_ptr<ledger::EnvironmentLock> lock;
+  };
+
   static deploy::Prepared read(ActionContext& context) {
     auto file = context.text("task-definition");
     auto text = os::read_file_if_exists(job_file(context, file));
@@ -165,7 +175,6 @@ class EcsDeploy final : public workflow::Action {
                             .sha = github.get_string("sha"),
                             .run_id = github.get_string("run_id"),
                             .images = images_of(definition),
-                            .task_definition = definition.get_string("taskDefinitionArn"),
                             .who = github.get_string("actor")};
     if (release.environment.empty()) release.environment = release.cluster;
     if (dependencies_.test_verdict)
@@ -199,30 +208,33 @@ class EcsDeploy final : public workflow::Action {
          join(proof.troubles, "; "));
   }
 
-  void update(ActionContext& context, deploy::Calls& calls, const Json& definition) const {
-    deploy::ServiceRelease what;
-    what.update = request_of(context, definition.at("taskDefinitionArn").as_string());
-    what.intent = release_of(context, calls, definition);
-    check_pause(what.intent.environment);
-    what.intent.secrets = deploy::secret_versions(calls, definition, context.stop());
-    what.waits = is_true(context, "wait-for-service-stability");
-    what.watch = watch_options(context);
-    auto* ledger = dependencies_.ledger;
-    std::optional<ledger::EnvironmentLock> lock;
-    if (ledger) {
-      ledger::EnvironmentLock::Options options{.owner = "run " + what.intent.run_id};
+  // Asks what stands against a release of this definition, which is not registered yet.
+  Admitted admit(ActionContext& context, deploy::Calls& calls, const Json& definition) const {
+    Admitted admitted{release_of(context, calls, definition), nullptr};
+    ledger::Release& intent = admitted.intent;
+    check_pause(intent.environment);
+    if (auto* ledger = dependencies_.ledger) {
+      ledger::EnvironmentLock::Options options{.owner = "run " + intent.run_id};
       options.waiting = [&](const std::string& holder) {
-        context.log(
-            fmt::format("{} is being changed by {}: waiting", what.intent.environment, holder));
+        context.log(fmt::format("{} is being changed by {}: waiting", intent.environment, holder));
       };
-      lock.emplace(*ledger, what.intent.environment, options, context.stop());
-      check_pause(what.intent.environment);  // a rollback may be what was waited for
-      what.intent.epoch = lock->epoch();
-      check_protection(calls, definition, what.intent, context.stop());
+      admitted.lock = std::make_unique<ledger::EnvironmentLock>(*ledger, intent.environment,
+                                                                options, context.stop());
+      check_pause(intent.environment);  // a rollback may be what was waited for
+      intent.epoch = admitted.lock->epoch();
+      check_protection(calls, definition, intent, context.stop());
       deploy::settle_lost(
-          calls, *ledger, what.intent.environment, {},
+          calls, *ledger, intent.environment, {},
           [&](const std::string& line) { context.log(line); }, context.stop());
     }
+    intent.secrets = deploy::secret_versions(calls, definition, context.stop());
+    return admitted;
+  }
+
+  void update(ActionContext& context, deploy::Calls& calls, const Admitted& admitted) const {
+    deploy::ServiceRelease what;
+    what.update = request_of(context, admitted.intent.task_definition);
+    what.watch = watch_options(context);
     what.accepted = [&](const deploy::Rollout& rollout) {
       context.log(fmt::format(
           "Deployment {} of {} started. Watch this deployment's progress in the Amazon ECS "
@@ -232,86 +244,71 @@ class EcsDeploy final : public workflow::Action {
           deploy::last_part(what.update.cluster), deploy::last_part(what.update.service),
           calls.region()));
     };
-    auto released = deploy::release_service(calls, ledger, what, context.stop());
-    bool is_refused = !what.waits && !released.verdict.causes.empty();
-    if (!what.waits && !is_refused) return;
-    if (!released.verdict.ok())
-      fail(Fault::failed, "service '{}': {}", what.update.service,
-           deploy::to_line(released.verdict));
-    context.log(fmt::format("Deployment verified: rolloutState=COMPLETED after {}",
-                            formats::print_duration(released.verdict.took)));
+    if (auto verdict = release(context, calls, admitted, what))
+      context.log(fmt::format("Deployment verified: rolloutState=COMPLETED after {}",
+                              formats::print_duration(verdict->took)));
   }
 
   // CodeDeploy puts the new tasks beside the old ones; what it does with them stands in the AppSpec and the deployment group.
-  void replace(ActionContext& context, deploy::Calls& calls, const Json& definition) const {
+  void replace(ActionContext& context, deploy::Calls& calls, const Admitted& admitted) const {
     auto file = context.text("codedeploy-appspec").empty() ? std::string("appspec.yaml")
                                                            : context.text("codedeploy-appspec");
     auto text = os::read_file_if_exists(job_file(context, file));
     if (!text) fail(Fault::not_found, "AppSpec file does not exist: {}", file);
-    deploy::CodeDeployRelease release{
+    deploy::CodeDeployRelease code_deploy{
         .cluster = deploy::last_part(cluster_of(context)),
         .service = deploy::last_part(context.text("service")),
-        .task_definition = definition.at("taskDefinitionArn").as_string(),
+        .task_definition = admitted.intent.task_definition,
         .app_spec = *text,
         .app_spec_file = file,
         .application = context.text("codedeploy-application"),
         .group = context.text("codedeploy-deployment-group"),
         .description = context.text("codedeploy-deployment-description"),
         .config = context.text("codedeploy-deployment-config")};
-    ledger::Release intent = release_of(context, calls, definition);
-    check_pause(intent.environment);
-    intent.secrets = deploy::secret_versions(calls, definition, context.stop());
-    auto* ledger = dependencies_.ledger;
-    std::optional<ledger::EnvironmentLock> lock;
-    if (ledger) {
-      lock.emplace(*ledger, intent.environment,
-                   ledger::EnvironmentLock::Options{.owner = "run " + intent.run_id},
-                   context.stop());
-      check_pause(intent.environment);  // a rollback may be what was waited for
-      intent.epoch = lock->epoch();
-      check_protection(calls, definition, intent, context.stop());
-    }
-    auto entry = ledger ? ledger->begin(intent) : decltype(ledger->begin(intent)){};
-    auto end = [&](const deploy::Verdict& verdict) {
-      if (!ledger) return;
-      Json whole = deploy::to_json(verdict);
-      const Json* causes = whole.find("causes");
-      ledger->end(entry, verdict.outcome, verdict.ok() ? "" : deploy::to_line(verdict),
-                  causes ? *causes : Json());
+    auto minutes = number(context, "wait-for-minutes").value_or(30);
+    deploy::ServiceRelease what;
+    what.update.cluster = code_deploy.cluster;
+    what.update.service = code_deploy.service;
+    what.start = [&](const std::string& arn) {
+      code_deploy.task_definition = arn;
+      return deploy::Rollout{
+          .cluster = code_deploy.cluster,
+          .service = code_deploy.service,
+          .deployment = deploy::start_codedeploy(calls, code_deploy, context.stop()),
+          .task_definition = arn};
     };
-    deploy::Verdict verdict;
-    try {
-      auto minutes = number(context, "wait-for-minutes").value_or(30);
-      auto limit = std::min<std::chrono::minutes>(
-          std::chrono::minutes(minutes) + deploy::waits_of_group(calls, release, context.stop()),
-          std::chrono::minutes(360));
-      if (ledger) ledger->issuing(entry);
-      std::string id = deploy::start_codedeploy(calls, release, context.stop());
-      if (ledger) ledger->accepted(entry, id);
-      context.set_output("codedeploy-deployment-id", id);
+    what.accepted = [&](const deploy::Rollout& rollout) {
+      context.set_output("codedeploy-deployment-id", rollout.deployment);
       context.log(fmt::format(
           "Deployment started. Watch this deployment's progress in the AWS CodeDeploy console: "
           "https://{0}.console.aws.amazon.com/codesuite/codedeploy/deployments/{1}?region={0}",
-          calls.region(), id));
-      if (is_true(context, "wait-for-service-stability")) {
-        verdict = deploy::watch_codedeploy(
-            calls, release, id, Deadline::in(limit),
-            [&](const std::string& line) { context.log(line); }, context.stop());
-      } else {
-        verdict.note = "nobody waited for its end";
-      }
-    } catch (const Error& error) {
-      verdict = {.outcome = ledger::Verdict::failed, .note = error.what()};
-      end(verdict);
-      throw;
-    } catch (const Cancelled&) {
-      verdict.note = "its watch was cancelled: the deployment goes on in the cloud";
-      end(verdict);
-      throw;
-    }
-    end(verdict);
-    if (is_true(context, "wait-for-service-stability") && !verdict.ok())
-      fail(Fault::failed, "service '{}': {}", release.service, deploy::to_line(verdict));
+          calls.region(), rollout.deployment));
+    };
+    what.observe = [&](const deploy::Rollout& rollout) {
+      auto limit = std::min<std::chrono::minutes>(
+          std::chrono::minutes(minutes) +
+              deploy::waits_of_group(calls, code_deploy, context.stop()),
+          std::chrono::minutes(360));
+      return deploy::watch_codedeploy(
+          calls, code_deploy, rollout.deployment, Deadline::in(limit),
+          [&](const std::string& line) { context.log(line); }, context.stop());
+    };
+    release(context, calls, admitted, what);
+  }
+
+  // Releases, and fails when that failed. Returns the verdict when somebody waited for it.
+  std::optional<deploy::Verdict> release(ActionContext& context, deploy::Calls& calls,
+                                         const Admitted& admitted,
+                                         deploy::ServiceRelease& what) const {
+    what.intent = admitted.intent;
+    what.waits = is_true(context, "wait-for-service-stability");
+    auto released = deploy::release_service(calls, dependencies_.ledger, what, context.stop());
+    bool is_refused = !what.waits && !released.verdict.causes.empty();
+    if (!what.waits && !is_refused) return std::nullopt;
+    if (!released.verdict.ok())
+      fail(Fault::failed, "service '{}': {}", what.update.service,
+           deploy::to_line(released.verdict));
+    return released.verdict;
   }
 
   static deploy::WatchOptions watch_options(ActionContext& context) {

@@ -62,7 +62,7 @@ Machine machine_of(const Surroundings& around) {
   try {
     machine.runtime = container::make_crun_runtime({.state = around.state});
     machine.network = std::make_unique<container::Network>(
-        container::NetworkOptions{.state = around.state, .name = "cloud"});
+        container::NetworkOptions{.state = around.state, .name = "cloud", .bits = 21});
   } catch (const Error& error) {
     around.log.warn("the local AWS runs without containers: {}", error.what());
     machine.network.reset();
@@ -207,7 +207,9 @@ int environment(Surroundings& around) {
       {"AWS_DEFAULT_REGION", env->get_string("region")},
       {"AWS_ACCESS_KEY_ID", env->get_string("access_key_id")},
       {"AWS_SECRET_ACCESS_KEY", env->get_string("secret_access_key")},
-      {"AWS_CA_BUNDLE", env->get_string("ca_file")}};
+      {"AWS_CA_BUNDLE", env->get_string("ca_file")},
+      // One address serves all: no "stream-" before it (botocore, for StartLiveTail).
+      {"AWS_DISABLE_HOST_PREFIX_INJECTION", "true"}};
   if (around.json) {
     Json answer = Json::object({});
     for (const auto& [name, value] : variables) answer[name] = value;

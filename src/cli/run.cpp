@@ -309,6 +309,7 @@ class RunRoom final {
     std::map<std::string, std::string> env;
     env["AWS_ENDPOINT_URL"] =
         gateway.empty() ? cloud_.local->get_string("url") : "http://" + gateway;
+    env["AWS_DISABLE_HOST_PREFIX_INJECTION"] = "true";  // one address serves all
     // A view of the machine has the local CA in its bundle; the machine itself does not.
     if (given_.has("--host")) {
       for (const char* name : {"NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE"})

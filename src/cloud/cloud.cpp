@@ -7,6 +7,7 @@
 #include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "cloud/autoscaling/autoscaling.hpp"
+#include "cloud/cloudwatch/cloudwatch.hpp"
 #include "cloud/ec2/ec2.hpp"
 #include "cloud/ecr/ecr.hpp"
 #include "cloud/ecr/registry.hpp"
@@ -64,8 +65,10 @@ struct Cloud::Parts {
         authority(net::CertificateAuthority::load_or_create(directory / "ca", kAuthority)),
         tls(authority, kNames),
         objects(state, directory / "s3"),
-        surroundings{options,    state,  authoriser, sessions, log_store,
-                     registries, tokens, objects,    names,    log},
+        metrics(state),
+        alarms(state, metrics),
+        surroundings{options, state,   authoriser, sessions, log_store, registries,
+                     tokens,  objects, metrics,    alarms,   names,     log},
         s3_door(surroundings, objects),
         door({options.account, options.region, directory / "faults.json"}, sessions, authoriser,
              log),
@@ -78,6 +81,7 @@ struct Cloud::Parts {
     own(secrets::make_secrets(state));
     own(ssm::make_ssm(state));
     own(logs::make_logs(state, log_store));
+    own(cloudwatch::make_cloudwatch(metrics, alarms));
     own(ec2::make_ec2(surroundings));
     own(rds::make_rds(surroundings));
     own(autoscaling::make_autoscaling(state));
@@ -160,6 +164,8 @@ struct Cloud::Parts {
   net::CertificateAuthority authority;
   net::TlsServer tls;
   s3::Store objects;
+  cloudwatch::Metrics metrics;
+  cloudwatch::Alarms alarms;
   Surroundings surroundings;
   s3::Door s3_door;
   FrontDoor door;

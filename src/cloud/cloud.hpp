@@ -32,6 +32,10 @@ class LogStore;
 namespace s3 {
 class Store;
 }
+namespace cloudwatch {
+class Alarms;
+class Metrics;
+}  // namespace cloudwatch
 namespace ecr {
 class Registries;
 class Tokens;
@@ -63,7 +67,9 @@ struct Surroundings {
   ecr::Tokens&
       registry_tokens;  ///< passwords for pulling from the registry as a role (ecr/ecr.hpp)
   s3::Store& objects;   ///< S3's buckets and objects (s3/store.hpp)
-  Names& names;         ///< what the network's DNS answers (names.hpp)
+  cloudwatch::Metrics& metrics;  ///< values (cloudwatch/metrics.hpp)
+  cloudwatch::Alarms& alarms;    ///< what deployments watch (cloudwatch/alarms.hpp)
+  Names& names;                  ///< what the network's DNS answers (names.hpp)
   Log& log;
 };
 

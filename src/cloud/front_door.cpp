@@ -9,6 +9,8 @@
 #include "base/error.hpp"
 #include "base/guarded.hpp"
 #include "base/text.hpp"
+#include "cloud/cbor.hpp"
+#include "cloud/event_stream.hpp"
 #include "cloud/protocol.hpp"
 
 namespace slipway::cloud {
@@ -17,6 +19,7 @@ namespace slipway::cloud {
 struct FrontDoor::Routed {
   Service* service = nullptr;
   std::string operation;
+  Protocol protocol = Protocol::json_1_1;  // that the caller speaks
 };
 
 namespace {
@@ -25,6 +28,17 @@ constexpr std::uint64_t kMostBody = 16U << 20;
 
 bool is_json(Protocol protocol) {
   return protocol == Protocol::json_1_0 || protocol == Protocol::json_1_1;
+}
+
+// Whether an answer's body is members, not XML.
+bool is_plain(Protocol protocol) { return is_json(protocol) || protocol == Protocol::cbor; }
+
+// Service and operation of an RPC v2 CBOR request: "/service/NAME/operation/OP".
+std::optional<std::pair<std::string, std::string>> rpc_target(const net::ServerRequest& request) {
+  if (request.headers.get("smithy-protocol") != "rpc-v2-cbor") return std::nullopt;
+  auto parts = split(request.path, '/');
+  if (parts.size() != 5 || parts[1] != "service" || parts[3] != "operation") return std::nullopt;
+  return std::pair(parts[2], parts[4]);
 }
 
 // What a request says of its signature without our believing it: service and region of the scope.
@@ -73,6 +87,10 @@ net::HttpResponse error_response(Protocol protocol, const std::string& xml_names
   response.headers.set("Content-Type", content_type(protocol));
   response.headers.set("x-amzn-RequestId", request_id);
   if (is_json(protocol)) response.headers.set("x-amzn-ErrorType", refusal.code());
+  if (protocol == Protocol::cbor) {
+    response.headers.set("smithy-protocol", "rpc-v2-cbor");
+    response.headers.set("x-amzn-query-error", refusal.code() + ";Sender");
+  }
   response.body = encode_error(protocol, xml_namespace, refusal, request_id);
   return response;
 }
@@ -104,7 +122,15 @@ std::optional<FrontDoor::Routed> FrontDoor::route(const net::ServerRequest& requ
       return !about.target_prefix.empty() && about.target_prefix == prefix;
     });
     if (service == nullptr) return std::nullopt;
-    return Routed{service, dot == std::string::npos ? "" : target->substr(dot + 1)};
+    const auto& about = service->description();
+    return Routed{service, dot == std::string::npos ? "" : target->substr(dot + 1),
+                  is_json(about.protocol) ? about.protocol : Protocol::json_1_0};
+  }
+  if (auto target = rpc_target(request)) {
+    auto* service =
+        find([&](const ServiceDescription& about) { return about.target_prefix == target->first; });
+    if (service == nullptr) return std::nullopt;
+    return Routed{service, target->second, Protocol::cbor};
   }
   // Query services: Action and Version in the form; services that share neither a version nor a scope are told apart by both.
   auto form = form_of(request, body);
@@ -127,14 +153,16 @@ std::optional<FrontDoor::Routed> FrontDoor::route(const net::ServerRequest& requ
       return is_query(about) && about.api_version == version;
     });
   if (service == nullptr) return std::nullopt;
-  return Routed{service, *action};
+  return Routed{service, *action, service->description().protocol};
 }
 
 Principal FrontDoor::authenticate(const net::ServerRequest& request, std::string_view body,
                                   const Routed& routed, Call& call) const {
   const auto& about = routed.service->description();
+  auto spoken =
+      is_plain(routed.protocol) && !is_json(routed.protocol) ? Protocol::json_1_0 : routed.protocol;
   auto refuse = [&](SignatureTrouble::Kind kind, std::string message) {
-    return cloud::refusal_of(SignatureTrouble{kind, std::move(message)}, about.protocol);
+    return cloud::refusal_of(SignatureTrouble{kind, std::move(message)}, spoken);
   };
   SignedRequest signed_request{request.method, request.path, request.query, request.headers, body};
   auto read = read_signature(signed_request);
@@ -143,7 +171,7 @@ Principal FrontDoor::authenticate(const net::ServerRequest& request, std::string
         about.signing_name == "sts" && (routed.operation == "AssumeRoleWithWebIdentity" ||
                                         routed.operation == "AssumeRoleWithSAML");
     if (trouble->kind == SignatureTrouble::Kind::missing && needs_none) return Principal{};
-    throw cloud::refusal_of(*trouble, about.protocol);
+    throw cloud::refusal_of(*trouble, spoken);
   }
   const auto& claim = std::get<SignatureClaim>(read);
   constexpr std::string_view kInvalid = "The security token included in the request is invalid.";
@@ -156,7 +184,7 @@ Principal FrontDoor::authenticate(const net::ServerRequest& request, std::string
     throw refuse(SignatureTrouble::Kind::expired_token,
                  "The security token included in the request is expired");
   if (auto trouble = check_signature(claim, signed_request, key->secret_access_key, call.now))
-    throw cloud::refusal_of(*trouble, about.protocol);
+    throw cloud::refusal_of(*trouble, spoken);
   if (claim.service != about.signing_name) {
     throw refuse(
         SignatureTrouble::Kind::mismatch,
@@ -181,13 +209,14 @@ void FrontDoor::meet_fault(const Call& call) {
 }
 
 net::HttpResponse FrontDoor::answer(const net::ServerRequest& request, std::string_view body,
-                                    const Routed& routed, Call& call) {
+                                    const Routed& routed, Call& call,
+                                    std::function<void(EventSink&)>& events) {
   const auto& about = routed.service->description();
   call.caller = authenticate(request, body, routed, call);
   call.account = call.caller.account.empty() ? options_.account : call.caller.account;
   meet_fault(call);
   if (!routed.service->has(routed.operation)) {
-    if (is_json(about.protocol))
+    if (is_plain(routed.protocol))
       throw Refusal("UnknownOperationException",
                     fmt::format("slipway: '{}:{}' is not supported yet", about.signing_name,
                                 routed.operation),
@@ -197,9 +226,12 @@ net::HttpResponse FrontDoor::answer(const net::ServerRequest& request, std::stri
                               about.api_version),
                   400);
   }
-  if (is_json(about.protocol)) {
+  call.is_query = !is_plain(routed.protocol);
+  if (!call.is_query) {
     try {
-      call.input = body.empty() ? Json::object({}) : formats::parse_json(body);
+      call.input = body.empty()                        ? Json::object({})
+                   : routed.protocol == Protocol::cbor ? parse_cbor(body)
+                                                       : formats::parse_json(body);
     } catch (const Error& error) {
       throw Refusal("SerializationException", error.what(), 400);
     }
@@ -208,14 +240,22 @@ net::HttpResponse FrontDoor::answer(const net::ServerRequest& request, std::stri
   } else {
     call.input = decode_query(form_of(request, body));
   }
-  shapes_.check(call, !is_json(about.protocol));
+  shapes_.check(call, call.is_query);
   for (const auto& permission : routed.service->permissions(call))
-    authoriser_.require(permission, call, about.protocol);
-  auto output = routed.service->call(call);
+    authoriser_.require(permission, call,
+                        routed.protocol == Protocol::cbor ? Protocol::json_1_0 : routed.protocol);
   net::HttpResponse response;
-  response.headers.set("Content-Type", content_type(about.protocol));
+  events = routed.service->stream(call);
+  if (events) {
+    response.headers.set("Content-Type", "application/vnd.amazon.eventstream");
+    response.headers.set("x-amzn-RequestId", call.request_id);
+    return response;
+  }
+  auto output = routed.service->call(call);
+  response.headers.set("Content-Type", content_type(routed.protocol));
   response.headers.set("x-amzn-RequestId", call.request_id);
-  response.body = encode_answer(about, call, output);
+  if (routed.protocol == Protocol::cbor) response.headers.set("smithy-protocol", "rpc-v2-cbor");
+  response.body = encode_answer(routed.protocol, about.xml_namespace, call, output);
   return response;
 }
 
@@ -230,10 +270,12 @@ void FrontDoor::handle(net::ServerRequest& request, net::ResponseWriter& respons
   call.is_secure = request.is_tls;
   call.host = request.host;
   call.stop = request.stop;
-  Protocol protocol =
-      request.headers.contains("x-amz-target") ? Protocol::json_1_1 : Protocol::query;
+  Protocol protocol = request.headers.contains("smithy-protocol") ? Protocol::cbor
+                      : request.headers.contains("x-amz-target")  ? Protocol::json_1_1
+                                                                  : Protocol::query;
   std::string xml_namespace;
   net::HttpResponse answered;
+  std::function<void(EventSink&)> events;
   try {
     auto body = request.read_body(kMostBody);
     auto routed = route(request, body);
@@ -245,11 +287,11 @@ void FrontDoor::handle(net::ServerRequest& request, net::ResponseWriter& respons
                     claim ? 400 : 403);
     }
     const auto& about = routed->service->description();
-    protocol = about.protocol;
+    protocol = routed->protocol;
     xml_namespace = about.xml_namespace;
     call.service = about.signing_name;
     call.operation = routed->operation;
-    answered = answer(request, body, *routed, call);
+    answered = answer(request, body, *routed, call, events);
     if (call.service != "cloudtrail") trail_.note(call, call.service, nullptr);
   } catch (const Refusal& refusal) {
     if (!call.operation.empty()) trail_.note(call, call.service, &refusal);
@@ -263,7 +305,11 @@ void FrontDoor::handle(net::ServerRequest& request, net::ResponseWriter& respons
              call.caller.arn,
              std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started)
                  .count());
-  response.send(answered);
+  if (!events) return response.send(answered);
+  auto& out = response.start(answered.status, answered.headers);
+  EventStream stream(out);
+  events(stream);
+  response.end();
 }
 
 }  // namespace slipway::cloud

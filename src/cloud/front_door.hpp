@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -46,8 +47,10 @@ class FrontDoor final {
   [[nodiscard]] Principal authenticate(const net::ServerRequest& request, std::string_view body,
                                        const Routed& routed, Call& call) const;
   void meet_fault(const Call& call);
+  /// `events`: set instead of the answer's body by an operation that streams.
   [[nodiscard]] net::HttpResponse answer(const net::ServerRequest& request, std::string_view body,
-                                         const Routed& routed, Call& call);
+                                         const Routed& routed, Call& call,
+                                         std::function<void(EventSink&)>& events);
 
   Options options_;
   sts::Sessions& sessions_;

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/text.hpp"
+#include "cloud/cbor.hpp"
 #include "formats/xml.hpp"
 
 namespace slipway::cloud {
@@ -205,12 +206,17 @@ Json decode_query(std::string_view body) {
 }
 
 std::string encode_answer(const ServiceDescription& service, const Call& call, const Json& output) {
-  if (service.protocol == Protocol::json_1_0 || service.protocol == Protocol::json_1_1) {
+  return encode_answer(service.protocol, service.xml_namespace, call, output);
+}
+
+std::string encode_answer(Protocol protocol, const std::string& xml_namespace, const Call& call,
+                          const Json& output) {
+  if (protocol == Protocol::json_1_0 || protocol == Protocol::json_1_1)
     return output.is_null() ? "{}" : output.dump();
-  }
-  bool ec2 = service.protocol == Protocol::ec2;
+  if (protocol == Protocol::cbor) return print_cbor(output.is_null() ? Json::object() : output);
+  bool ec2 = protocol == Protocol::ec2;
   formats::XmlWriter xml(ec2);
-  xml.open(call.operation + "Response", {{"xmlns", service.xml_namespace}});
+  xml.open(call.operation + "Response", {{"xmlns", xml_namespace}});
   if (ec2) {
     xml.element("requestId", call.request_id);
     if (output.is_object()) write_members(xml, output, "item");
@@ -227,13 +233,14 @@ std::string encode_answer(const ServiceDescription& service, const Call& call, c
 
 std::string encode_error(Protocol protocol, const std::string& xml_namespace,
                          const Refusal& refusal, const std::string& request_id) {
-  if (protocol == Protocol::json_1_0 || protocol == Protocol::json_1_1) {
+  if (protocol == Protocol::json_1_0 || protocol == Protocol::json_1_1 ||
+      protocol == Protocol::cbor) {
     // Models spell the member either way (facts/aws-endpoints.md 2.3): both suit every client.
     Json body = Json::object({{"__type", refusal.code()},
                               {"message", refusal.message()},
                               {"Message", refusal.message()}});
     for (const auto& [name, value] : refusal.members().as_object()) body[name] = value;
-    return body.dump();
+    return protocol == Protocol::cbor ? print_cbor(body) : body.dump();
   }
   formats::XmlWriter xml(protocol == Protocol::ec2);
   if (protocol == Protocol::ec2) {
@@ -255,6 +262,8 @@ std::string_view content_type(Protocol protocol) {
       return "application/x-amz-json-1.0";
     case Protocol::json_1_1:
       return "application/x-amz-json-1.1";
+    case Protocol::cbor:
+      return "application/cbor";
     case Protocol::query:
       return "text/xml";
     case Protocol::ec2:

@@ -22,6 +22,9 @@ std::optional<std::string> query_field(std::string_view body, std::string_view n
 /// The body of an answer. In query answers lists are <member> elements (ec2: <item>); a list whose items have a name of their own is
 /// written {"DBInstances": {"*DBInstance": […]}}.
 std::string encode_answer(const ServiceDescription& service, const Call& call, const Json& output);
+/// The same for a service that speaks several protocols.
+std::string encode_answer(Protocol protocol, const std::string& xml_namespace, const Call& call,
+                          const Json& output);
 /// The body of an error.
 std::string encode_error(Protocol protocol, const std::string& xml_namespace,
                          const Refusal& refusal, const std::string& request_id);

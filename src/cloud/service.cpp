@@ -16,6 +16,8 @@ std::vector<Permission> Service::permissions(const Call& call) const {
   return {Permission{.action = prefix + ":" + call.operation}};
 }
 
+std::function<void(EventSink&)> Service::stream(const Call&) { return {}; }
+
 bool Service::open_channel(net::ServerRequest&, net::ResponseWriter&) { return false; }
 
 void Service::run(std::stop_token) {}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <exception>
+#include <functional>
 #include <map>
 #include <stop_token>
 #include <string>
@@ -49,6 +50,7 @@ struct Call {
   std::string user_agent;
   std::string source_ip;
   bool is_secure = false;  ///< came over TLS
+  bool is_query = false;   ///< came by a query protocol: its answer's times are texts
   std::string host;        ///< the Host header, "127.0.0.1:4566"
   Time now{};
   std::stop_token stop{};
@@ -86,7 +88,8 @@ struct Permission {
       {};  ///< further condition keys: {"iam:PassedToService", {…}}
 };
 
-enum class Protocol { json_1_0, json_1_1, query, ec2 };
+/// cbor: Smithy's RPC v2, which CloudWatch's newer clients speak.
+enum class Protocol { json_1_0, json_1_1, query, ec2, cbor };
 
 /// How a service is recognised and spoken to.
 struct ServiceDescription {
@@ -98,6 +101,20 @@ struct ServiceDescription {
   Protocol protocol = Protocol::json_1_1;
   std::vector<std::string> host_prefixes;  ///< first labels of its host names: {"ecs"}, {"api.ecr"}
   std::string action_prefix;               ///< "elasticloadbalancing"; empty: signing_name
+};
+
+/// Where an operation that answers with a stream sends its events; each is on the wire when the call returns.
+///   throws  Error{unavailable} when the caller has gone
+class EventSink {
+ public:
+  EventSink() = default;
+  EventSink(const EventSink&) = delete;
+  EventSink& operator=(const EventSink&) = delete;
+  virtual ~EventSink() = default;
+  /// `members` of the event's structure.
+  virtual void send(std::string_view event, const Json& members) = 0;
+  /// The exception that ends the stream.
+  virtual void fail(std::string_view exception, std::string_view message) = 0;
 };
 
 /// One AWS service. Registered with the front door by Cloud.
@@ -118,6 +135,10 @@ class Service {
   /// seconds) for JSON services, ISO 8601 strings for query services. Lists are arrays, maps and structures are objects.
   ///   throws  Refusal; Error is answered by its Fault
   virtual Json call(const Call& call) = 0;
+  /// Instead of call(), for an operation that answers with a stream of events: what sends them, until the stream's end. Default:
+  /// nothing, it has one answer.
+  ///   throws  as call(), before the stream begins
+  virtual std::function<void(EventSink&)> stream(const Call& call);
   /// Serves a WebSocket that a call of this service promised, until it ends. Default and false: it is not this service's.
   virtual bool open_channel(net::ServerRequest& request, net::ResponseWriter& response);
   /// Work of its own (schedulers, child processes) from the cloud's start until `stop`; blocks. Default: returns at once.

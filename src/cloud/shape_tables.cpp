@@ -5,7 +5,7 @@
 #define TABLES(TABLE)                                                                            \
   TABLE(codedeploy)                                                                              \
   TABLE(ecr)                                                                                     \
-  TABLE(ecs) TABLE(elasticloadbalancing) TABLE(iam) TABLE(logs) TABLE(secretsmanager) TABLE(ssm) \
+  TABLE(ecs) TABLE(elasticloadbalancing) TABLE(iam) TABLE(logs) TABLE(monitoring) TABLE(secretsmanager) TABLE(ssm) \
       TABLE(sts)
 #define TABLE(name)                                                               \
   asm(".section .rodata\n.global slipway_shapes_" #name "\nslipway_shapes_" #name \

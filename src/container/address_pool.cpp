@@ -74,11 +74,12 @@ std::vector<Range> routed_ranges(std::string_view routes) {
 }
 
 std::optional<Range> free_subnet(const Range& pool, const std::vector<Range>& taken,
-                                 std::uint32_t seed) {
-  if (pool.bits > 24) return std::nullopt;
-  std::uint32_t count = std::uint32_t{1} << static_cast<unsigned>(24 - pool.bits);
+                                 std::uint32_t seed, int bits) {
+  if (pool.bits > bits) return std::nullopt;
+  std::uint32_t count = std::uint32_t{1} << static_cast<unsigned>(bits - pool.bits);
+  std::uint32_t size = std::uint32_t{1} << static_cast<unsigned>(32 - bits);
   for (std::uint32_t i = 0; i < count; ++i) {
-    Range candidate{pool.first + ((seed + i) % count) * 256, 24};
+    Range candidate{pool.first + ((seed + i) % count) * size, bits};
     if (std::none_of(taken.begin(), taken.end(),
                      [&](const Range& range) { return candidate.overlaps(range); }))
       return candidate;

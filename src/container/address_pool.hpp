@@ -26,8 +26,9 @@ std::string address_text(std::uint32_t address);
 /// Where this host's routes lead, the default route excepted; `routes` as in /proc/net/route.
 std::vector<Range> routed_ranges(std::string_view routes);
 
-/// A /24 of `pool` that overlaps none of `taken`; the search starts at a place given by `seed`, so that several searchers differ.
+/// A range of `bits` (16 to 24) in `pool` that overlaps none of `taken`; the search starts at a place given by `seed`, so that several
+/// searchers differ.
 std::optional<Range> free_subnet(const Range& pool, const std::vector<Range>& taken,
-                                 std::uint32_t seed);
+                                 std::uint32_t seed, int bits = 24);
 
 }  // namespace slipway::container

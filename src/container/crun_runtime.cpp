@@ -131,6 +131,10 @@ class CrunRuntime final : public Runtime {
     return exec_in(places_, id, bundle, exec, io, stop, deadline);
   }
 
+  Usage usage(const std::string& id) override {
+    return container::usage(cgroup_path(places_.short_id, id));
+  }
+
  private:
   [[nodiscard]] std::filesystem::path directory_of(const std::string& id) const {
     if (id.empty() || id.find('/') != std::string::npos || id[0] == '.')

@@ -32,7 +32,6 @@ namespace fs = std::filesystem;
 using formats::Json;
 
 constexpr std::uint32_t kFirstHost = 2;  // .1 is the bridge
-constexpr std::uint32_t kLastHost = 254;
 
 std::uint32_t network_order(std::uint32_t address) {
   if constexpr (std::endian::native == std::endian::big) return address;
@@ -79,7 +78,7 @@ struct Record {
   Range subnet;
   std::string bridge;
   std::string owner;                           // of a transient network: see owner_mark()
-  std::map<std::string, std::uint32_t> hosts;  // endpoint -> last byte of its address
+  std::map<std::string, std::uint32_t> hosts;  // endpoint -> its number in the subnet
   std::map<std::string, std::vector<PortForward>> published;
 };
 
@@ -208,8 +207,7 @@ struct Network::Inside {
     return {.name = name,
             .netns = fs::path("/run/netns") / fmt::format("{}-{}-{}", prefix, options.name, name),
             .address = address_text(record.subnet.first + host),
-            .interface =
-                fmt::format("{}v{:02x}{:02x}", prefix, record.subnet.first >> 8U & 255U, host)};
+            .interface = fmt::format("{}v{:04x}", prefix, (record.subnet.first + host) & 0xFFFFU)};
   }
 
   // The lock for the whole machine keeps two state directories from taking the same range.
@@ -225,8 +223,8 @@ struct Network::Inside {
     }
     auto seed = static_cast<std::uint32_t>(
         std::stoul(formats::sha256_hex(short_id + options.name).substr(0, 4), nullptr, 16));
-    auto subnet = free_subnet(parse_range(options.range), taken, seed);
-    if (!subnet) fail(Fault::conflict, "no free /24 network in {}", options.range);
+    auto subnet = free_subnet(parse_range(options.range), taken, seed, options.bits);
+    if (!subnet) fail(Fault::conflict, "no free /{} network in {}", options.bits, options.range);
     Record record{.subnet = *subnet,
                   .bridge = fmt::format("{}b{:04x}", prefix, subnet->first >> 8U & 0xFFFFU)};
     if (options.transient) record.owner = owner_mark();
@@ -241,7 +239,7 @@ struct Network::Inside {
     // A bridge takes over its first port's hardware address unless it has one; a change would stall connections.
     std::string hardware = "\x02" + random_bytes(5);
     netlink.set_hardware_address(record.bridge, hardware);
-    netlink.add_address(record.bridge, network_order(record.subnet.first + 1), 24);
+    netlink.add_address(record.bridge, network_order(record.subnet.first + 1), record.subnet.bits);
     allow_forwarding();
     set_sysctl(fmt::format("conf/{}/route_localnet", record.bridge),
                "1");  // for ports published on 127.0.0.1
@@ -262,7 +260,8 @@ struct Network::Inside {
       Netlink inside;
       inside.set_up("lo");
       inside.set_hardware_address("eth0", hardware_address(*parse_address(endpoint.address)));
-      inside.add_address("eth0", network_order(*parse_address(endpoint.address)), 24);
+      inside.add_address("eth0", network_order(*parse_address(endpoint.address)),
+                         opened.subnet.bits);
       inside.set_up("eth0");
       inside.add_default_route(network_order(opened.subnet.first + 1));
       set_sysctl("ip_unprivileged_port_start", "0");  // as Docker: port 80 without root
@@ -299,7 +298,8 @@ void sweep_networks(const fs::path& state) {
 
 Network::Network(const NetworkOptions& options) : inside_(std::make_unique<Inside>()) {
   check_name(options.name);
-  if (auto range = parse_range(options.range); range.bits < 16 || range.bits > 24) {
+  if (auto range = parse_range(options.range);
+      range.bits < 16 || range.bits > options.bits || options.bits < 20 || options.bits > 24) {
     fail(Fault::bad_input, "the range {} for container networks is not between a /16 and a /24",
          options.range);
   }
@@ -337,8 +337,10 @@ Endpoint Network::attach(const std::string& name) {
       return std::any_of(record.hosts.begin(), record.hosts.end(),
                          [&](const auto& entry) { return entry.second == host; });
     };
-    while (host <= kLastHost && is_taken()) ++host;
-    if (host > kLastHost)
+    std::uint32_t last =
+        (std::uint32_t{1} << (32U - static_cast<unsigned>(record.subnet.bits))) - 2;
+    while (host <= last && is_taken()) ++host;
+    if (host > last)
       fail(Fault::conflict, "no free address in the network '{}' ({})", inside_->options.name,
            subnet());
     found = record.hosts.emplace(name, host).first;

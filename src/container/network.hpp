@@ -33,12 +33,13 @@ struct NetworkOptions {
   std::filesystem::path
       state;         ///< slipway's state directory; the network's file is state/network/NAME.json
   std::string name;  ///< [a-z0-9-]+: "cloud", "run-12"
-  std::string range = "10.213.0.0/16";  ///< where a free /24 is taken from
+  std::string range = "10.213.0.0/16";  ///< where a free subnet is taken from
+  int bits = 24;  ///< of the subnet's prefix, 20 to 24: a bridge has at most 1,023 endpoints
   bool transient =
       false;  ///< made for this process alone: sweep() removes it when we have died without remove()
 };
 
-/// A bridge with its own /24, masquerading to the outside by an nftables table of its own. What it hands out is on disk:
+/// A bridge with its own subnet, masquerading to the outside by an nftables table of its own. What it hands out is on disk:
 /// opened again after a crash it goes on where it was. Removed only by remove().
 ///   throws   Error{unavailable} from every function when the kernel, nft or our privileges do not allow it
 ///   threads  every function may be called from any thread, and from several processes

@@ -7,6 +7,8 @@
 
 namespace slipway::container {
 
+Usage Runtime::usage(const std::string&) { return {}; }
+
 ContainerExit stop_container(Runtime& runtime, const std::string& id, int signal,
                              std::chrono::milliseconds grace, std::stop_token stop) {
   runtime.kill(id, signal);

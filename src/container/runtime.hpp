@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/deadline.hpp"
+#include "container/cgroup.hpp"
 #include "container/spec.hpp"
 #include "os/process.hpp"
 
@@ -113,6 +114,9 @@ class Runtime {
   ///   throws   Error{not_found} for a container that does not run, a program or directory that does not exist inside
   virtual os::Exit exec(const std::string& id, const ExecSpec& exec, const RunIo& io,
                         std::stop_token stop, Deadline deadline) = 0;
+
+  /// What a detached container has used so far; all absent for one that has no cgroup or does not run.
+  virtual Usage usage(const std::string& id);
 };
 
 /// Asks a detached container to end: `signal`, after `grace` SIGKILL. Returns how it ended.

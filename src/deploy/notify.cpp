@@ -65,7 +65,7 @@ class Delivery final {
     } else if (to_.kind == "slack-bot") {
       slack_bot(out.body);
     } else if (to_.kind == "github") {
-      github(out.body);
+      github(out);
     } else {
       webhook(out);
     }
@@ -102,26 +102,34 @@ class Delivery final {
     if (thread.empty()) ledger_.set_thread(to_.name, key, answer.get_string("ts"));
   }
 
+  // One deployment a message: when its status did not arrive, the next try only sends that.
   // source  GitHub REST, "Create a deployment", "Create a deployment status"
-  void github(const Json& message) const {
+  void github(const ledger::Outgoing& out) const {
+    const Json& message = out.body;
     std::string base = (url_.empty() ? "https://api.github.com" : url_) + "/repos/" +
                        to_.repository + "/deployments";
     auto headers = json_headers();
     headers.emplace_back("authorization", "Bearer " + secret_);
     headers.emplace_back("accept", "application/vnd.github+json");
-    Json made = formats::parse_json(
-        expect(post_({base, headers,
-                      Json::object({{"ref", message.get_string("sha")},
-                                    {"environment", message.get_string("environment")},
-                                    {"auto_merge", false},
-                                    {"required_contexts", Json::array()},
-                                    {"description", message.get_string("cause")}})
-                          .dump()})),
-        "github");
+    std::string key = "message " + std::to_string(out.id);
+    std::string id = ledger_.thread(to_.name, key);
+    if (id.empty()) {
+      Json made = formats::parse_json(
+          expect(post_({base, headers,
+                        Json::object({{"ref", message.get_string("sha")},
+                                      {"environment", message.get_string("environment")},
+                                      {"auto_merge", false},
+                                      {"required_contexts", Json::array()},
+                                      {"description", message.get_string("cause")}})
+                            .dump()})),
+          "github");
+      id = std::to_string(made.get_int("id"));
+      ledger_.set_thread(to_.name, key, id);
+    }
     std::string line = message.get_array("services").empty()
                            ? ""
                            : message.get_array("services").front().get_string("reason");
-    expect(post_({fmt::format("{}/{}/statuses", base, made.get_int("id")), headers,
+    expect(post_({fmt::format("{}/{}/statuses", base, id), headers,
                   Json::object({{"state", message.get_bool("ok") ? "success" : "failure"},
                                 {"description", line.substr(0, 140)}})
                       .dump()}));

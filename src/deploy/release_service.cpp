@@ -74,8 +74,9 @@ class OneRelease final {
         out_.verdict.note = "nobody waited for its end";
         return end();
       }
-      out_.verdict = watch(calls_, out_.rollout, watch_options(), stop_);
-      if (out_.verdict.ok() && ledger_) {
+      out_.verdict = what_.observe ? what_.observe(out_.rollout)
+                                   : watch(calls_, out_.rollout, watch_options(), stop_);
+      if (out_.verdict.ok() && ledger_ && !what_.observe) {
         auto images = running_images(calls_, out_.rollout, stop_);
         if (!images.empty()) ledger_->accepted(out_.id, out_.rollout.deployment, images);
       }
@@ -114,7 +115,8 @@ class OneRelease final {
         if (ledger_) ledger_->registered(out_.id, request.task_definition);
       }
       if (ledger_) ledger_->issuing(out_.id);
-      out_.rollout = start_rollout_once(calls_, request, stop_);
+      out_.rollout = what_.start ? what_.start(request.task_definition)
+                                 : start_rollout_once(calls_, request, stop_);
       out_.accepted_after = std::chrono::duration_cast<milliseconds>(steady_clock::now() - began_);
       if (ledger_) ledger_->accepted(out_.id, out_.rollout.deployment);
       if (what_.accepted) what_.accepted(out_.rollout);

@@ -28,6 +28,10 @@ struct ServiceRelease {
   RolloutRequest update;  ///< task_definition is set here
   bool waits = true;      ///< false: the verdict is unknown, nobody watches
   WatchOptions watch;
+  /// How a service is moved onto the task definition that is not moved by UpdateService, and how that is watched; empty: by UpdateService.
+  /// `update` then only names cluster and service. A start whose answer is lost leaves the verdict unknown.
+  std::function<Rollout(const std::string& task_definition)> start;
+  std::function<Verdict(const Rollout&)> observe;
   std::function<void(const Rollout&)>
       accepted;  ///< called when the cloud has taken it; may be empty
   std::function<Interrupted()>

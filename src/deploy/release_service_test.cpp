@@ -135,6 +135,41 @@ TEST_CASE("what the cloud refuses is a failed release with its words") {
         std::string::npos);
 }
 
+TEST_CASE("a start of another kind is journaled and watched alike; a lost answer is unknown") {
+  Cloud cloud;
+  ServiceRelease what;
+  what.intent = {
+      .environment = "staging", .cluster = "c", .service = "web", .task_definition = arn(6)};
+  what.update = {.cluster = "c", .service = "web"};
+  what.start = [](const std::string& definition) {
+    return Rollout{.cluster = "c", .deployment = "d-1", .task_definition = definition};
+  };
+  what.observe = [](const Rollout& rollout) {
+    bool is_ours = rollout.deployment == "d-1" && rollout.task_definition == arn(6);
+    return Verdict{.outcome = is_ours ? ledger::Verdict::succeeded : ledger::Verdict::failed};
+  };
+  SUBCASE("it succeeds") {
+    CHECK(release_service(cloud.calls, &cloud.ledger, what, {}).verdict.ok());
+    CHECK(cloud.ledger.latest("staging", "web")->deployment == "d-1");
+  }
+  SUBCASE("its answer is lost") {
+    what.start = [](const std::string&) -> Rollout {
+      fail(Fault::unavailable, "the connection broke");
+    };
+    CHECK_THROWS_AS(release_service(cloud.calls, &cloud.ledger, what, {}), Error);
+    CHECK(cloud.ledger.latest("staging", "web")->verdict == ledger::Verdict::unknown);
+  }
+  SUBCASE("it is refused") {
+    what.start = [](const std::string&) -> Rollout {
+      fail(Fault::bad_input, "DeploymentGroupDoesNotExistException");
+    };
+    auto released = release_service(cloud.calls, &cloud.ledger, what, {});
+    CHECK(released.verdict.outcome == ledger::Verdict::failed);
+    CHECK(released.verdict.causes.front().kind == Cause::Kind::refused);
+  }
+  CHECK(cloud.calls.inputs_of("ecs:UpdateService").empty());
+}
+
 TEST_CASE("a release whose process died is found in the cloud and never issued again") {
   Cloud cloud;
   ledger::Release intent{

@@ -36,7 +36,10 @@ def past_the_gate(shop, two, ecs):
     """`two` is tested, its image is in ECR, but it never ran in staging."""
     missing = "does not run in 'staging'"
     shop.git("tag", "v2", two)
+    registered = lambda: ecs.list_task_definitions(status="ACTIVE")["taskDefinitionArns"]
+    before = registered()
     refused(shop, missing, "run", "--cloud", "local", "--ref", "v2")  # the workflow goes straight to production
+    assert registered() == before, "a refused workflow has registered a revision"
     refused(shop, missing, "deploy", "production", "--yes")
     refused(shop, missing, "deploy", "production", "--sha", "v2", "--service", "web", "--force", "--no-wait", "--yes")
     refused(shop, missing, "deploy", "production", "--sha", "HEAD~1", "--image", f"web={REPOSITORY}:{two}", "--yes")
@@ -93,8 +96,11 @@ def main():
         assert not back.failed and back.seen == [two, one], (back.failed, back.seen)
         assert answer[0]["acceptedAfterMs"] <= 1000, answer
 
+        registered = lambda: boto3.client("ecs", **keys).list_task_definitions()["taskDefinitionArns"]
+        before = registered()
         done = shop.run("run", "--cloud", "local", "--ref", "v2", ok=False)  # automatic: paused
         assert "are paused since" in done.stdout + done.stderr, done.stderr[-1000:]
+        assert registered() == before, "a paused workflow has registered a revision"
         shop.run("resume", "production")
         revision = next(r["taskDefinition"] for r in json.loads(shop.run("--json", "history", "production").stdout) if r["sha"] == two)
         shop.run("rollback", "production", revision.rpartition("/")[2], "--no-pause", "--yes")

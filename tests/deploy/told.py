@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""told.py SLIPWAY: what a deployment tells. Slack by webhook and by bot (one thread a commit), a signed webhook whose receiver fails first,
-spans for an OTLP collector; and on a terminal Ctrl-C asks what is to become of a deployment. See shop.py for what it needs."""
+"""told.py SLIPWAY: what a deployment tells. Slack by webhook and by bot (one thread a commit), GitHub's deployments and statuses, a signed webhook
+whose receiver fails first, spans for an OTLP collector; and on a terminal Ctrl-C asks what is to become of a deployment. See shop.py for what it needs."""
 import hashlib
 import hmac
 import json
@@ -15,12 +15,16 @@ from shop import Listener, Shop, definition, wait_for
 
 SETTINGS = """version: 1
 environments:
-  staging: {notifications: [team, bot, hook]}
+  staging: {notifications: [team, bot, hook, gh]}
 notifications:
   team: {kind: slack, url: $TEAM_URL}
   bot: {kind: slack-bot, url: $BOT_URL, secret: $BOT_TOKEN, channel: "#ship"}
+  gh: {kind: github, url: $GITHUB_URL, secret: $GITHUB_PAT, repository: acme/shop}
   hook: {kind: webhook, url: $HOOK_URL, secret: $HOOK_SECRET}
 """
+
+
+DEPLOYMENTS = "/github/repos/acme/shop/deployments"
 
 
 class Receivers:
@@ -28,14 +32,23 @@ class Receivers:
 
     def __init__(self):
         self.is_broken = True
+        self.deployments = 0
         self.listener = Listener(self.answer)
         base = self.listener.url
-        self.env = {"TEAM_URL": base + "/team", "BOT_URL": base + "/bot", "BOT_TOKEN": "xoxb-1", "HOOK_URL": base + "/hook", "HOOK_SECRET": "s3cret",
+        self.env = {"TEAM_URL": base + "/team", "BOT_URL": base + "/bot", "BOT_TOKEN": "xoxb-1", "GITHUB_URL": base + "/github",
+                    "GITHUB_PAT": "ghp_1", "HOOK_URL": base + "/hook", "HOOK_SECRET": "s3cret",
                     "OTEL_EXPORTER_OTLP_ENDPOINT": base}
 
     def answer(self, request):
         if request["path"] == "/hook" and self.is_broken:
             return 503, b"later"
+        if request["path"] == DEPLOYMENTS:
+            self.deployments += 1
+            return 201, json.dumps({"id": 41 + self.deployments}).encode()
+        if request["path"].startswith(DEPLOYMENTS):
+            if self.is_broken:  # GitHub took the deployment, but not its status
+                return 502, b"later"
+            return 201, b'{"id":1}'
         return 200, b'{"ok":true,"ts":"1700000000.1"}'
 
     def bodies(self, path):
@@ -56,6 +69,16 @@ def webhook_is_retried(shop, receivers):
         assert hmac.compare_digest(each["headers"]["x-slipway-signature-256"], expected)
     message = json.loads(tries[1]["body"])
     assert message["environment"] == "staging" and message["ok"] and message["services"][0]["verdict"] == "succeeded", message
+
+
+def github_is_told(shop, receivers):
+    """One deployment of this commit, whose status came with the second try."""
+    made = receivers.listener.of(DEPLOYMENTS)
+    assert len(made) == 1 and made[0]["headers"]["authorization"] == "Bearer ghp_1", made
+    assert made[0]["headers"]["accept"] == "application/vnd.github+json"
+    body = json.loads(made[0]["body"])
+    assert body["ref"] == shop.git("rev-parse", "HEAD") and body["environment"] == "staging" and body["required_contexts"] == [], body
+    assert [s["state"] for s in receivers.bodies(DEPLOYMENTS + "/42/statuses")] == ["success", "success"], receivers.listener.got
 
 
 def breaks(shop):
@@ -111,6 +134,7 @@ def main():
         assert bot[0]["channel"] == "#ship" and "thread_ts" not in bot[0]
         assert receivers.listener.of("/bot")[0]["headers"]["authorization"] == "Bearer xoxb-1"
         webhook_is_retried(shop, receivers)
+        github_is_told(shop, receivers)
 
         options = breaks(shop)
         assert shop.run("deploy", "staging", *options, "sick.json", ok=False, env=receivers.env).returncode == 1
@@ -118,6 +142,8 @@ def main():
         assert bot["thread_ts"] == "1700000000.1" and bot["reply_broadcast"], bot
         assert "exited with code 3" in json.dumps(bot) and "no such table: orders" in json.dumps(bot) and "web.command" in json.dumps(bot), bot
         hook = receivers.bodies("/hook")[-1]
+        failed = receivers.bodies(DEPLOYMENTS + "/43/statuses")[-1]
+        assert failed["state"] == "failure" and "exited with code 3" in failed["description"] and len(failed["description"]) <= 140, failed
         assert not hook["ok"] and hook["services"][0]["causes"][0]["exitCode"] == 3, hook
         spans = [span for body in receivers.bodies("/v1/traces") for r in body["resourceSpans"] for s in r["scopeSpans"] for span in s["spans"]]
         assert {span["name"] for span in spans} >= {"deploy staging"}, spans

@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cloud/ecs/api.hpp"
 
+#include "base/task_group.hpp"
+#include "cloud/cloudwatch/alarms.hpp"
 #include "cloud/ecs/ecs.hpp"
+#include "cloud/ecs/service_meter.hpp"
 #include "cloud/input.hpp"
 
 namespace slipway::cloud::ecs {
 
 Ecs::Ecs(const Surroundings& around, std::unique_ptr<Images> images, elb::Targets& targets)
-    : images_(std::move(images)), engine_(around, *images_, targets) {}
+    : images_(std::move(images)), engine_(around, *images_, targets) {
+  around.alarms.on_change([this] { engine_.change([](World&) {}); });  // the scheduler looks again
+}
+
+void Ecs::run(std::stop_token stop) {
+  TaskGroup all(stop);
+  all.start([this](const std::stop_token& s) { meter_services(engine_, s); });
+  all.start([this](const std::stop_token& s) { engine_.run(s); });
+  all.join();
+}
 
 const ServiceDescription& Ecs::description() const {
   static const ServiceDescription kDescription{

@@ -17,7 +17,7 @@ class Ecs final : public Service, public Deployer {
   [[nodiscard]] bool has(std::string_view operation) const override;
   [[nodiscard]] std::vector<Permission> permissions(const Call& call) const override;
   Json call(const Call& call) override;
-  void run(std::stop_token stop) override { engine_.run(stop); }
+  void run(std::stop_token stop) override;
   bool open_channel(net::ServerRequest& request, net::ResponseWriter& response) override;
 
   // deployer.cpp

@@ -175,6 +175,7 @@ Json configuration_json(const ServiceRecord& service) {
                            {"minimumHealthyPercent", service.min_percent},
                            {"strategy", "ROLLING"},
                            {"bakeTimeInMinutes", 0}});
+  if (!service.alarms.empty()) out["alarms"] = service.alarms;
   for (const auto& [key, value] : service.strategy.as_object()) out[key] = value;
   return out;
 }

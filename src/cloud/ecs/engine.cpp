@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/task_group.hpp"
 #include "base/text.hpp"
+#include "cloud/cloudwatch/alarms.hpp"
 #include "cloud/ecs/task_run.hpp"
 #include "cloud/iam/authoriser.hpp"
 
@@ -180,6 +181,13 @@ void Engine::run(std::stop_token stop) {
   };
   hooks.definition = [&](const std::string& arn) {
     return task_definition(service_now->scope, arn).value_or(Json::object());
+  };
+  hooks.alarm = [&](const std::string& name) {
+    auto alarm = around_.alarms.get(service_now->scope, name);
+    if (!alarm) return WatchedAlarm{};
+    return WatchedAlarm{
+        alarm->get_string("StateValue") == "ALARM",
+        alarm->get_int("Period", 60) * alarm->get_int("EvaluationPeriods", 1) * 1000};
   };
   hooks.launch_error = [&](const Json& definition) { return launch_error(definition); };
   hooks.stop = [&](Task& task, const std::string& code, const std::string& reason) {

@@ -108,7 +108,15 @@ struct FailedTarget {
   std::uint16_t port = 0;
   std::string reason;  ///< "Health checks failed with these codes: [404]"
 };
+/// An alarm as a deployment watches it.
+struct WatchedAlarm {
+  bool is_alarm = false;
+  std::int64_t span_ms = 0;  ///< that it looks back over: the deployment bakes as long
+};
 struct TickHooks {
+  std::function<WatchedAlarm(const std::string& name)> alarm = [](const std::string&) {
+    return WatchedAlarm{};
+  };
   std::function<bool(const Task&)> is_in_service;
   std::function<std::optional<FailedTarget>(const Task&)>
       failed_target;                                       ///< of a group that finds it unhealthy

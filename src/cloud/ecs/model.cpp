@@ -76,7 +76,10 @@ Json to_json(const Deployment& d) {
                        {"stageSince", d.stage_since},
                        {"weight", d.weight},
                        {"isHeld", d.is_held},
-                       {"isReady", d.is_ready}});
+                       {"isReady", d.is_ready},
+                       {"hasLooked", d.has_looked},
+                       {"ignoredAlarms", d.ignored_alarms},
+                       {"goodSince", d.good_since}});
 }
 
 Deployment deployment_from_json(const Json& json) {
@@ -100,7 +103,10 @@ Deployment deployment_from_json(const Json& json) {
           .stage_since = json.get_int("stageSince"),
           .weight = static_cast<int>(json.get_int("weight")),
           .is_held = json.get_bool("isHeld"),
-          .is_ready = json.get_bool("isReady")};
+          .is_ready = json.get_bool("isReady"),
+          .has_looked = json.get_bool("hasLooked"),
+          .ignored_alarms = Json(json.get_array("ignoredAlarms")),
+          .good_since = json.get_int("goodSince")};
 }
 
 Json to_json(const std::vector<Deployment>& deployments) {
@@ -290,6 +296,7 @@ Json to_json(const ServiceRecord& service) {
                        {"grace", service.grace_seconds},
                        {"settings", service.settings},
                        {"strategy", service.strategy},
+                       {"alarms", service.alarms},
                        {"tags", service.tags},
                        {"deployments", to_json(service.deployments)},
                        {"history", to_json(service.history)},
@@ -312,6 +319,7 @@ ServiceRecord service_from_json(const Scope& scope, const Json& json) {
   service.grace_seconds = static_cast<int>(json.get_int("grace"));
   service.settings = json.at("settings");
   if (const Json* strategy = json.find("strategy")) service.strategy = *strategy;
+  if (const Json* alarms = json.find("alarms")) service.alarms = *alarms;
   service.tags = json.at("tags");
   service.deployments = deployments_from_json(json, "deployments");
   service.history = deployments_from_json(json, "history");

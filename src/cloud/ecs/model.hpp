@@ -92,9 +92,12 @@ struct Deployment {
   std::string
       stage;  ///< of a deployment beside the old one: SCALE_UP, PRODUCTION_TRAFFIC_SHIFT, BAKE_TIME, CLEAN_UP; else empty
   std::int64_t stage_since = 0;
-  int weight = 0;         ///< percent of the production traffic, in those stages
-  bool is_held = false;   ///< traffic waits until CodeDeploy lets it go
-  bool is_ready = false;  ///< its tasks have been healthy, in those stages
+  int weight = 0;                       ///< percent of the production traffic, in those stages
+  bool is_held = false;                 ///< traffic waits until CodeDeploy lets it go
+  bool is_ready = false;                ///< its tasks have been healthy, in those stages
+  bool has_looked = false;              ///< at the alarms, when it began
+  Json ignored_alarms = Json::array();  ///< names of those that were in ALARM then
+  std::int64_t good_since = 0;          ///< all is as wanted since then: the alarms' bake time
 };
 
 /// A service and what it is doing.
@@ -112,6 +115,7 @@ struct ServiceRecord {
   Json settings = Json::object();  ///< the other members of CreateService, as given
   Json strategy = Json::
       object();  ///< deploymentConfiguration's strategy and what belongs to it; empty: ROLLING
+  Json alarms = Json::object();  ///< deploymentConfiguration's alarms, as given; empty: none
   Json tags = Json::array();
   std::vector<Deployment> deployments;  ///< PRIMARY first, then ACTIVE ones, newest first
   std::vector<Deployment> history;      ///< ended ones, newest first, at most 50

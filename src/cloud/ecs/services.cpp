@@ -53,6 +53,13 @@ void read_deployment_configuration(ServiceRecord& service, const Json& given) {
            "minimumHealthyPercent and maximumPercent cannot both be 100: a deployment could "
            "neither stop nor start a task.");
   }
+  if (const Json* alarms = configuration->find("alarms"); alarms && !alarms->is_null()) {
+    for (const char* key : {"alarmNames", "enable", "rollback"}) {
+      if (!alarms->contains(key))
+        refuse("InvalidParameterException", fmt::format("alarms.{} must be specified.", key));
+    }
+    service.alarms = *alarms;
+  }
   const Json* breaker = configuration->find("deploymentCircuitBreaker");
   if (!breaker || breaker->is_null()) return;
   service.breaker = Breaker{.enabled = breaker->get_bool("enable"),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <utility>
 
 #include "cloud/ecs/engine.hpp"
 
@@ -140,6 +141,48 @@ void trip(World& world, ServiceRecord& service, std::int64_t now) {
                   service.name, primary.id),
       now);
   if (service.breaker.rolls_back) roll_back(world, service, "ECS deployment circuit breaker", now);
+}
+
+std::vector<std::string> watched_alarms(const ServiceRecord& service) {
+  std::vector<std::string> names;
+  if (!service.alarms.get_bool("enable")) return names;
+  for (const auto& name : service.alarms.get_array("alarmNames")) names.push_back(name.as_string());
+  return names;
+}
+
+// An alarm that goes off while a deployment goes on fails it; those that rang before are none of its fault.
+void watch_alarms(World& world, ServiceRecord& service, const TickHooks& hooks, std::int64_t now) {
+  Deployment* primary = service.primary();
+  if (primary == nullptr || primary->rollout != "IN_PROGRESS" || primary->is_rollback) return;
+  std::vector<std::string> ringing;
+  for (const auto& name : watched_alarms(service)) {
+    if (hooks.alarm(name).is_alarm) ringing.push_back(name);
+  }
+  if (!std::exchange(primary->has_looked, true)) {
+    for (const auto& name : ringing) primary->ignored_alarms.push_back(name);
+    return;
+  }
+  const auto& ignored = primary->ignored_alarms.as_array();
+  bool has_failed = std::any_of(ringing.begin(), ringing.end(), [&](const std::string& name) {
+    return std::find(ignored.begin(), ignored.end(), Json(name)) == ignored.end();
+  });
+  if (!has_failed) return;
+  change_rollout(*primary, "FAILED", "ECS deployment failed: alarm detected.", now);
+  world.add_event(service,
+                  fmt::format("(service {}) deployment {} deployment failed: alarm detected.",
+                              service.name, primary->id),
+                  now);
+  if (service.alarms.get_bool("rollback")) roll_back(world, service, "ECS deployment alarm", now);
+}
+
+// When the alarms have watched a finished deployment long enough; 0: now.
+std::int64_t baked_at(const ServiceRecord& service, Deployment& primary, const TickHooks& hooks,
+                      std::int64_t now) {
+  std::int64_t span = 0;
+  if (primary.is_rollback) return 0;
+  for (const auto& name : watched_alarms(service)) span = std::max(span, hooks.alarm(name).span_ms);
+  if (primary.good_since == 0) primary.good_since = now;
+  return now >= primary.good_since + span ? 0 : primary.good_since + span;
 }
 
 Deployment* deployment_of(ServiceRecord& service, const Task& task) {
@@ -344,6 +387,7 @@ std::int64_t tick(World& world, ServiceRecord& service, const TickHooks& hooks, 
   Json before = to_json(service);
   stop_unhealthy(world, service, hooks, now);
   count_outcomes(world, service, hooks, now);
+  watch_alarms(world, service, hooks, now);
   auto live = world.live_tasks(service);
   if (service.status == "DRAINING" && live.empty()) service.status = "INACTIVE";
   std::int64_t again = 0;
@@ -406,8 +450,12 @@ std::int64_t tick(World& world, ServiceRecord& service, const TickHooks& hooks, 
     bool may_complete = !is_beside || primary->stage == "CLEAN_UP";
     if (may_complete && primary->rollout == "IN_PROGRESS" && good >= service.desired &&
         live.size() == static_cast<std::size_t>(service.desired)) {
-      primary->stage.clear();
-      complete(world, service, now);
+      if (auto at = baked_at(service, *primary, hooks, now); at > 0) {
+        again = sooner(again, at);
+      } else {
+        primary->stage.clear();
+        complete(world, service, now);
+      }
     }
   }
   if (to_json(service) != before) world.dirty_services.insert(key);

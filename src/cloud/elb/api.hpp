@@ -94,6 +94,8 @@ class Elb final : public LoadBalancing, private Targets {
   void apply_check(const Target& target, const TargetGroup& group, bool passed,
                    const std::string& reason, const std::string& text);
   void show_to_haproxy(const std::string& command, bool may_fail);
+  /// Puts what HAProxy has counted into CloudWatch, until `stop`.
+  void meter(const std::stop_token& stop);
   void tell();
   std::uint16_t free_host_port(const Model& model, std::uint16_t wanted);
   /// The tags of any of our resources. throws Refusal when there is none with this ARN.

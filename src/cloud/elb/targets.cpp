@@ -238,6 +238,7 @@ void Elb::run(std::stop_token stop) {
   }
   if (world_.read([](const World& world) { return !world.model.listeners.empty(); })) configure();
   TaskGroup checks(stop);
+  checks.start([this](const std::stop_token& s) { meter(s); });
   std::uint64_t seen = 0;
   std::int64_t next = 0;
   while (!stop.stop_requested()) {

@@ -98,6 +98,22 @@ void LogStore::append(const Scope& scope, const std::string& group, const std::s
         "last_event=max(coalesce(last_event,?),?), last_ingested=?, bytes=bytes+? WHERE number=?",
         first, first, last, last, now_ms, bytes, *number);
   });
+  appends_.with([](std::uint64_t& count) { ++count; });
+}
+
+std::int64_t LogStore::newest_number() {
+  return state_.read([](Tables& tables) {
+    auto row = tables.database().prepare("SELECT coalesce(max(number),0) FROM log_event");
+    row.step();
+    return row.get_int(0);
+  });
+}
+
+bool LogStore::wait_for_append(const std::stop_token& stop, Deadline deadline,
+                               std::uint64_t& seen) {
+  return appends_.wait(
+      stop, deadline, [&](std::uint64_t count) { return count != seen; },
+      [&](std::uint64_t count) { seen = count; });
 }
 
 std::vector<LogEvent> LogStore::read(const Scope& scope, const LogQuery& query) {

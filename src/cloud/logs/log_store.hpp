@@ -2,10 +2,13 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/deadline.hpp"
+#include "base/guarded.hpp"
 #include "cloud/state.hpp"
 
 namespace slipway::cloud::logs {
@@ -51,6 +54,11 @@ class LogStore final {
               const std::vector<LogEvent>& events, std::int64_t now_ms);
   /// By timestamp, then number. throws Refusal ResourceNotFoundException without the group.
   std::vector<LogEvent> read(const Scope& scope, const LogQuery& query);
+  /// The number of the newest event of all.
+  [[nodiscard]] std::int64_t newest_number();
+  /// Waits until something was appended after the append numbered `seen` (0: the first look), then sets it to the newest; false when stopped
+  /// or past the deadline.
+  bool wait_for_append(const std::stop_token& stop, Deadline deadline, std::uint64_t& seen);
   /// Deletes events older than their group's retention.
   void expire(std::int64_t now_ms);
   /// Deletes the group with its streams and events; false when there was none.
@@ -59,6 +67,7 @@ class LogStore final {
 
  private:
   State& state_;
+  Guarded<std::uint64_t> appends_;
 };
 
 }  // namespace slipway::cloud::logs

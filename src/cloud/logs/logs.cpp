@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "cloud/input.hpp"
 #include "cloud/logs/filter.hpp"
+#include "cloud/logs/live_tail.hpp"
 
 namespace slipway::cloud::logs {
 namespace {
@@ -44,6 +45,12 @@ class Logs final : public Service {
   }
   [[nodiscard]] std::vector<Permission> permissions(const Call& call) const override {
     Input in(call.input, kBad);
+    if (call.operation == "StartLiveTail") {
+      std::vector<Permission> all;
+      for (const auto& group : in.texts("logGroupIdentifiers"))
+        all.push_back({"logs:StartLiveTail", group, {}});
+      return all;
+    }
     auto group = in.text_or("logGroupName", in.text_or("logGroupNamePrefix"));
     auto resource = group.empty() ? in.text_or("resourceArn", in.text_or("logGroupIdentifier", "*"))
                                   : group_arn(call, group);
@@ -57,7 +64,12 @@ class Logs final : public Service {
     return {Permission{.action = "logs:" + call.operation, .resource = resource, .context = {}}};
   }
   Json call(const Call& call) override { return dispatch(*this, operations(), call); }
+  std::function<void(EventSink&)> stream(const Call& call) override {
+    if (call.operation != "StartLiveTail") return {};
+    return live_tail(store_, call, ending_.get_token());
+  }
   void run(std::stop_token stop) override {
+    std::stop_callback end_tails(stop, [this] { ending_.request_stop(); });
     Guarded<int> nothing;
     while (!stop.stop_requested()) {
       store_.expire(milliseconds(formats::now()));
@@ -383,8 +395,11 @@ class Logs final : public Service {
     return Json::object({{"tags", group->at("tags")}});
   }
 
+  Json start_live_tail(const Call&) { return {}; }  // stream() answers
+
   State& state_;
   LogStore& store_;
+  std::stop_source ending_;
 };
 
 const Operations<Logs>& Logs::operations() {
@@ -402,6 +417,7 @@ const Operations<Logs>& Logs::operations() {
       {"ListTagsLogGroup", &Logs::list_tags},
       {"PutLogEvents", &Logs::put_log_events},
       {"PutRetentionPolicy", &Logs::put_retention_policy},
+      {"StartLiveTail", &Logs::start_live_tail},
       {"TagLogGroup", &Logs::tag},
       {"TagResource", &Logs::tag},
       {"UntagLogGroup", &Logs::untag},
