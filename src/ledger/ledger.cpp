@@ -22,7 +22,7 @@ using formats::Json;
 using formats::Transaction;
 
 // `releases` holds nothing that the entries do not: it is there to be asked by environment and service.
-constexpr std::array<std::string_view, 3> kSchema = {R"(
+constexpr std::array<std::string_view, 4> kSchema = {R"(
 CREATE TABLE entries (number INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
                       previous TEXT NOT NULL, hash TEXT NOT NULL) STRICT;
 CREATE TRIGGER entries_stay BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'entries are only appended'); END;
@@ -42,6 +42,14 @@ CREATE TABLE outbox (id INTEGER PRIMARY KEY, sink TEXT NOT NULL, body TEXT NOT N
 )",
                                                      R"(
 CREATE TABLE threads (sink TEXT NOT NULL, key TEXT NOT NULL, thread TEXT NOT NULL, PRIMARY KEY (sink, key)) STRICT;
+)",
+                                                     R"(
+-- A delivery's number is never given again: receivers tell deliveries apart by it.
+CREATE TABLE outbox_numbered (id INTEGER PRIMARY KEY AUTOINCREMENT, sink TEXT NOT NULL, body TEXT NOT NULL, attempts INTEGER NOT NULL,
+  due INTEGER NOT NULL) STRICT;
+INSERT INTO outbox_numbered SELECT id, sink, body, attempts, due FROM outbox;
+DROP TABLE outbox;
+ALTER TABLE outbox_numbered RENAME TO outbox;
 )"};
 
 std::optional<Release> one(formats::Statement& query) {

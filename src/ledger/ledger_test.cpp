@@ -237,4 +237,7 @@ TEST_CASE("a message is there until it is delivered or given up") {
   CHECK(ledger.outgoing().front().attempts == 1);
   CHECK_FALSE(ledger.not_delivered(due[1].id, std::chrono::milliseconds(0), 2));
   CHECK(ledger.outgoing().empty());
+  // Its number is not another's later.
+  ledger.put_out("slack", formats::Json::object({{"text", "three"}}));
+  CHECK(ledger.outgoing().front().id > due[1].id);
 }

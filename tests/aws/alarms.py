@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CloudWatch: metrics, statistics and alarms by boto3 (RPC v2 CBOR), the query and JSON protocols; a deployment that an alarm stops and takes back;
+"""CloudWatch: metrics, statistics and alarms by boto3 (JSON), the query and RPC v2 CBOR protocols; a deployment that an alarm stops and takes back;
 what the load balancer and the tasks really did."""
 import datetime
 import json
@@ -15,6 +15,7 @@ import botocore.credentials
 from botocore.exceptions import ClientError
 
 from local_aws import LocalAws, wait_for
+from walker import from_cbor
 
 UTC = datetime.timezone.utc
 
@@ -33,8 +34,9 @@ def signed(aws, headers, body, path="/"):
     request = botocore.awsrequest.AWSRequest("POST", aws.url + path, headers, body)
     keys = botocore.credentials.Credentials(aws.env["AWS_ACCESS_KEY_ID"], aws.env["AWS_SECRET_ACCESS_KEY"])
     botocore.auth.SigV4Auth(keys, "monitoring", "us-east-1").add_auth(request)
-    with urllib.request.urlopen(urllib.request.Request(request.url, body.encode(), dict(request.headers), method="POST")) as answer:
-        return answer.headers["Content-Type"], answer.read().decode()
+    with urllib.request.urlopen(urllib.request.Request(request.url, body if isinstance(body, bytes) else body.encode(), dict(request.headers), method="POST")) as answer:
+        text = answer.read()
+        return answer.headers["Content-Type"], text if isinstance(body, bytes) else text.decode()
 
 
 def metrics_and_alarms(aws):
@@ -82,6 +84,11 @@ def metrics_and_alarms(aws):
     assert kind.startswith("text/xml") and "<AlarmName>errors</AlarmName>" in text and "<StateUpdatedTimestamp>20" in text, text
     kind, text = signed(aws, {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "GraniteServiceVersion20100801.DescribeAlarms"}, "{}")
     assert json.loads(text)["MetricAlarms"][0]["AlarmName"] == "errors", text
+    # {"AlarmNames": ["errors"]}, as newer SDKs send it.
+    kind, text = signed(aws, {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}, b"\xa1\x6aAlarmNames\x81\x66errors",
+                        "/service/GraniteServiceVersion20100801/operation/DescribeAlarms")
+    one = from_cbor(text)["MetricAlarms"][0]
+    assert kind == "application/cbor" and one["AlarmName"] == "errors" and one["StateUpdatedTimestamp"].year >= 2020 and one["Threshold"] == 5.0, one
     told = subprocess.run(["aws", "--endpoint-url", aws.url, "cloudwatch", "describe-alarms", "--query", "MetricAlarms[].AlarmName", "--output", "text"],
                           env={**os.environ, **aws.env, "AWS_PAGER": ""}, capture_output=True, text=True, check=True).stdout
     assert told.strip() == "errors", told

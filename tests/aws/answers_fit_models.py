@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Calls every operation of the path from GitHub to ECS and holds every answer to botocore's models. Prints what does not fit."""
+import datetime
 import json
 import sys
 
@@ -195,6 +196,26 @@ def logs_calls(client):
     call(client, "delete_log_group", logGroupName="/g")
 
 
+def cloudwatch_calls(client):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    span = dict(StartTime=now - datetime.timedelta(hours=1), EndTime=now + datetime.timedelta(minutes=1))
+    metric = dict(Namespace="n", MetricName="m", Dimensions=[{"Name": "a", "Value": "b"}])
+    call(client, "put_metric_data", Namespace="n", MetricData=[{"MetricName": "m", "Dimensions": metric["Dimensions"], "Value": 1.5, "Unit": "Count"}])
+    call(client, "put_metric_data", expect="InvalidParameterValue", Namespace="AWS/ECS", MetricData=[{"MetricName": "m", "Value": 1}])
+    call(client, "list_metrics", Namespace="n")
+    call(client, "get_metric_statistics", **metric, **span, Period=60, Statistics=["Average", "Sum"])
+    call(client, "get_metric_data", **span, MetricDataQueries=[{"Id": "a", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}])
+    call(client, "put_metric_alarm", AlarmName="x", **metric, Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold")
+    call(client, "set_alarm_state", AlarmName="x", StateValue="ALARM", StateReason="by hand")
+    call(client, "set_alarm_state", expect="ResourceNotFound", AlarmName="y", StateValue="ALARM", StateReason="by hand")
+    call(client, "describe_alarms")
+    call(client, "describe_alarms_for_metric", **metric)
+    call(client, "describe_alarm_history", AlarmName="x")
+    call(client, "disable_alarm_actions", AlarmNames=["x"])
+    call(client, "enable_alarm_actions", AlarmNames=["x"])
+    call(client, "delete_alarms", AlarmNames=["x"])
+
+
 def autoscaling_calls(client):
     target = dict(ServiceNamespace="ecs", ResourceId="service/c/s", ScalableDimension="ecs:service:DesiredCount")
     call(client, "register_scalable_target", expect="ValidationException", **target)
@@ -380,7 +401,7 @@ def ecs_calls(aws, client, image, role, group):
     call(client, "update_task_protection", cluster="c", tasks=tasks[:1], protectionEnabled=True, expiresInMinutes=5)
     call(client, "get_task_protection", cluster="c", tasks=tasks)
     call(client, "update_task_protection", cluster="c", tasks=tasks[:1], protectionEnabled=False)
-    call(client, "execute_command", expect="InvalidParameterException", cluster="c", task=tasks[0], container="app", interactive=True, command="/bin/sh")
+    call(client, "execute_command", expect="TargetNotConnectedException", cluster="c", task=tasks[0], container="app", interactive=True, command="/bin/sh")
     run = call(client, "run_task", cluster="c", taskDefinition="app", launchType="FARGATE", networkConfiguration=aws.network(), startedBy="me",
                tags=[{"key": "a", "value": "b"}], overrides={"containerOverrides": [{"name": "app", "command": ["true"]}]})["tasks"][0]["taskArn"]
     wait_for(lambda: client.describe_tasks(cluster="c", tasks=[run])["tasks"][0]["lastStatus"] == "STOPPED", what="the end of a task")
@@ -410,6 +431,7 @@ def main():
         if on("secretsmanager"): section("secretsmanager", secrets_calls, make("secretsmanager"))
         if on("ssm"): section("ssm", ssm_calls, make("ssm"))
         if on("logs"): section("logs", logs_calls, make("logs"))
+        if on("cloudwatch"): section("cloudwatch", cloudwatch_calls, make("cloudwatch"))
         if on("ec2"): section("ec2", ec2_calls, make("ec2"))
         if on("application-autoscaling"): section("application-autoscaling", autoscaling_calls, make("application-autoscaling"))
         if on("cloudtrail"): section("cloudtrail", trail_calls, make("cloudtrail"))

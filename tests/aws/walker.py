@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds every answer of a client to the service's model, strictly: botocore's own parsers let nearly everything through."""
+import datetime
 import json
 import xml.etree.ElementTree as ElementTree
+
+import botocore.parsers
+
+
+def from_cbor(body):
+    parser = botocore.parsers.RpcV2CBORParser()
+    return parser.parse_data_item(parser.get_peekable_stream_from_bytes(body))
 
 
 class Walker:
@@ -21,13 +29,15 @@ class Walker:
         service = client.meta.service_model.service_name
         operation = client.meta.service_model.operation_model(event_name.rsplit(".", 1)[1])
         where = f"{service}:{operation.name}"
-        protocol = client.meta.service_model.metadata["protocol"]
+        protocol = client.meta.service_model.resolved_protocol
         if response_dict["status_code"] >= 300:
             self._error(where, client, operation, protocol, response_dict)
             return
         self.seen[where] = self.seen.get(where, 0) + 1
         body = response_dict["body"]
-        if protocol in ("json", "smithy-rpc-v2-cbor"):
+        if protocol == "smithy-rpc-v2-cbor":
+            self._json(where, operation.output_shape, from_cbor(body)) if operation.output_shape is not None else None
+        elif protocol == "json":
             if operation.output_shape is not None:
                 self._json(where, operation.output_shape, json.loads(body or b"{}"))
             elif body not in (b"", b"{}"):
@@ -37,8 +47,8 @@ class Walker:
 
     def _error(self, where, client, operation, protocol, response):
         body = response["body"]
-        if protocol == "json":
-            answer = json.loads(body)
+        if protocol in ("json", "smithy-rpc-v2-cbor"):
+            answer = json.loads(body) if protocol == "json" else from_cbor(body)
             if not isinstance(answer.get("__type"), str) or not isinstance(answer.get("message", answer.get("Message")), str):
                 self._say(where, f"malformed error {body!r}")
         else:
@@ -79,7 +89,7 @@ class Walker:
                 self._json(f"{path}[{key!r}]", shape.value, item)
         else:
             self._scalar(path, shape, value, {"string": str, "character": str, "boolean": bool, "integer": int, "long": int,
-                                              "float": (int, float), "double": (int, float), "timestamp": (int, float),
+                                              "float": (int, float), "double": (int, float), "timestamp": (int, float, datetime.datetime),
                                               "blob": str}[kind])
 
     def _scalar(self, path, shape, value, types):
