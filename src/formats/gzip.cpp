@@ -12,9 +12,12 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <deque>
+#include <optional>
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/guarded.hpp"
 #include "base/task_group.hpp"
 
 namespace slipway::formats {
@@ -34,62 +37,121 @@ unsigned char* mutable_bytes_of(std::string& text) {
   return reinterpret_cast<unsigned char*>(text.data());
 }
 
-/// One block as deflate data: full-flushed, or ended when it is the last.
-std::string deflate_block(std::string& input, bool is_last) {
-  // Zeroed first: the init function leaves fields as they were, the size of the window among them.
-  isal_zstream stream{};
-  isal_deflate_stateless_init(&stream);
-  stream.hist_bits = ISAL_DEF_MAX_HIST_BITS;
-  std::vector<unsigned char> level(ISAL_DEF_LVL1_DEFAULT);
-  stream.level = 1;
-  stream.level_buf = level.data();
-  stream.level_buf_size = static_cast<std::uint32_t>(level.size());
-  stream.gzip_flag = IGZIP_DEFLATE;
-  stream.flush = FULL_FLUSH;
-  stream.end_of_stream = is_last ? 1 : 0;
-  std::string out(input.size() + input.size() / 8 + 1024, '\0');
-  stream.next_in = mutable_bytes_of(input);
-  stream.avail_in = static_cast<std::uint32_t>(input.size());
-  stream.next_out = mutable_bytes_of(out);
-  stream.avail_out = static_cast<std::uint32_t>(out.size());
-  if (isal_deflate_stateless(&stream) != COMP_OK) fail(Fault::unavailable, "ISA-L cannot compress");
-  out.resize(out.size() - stream.avail_out);
-  return out;
-}
+/// A block on its way: filled by the writer, compressed by a thread of the pool, written out by the writer again. Its memory is used
+/// for one block after the other: fresh pages cost more than the compression of well-compressible data.
+struct Block {
+  std::string input;
+  std::vector<unsigned char> packed;
+  std::vector<unsigned char> level;
+  std::size_t packed_size = 0;
+  bool is_done = false;  // guarded by the writer's queue
+
+  /// Makes deflate data of `input`: full-flushed, or ended when it is the last.
+  void deflate(bool is_last) {
+    // Zeroed first: the init function leaves fields as they were, the size of the window among them.
+    isal_zstream stream{};
+    isal_deflate_stateless_init(&stream);
+    stream.hist_bits = ISAL_DEF_MAX_HIST_BITS;
+    level.resize(ISAL_DEF_LVL1_DEFAULT);
+    stream.level = 1;
+    stream.level_buf = level.data();
+    stream.level_buf_size = static_cast<std::uint32_t>(level.size());
+    stream.gzip_flag = IGZIP_DEFLATE;
+    stream.flush = FULL_FLUSH;
+    stream.end_of_stream = is_last ? 1 : 0;
+    std::size_t most = input.size() + input.size() / 8 + 1024;
+    if (packed.size() < most) packed.resize(most);
+    // Not all of `packed`: what fits decides where ISA-L stores instead of compressing.
+    stream.next_in = mutable_bytes_of(input);
+    stream.avail_in = static_cast<std::uint32_t>(input.size());
+    stream.next_out = packed.data();
+    stream.avail_out = static_cast<std::uint32_t>(most);
+    if (isal_deflate_stateless(&stream) != COMP_OK)
+      fail(Fault::unavailable, "ISA-L cannot compress");
+    packed_size = most - stream.avail_out;
+  }
+};
 
 }  // namespace
 
+// The blocks go around: `oldest` is the next to be written, `filling` the one that takes bytes; those between are being compressed.
 struct GzipWriter::State {
   Writer& next;
   std::size_t threads;
-  std::vector<std::string> blocks{1};  // full ones, and the one that is being filled
+  std::vector<Block> blocks;
+  std::size_t filling = 0;
+  std::size_t oldest = 0;
+  std::size_t on_their_way = 0;  // in the pool, or done and not written
   std::uint32_t crc = 0;
   std::uint32_t size = 0;  // modulo 2^32, as gzip has it
   bool has_header = false;
+  Guarded<std::deque<Block*>> waiting;  // to be compressed
+  std::optional<TaskGroup> pool;        // last: its threads use what is above
 
-  /// Compresses and writes all blocks but, when not `is_end`, the one that is being filled.
-  void flush(bool is_end) {
-    if (!std::exchange(has_header, true)) next.write(kHeader);
-    std::size_t count = is_end ? blocks.size() : blocks.size() - 1;
-    std::vector<std::string> packed(count);
-    auto work = [&](std::size_t i) {
-      packed[i] = deflate_block(blocks[i], is_end && i + 1 == count);
-    };
-    if (count == 1) {
-      work(0);
-    } else if (count > 1) {
-      TaskGroup tasks{std::stop_token{}};
-      for (std::size_t i = 0; i < count; ++i)
-        tasks.start([&work, i](const std::stop_token&) { work(i); });
-      tasks.join();
+  State(Writer& to, std::size_t count) : next(to), threads(count), blocks(count + 2) {}
+
+  Block& current() { return blocks[filling]; }
+
+  void work(const std::stop_token& stop) {
+    for (;;) {
+      Block* block = nullptr;
+      bool met = waiting.wait(
+          stop, Deadline::never(), [](const auto& queue) { return !queue.empty(); },
+          [&](auto& queue) {
+            block = queue.front();
+            queue.pop_front();
+          });
+      if (!met) return;
+      block->deflate(false);
+      waiting.with([&](auto&) { block->is_done = true; });
     }
-    for (const std::string& bytes : packed) next.write(bytes);
-    blocks.erase(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(count));
+  }
+
+  /// The full block goes to the pool, which starts with the first one; waits when all blocks are on their way.
+  void pass_on() {
+    if (!pool) {
+      pool.emplace(std::stop_token{});
+      for (std::size_t i = 0; i < threads; ++i)
+        pool->start([this](const std::stop_token& stop) { work(stop); });
+    }
+    waiting.with([&](auto& queue) { queue.push_back(&current()); });
+    filling = (filling + 1) % blocks.size();
+    ++on_their_way;
+    while (on_their_way > 0 && (on_their_way == blocks.size() || is_done(blocks[oldest])))
+      write_oldest();
+  }
+
+  bool is_done(const Block& block) {
+    return waiting.read([&](const auto&) { return block.is_done; });
+  }
+
+  void write_oldest() {
+    Block& block = blocks[oldest];
+    waiting.wait(
+        pool->token(), Deadline::never(), [&](const auto&) { return block.is_done; }, [](auto&) {});
+    if (pool->token().stop_requested()) pool->join();  // throws what stopped it
+    put(block);
+    oldest = (oldest + 1) % blocks.size();
+    --on_their_way;
+  }
+
+  void put(Block& block) {
+    if (!std::exchange(has_header, true)) next.write(kHeader);
+    next.write({reinterpret_cast<const char*>(block.packed.data()), block.packed_size});
+    block.input.clear();
+    block.is_done = false;
+  }
+
+  void finish() {
+    // The pool is busy with the blocks before the last meanwhile.
+    current().deflate(true);
+    while (on_their_way > 0) write_oldest();
+    put(current());
   }
 };
 
 GzipWriter::GzipWriter(Writer& next, unsigned threads)
-    : state_(new State{next, std::max(1U, threads)}) {}
+    : state_(std::make_unique<State>(next, std::max(1U, threads))) {}
 
 GzipWriter::~GzipWriter() = default;
 
@@ -99,19 +161,23 @@ void GzipWriter::write(std::string_view bytes) {
                               bytes.size());
   state.size += static_cast<std::uint32_t>(bytes.size());
   while (!bytes.empty()) {
-    std::string& block = state.blocks.back();
+    std::string& block = state.current().input;
     if (block.capacity() < kBlock) block.reserve(kBlock);
     std::size_t count = std::min(bytes.size(), kBlock - block.size());
     block.append(bytes.substr(0, count));
     bytes.remove_prefix(count);
     if (block.size() < kBlock) continue;
-    state.blocks.emplace_back();
-    if (state.blocks.size() > state.threads) state.flush(false);
+    if (state.threads == 1) {
+      state.current().deflate(false);
+      state.put(state.current());
+    } else {
+      state.pass_on();
+    }
   }
 }
 
 void GzipWriter::finish() {
-  state_->flush(true);
+  state_->finish();
   state_->next.write(little_endian(state_->crc) + little_endian(state_->size));
 }
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "formats/zip.hpp"
 
-#include <archive.h>
-#include <archive_entry.h>
-
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "formats/archive_library.hpp"
 
 namespace slipway::formats {
 namespace {
@@ -13,12 +11,12 @@ namespace {
 constexpr std::size_t kPiece = 256 * 1024;
 
 [[noreturn]] void broken(archive* from, Fault fault, const std::string& what) {
-  const char* text = ::archive_error_string(from);
+  const char* text = archives().error_string(from);
   fail(fault, "{}: {}", what, text ? text : "unknown error");
 }
 
 struct FreeEntry {
-  void operator()(archive_entry* entry) const { ::archive_entry_free(entry); }
+  void operator()(archive_entry* entry) const { archives().entry_free(entry); }
 };
 
 // A name that would be written outside of the directory it is unpacked into.
@@ -34,9 +32,9 @@ bool leads_out(const std::string& path) {
 
 struct ZipWriter::State {
   struct Free {
-    void operator()(archive* a) const { ::archive_write_free(a); }
+    void operator()(archive* a) const { archives().write_free(a); }
   };
-  std::unique_ptr<archive, Free> out{::archive_write_new()};
+  std::unique_ptr<archive, Free> out{archives().write_new()};
   std::string name;
 };
 
@@ -44,14 +42,14 @@ ZipWriter::ZipWriter(const std::filesystem::path& file, int level)
     : state_(std::make_unique<State>()) {
   auto* out = state_->out.get();
   state_->name = "writing '" + file.string() + "'";
-  ::archive_write_set_format_zip(out);
+  archives().write_set_format_zip(out);
   auto text = std::to_string(std::clamp(level, 0, 9));
   if (level <= 0) {
-    ::archive_write_set_format_option(out, "zip", "compression", "store");
+    archives().write_set_format_option(out, "zip", "compression", "store");
   } else {
-    ::archive_write_set_format_option(out, "zip", "compression-level", text.c_str());
+    archives().write_set_format_option(out, "zip", "compression-level", text.c_str());
   }
-  if (::archive_write_open_filename(out, file.c_str()) != ARCHIVE_OK)
+  if (archives().write_open_filename(out, file.c_str()) != ARCHIVE_OK)
     broken(out, Fault::unavailable, state_->name);
 }
 
@@ -59,19 +57,19 @@ ZipWriter::~ZipWriter() = default;
 
 void ZipWriter::add(const ZipEntry& entry, Reader& content) {
   auto* out = state_->out.get();
-  std::unique_ptr<archive_entry, FreeEntry> header(::archive_entry_new());
-  ::archive_entry_set_pathname_utf8(header.get(), entry.path.c_str());
-  ::archive_entry_set_filetype(header.get(), entry.is_directory ? AE_IFDIR : AE_IFREG);
-  ::archive_entry_set_perm(header.get(), entry.mode & 0777);
-  ::archive_entry_set_mtime(header.get(), entry.mtime, 0);
-  ::archive_entry_set_size(header.get(),
-                           entry.is_directory ? 0 : static_cast<la_int64_t>(entry.size));
-  if (::archive_write_header(out, header.get()) != ARCHIVE_OK)
+  std::unique_ptr<archive_entry, FreeEntry> header(archives().entry_new());
+  archives().entry_set_pathname_utf8(header.get(), entry.path.c_str());
+  archives().entry_set_filetype(header.get(), entry.is_directory ? AE_IFDIR : AE_IFREG);
+  archives().entry_set_perm(header.get(), entry.mode & 0777);
+  archives().entry_set_mtime(header.get(), entry.mtime, 0);
+  archives().entry_set_size(header.get(),
+                            entry.is_directory ? 0 : static_cast<la_int64_t>(entry.size));
+  if (archives().write_header(out, header.get()) != ARCHIVE_OK)
     broken(out, Fault::unavailable, state_->name);
   std::vector<char> piece(kPiece);
   std::uint64_t written = 0;
   while (auto count = content.read(piece)) {
-    if (::archive_write_data(out, piece.data(), count) != static_cast<la_ssize_t>(count))
+    if (archives().write_data(out, piece.data(), count) != static_cast<la_ssize_t>(count))
       broken(out, Fault::unavailable, state_->name);
     written += count;
   }
@@ -82,28 +80,28 @@ void ZipWriter::add(const ZipEntry& entry, Reader& content) {
 }
 
 void ZipWriter::finish() {
-  if (::archive_write_close(state_->out.get()) != ARCHIVE_OK)
+  if (archives().write_close(state_->out.get()) != ARCHIVE_OK)
     broken(state_->out.get(), Fault::unavailable, state_->name);
 }
 
 struct ZipReader::State final : public Reader {
   struct Free {
-    void operator()(archive* a) const { ::archive_read_free(a); }
+    void operator()(archive* a) const { archives().read_free(a); }
   };
   std::size_t read(std::span<char> into) override {
-    auto got = ::archive_read_data(in.get(), into.data(), into.size());
+    auto got = archives().read_data(in.get(), into.data(), into.size());
     if (got < 0) broken(in.get(), Fault::bad_input, name);
     return static_cast<std::size_t>(got);
   }
-  std::unique_ptr<archive, Free> in{::archive_read_new()};
+  std::unique_ptr<archive, Free> in{archives().read_new()};
   std::string name;
 };
 
 ZipReader::ZipReader(const std::filesystem::path& file) : state_(std::make_unique<State>()) {
   auto* in = state_->in.get();
   state_->name = "unpacking '" + file.string() + "'";
-  ::archive_read_support_format_zip_seekable(in);
-  if (::archive_read_open_filename(in, file.c_str(), kPiece) != ARCHIVE_OK)
+  archives().read_support_format_zip_seekable(in);
+  if (archives().read_open_filename(in, file.c_str(), kPiece) != ARCHIVE_OK)
     broken(in, Fault::bad_input, state_->name);
 }
 
@@ -113,17 +111,17 @@ std::optional<ZipEntry> ZipReader::next() {
   auto* in = state_->in.get();
   for (;;) {
     archive_entry* header = nullptr;
-    auto result = ::archive_read_next_header(in, &header);
+    auto result = archives().read_next_header(in, &header);
     if (result == ARCHIVE_EOF) return std::nullopt;
     if (result != ARCHIVE_OK && result != ARCHIVE_WARN) broken(in, Fault::bad_input, state_->name);
-    auto type = ::archive_entry_filetype(header);
+    auto type = archives().entry_filetype(header);
     if (type != AE_IFREG && type != AE_IFDIR) continue;
-    const char* path = ::archive_entry_pathname_utf8(header);
-    if (!path) path = ::archive_entry_pathname(header);
+    const char* path = archives().entry_pathname_utf8(header);
+    if (!path) path = archives().entry_pathname(header);
     ZipEntry entry{.path = path ? path : "",
-                   .mode = static_cast<std::uint32_t>(::archive_entry_perm(header)) & 0777U,
-                   .size = static_cast<std::uint64_t>(::archive_entry_size(header)),
-                   .mtime = ::archive_entry_mtime(header),
+                   .mode = static_cast<std::uint32_t>(archives().entry_perm(header)) & 0777U,
+                   .size = static_cast<std::uint64_t>(archives().entry_size(header)),
+                   .mtime = archives().entry_mtime(header),
                    .is_directory = type == AE_IFDIR};
     if (leads_out(entry.path))
       fail(Fault::bad_input, "{}: the name '{}' leads out of the archive", state_->name,

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/add_source.hpp"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -10,42 +8,13 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "formats/unfilter.hpp"
 #include "image/remote_source.hpp"
 #include "oci/blob_store.hpp"
 #include "oci/unpack.hpp"
 
 namespace slipway::image {
 namespace {
-
-// The uncompressed bytes of a file that bzip2, xz or another filter of libarchive made.
-class FilterReader final : public formats::Reader {
- public:
-  explicit FilterReader(const std::string& path) : archive_(::archive_read_new()), path_(path) {
-    ::archive_read_support_filter_all(archive_.get());
-    ::archive_read_support_format_raw(archive_.get());
-    archive_entry* entry = nullptr;
-    if (::archive_read_open_filename(archive_.get(), path.c_str(), 65536) != ARCHIVE_OK ||
-        ::archive_read_next_header(archive_.get(), &entry) != ARCHIVE_OK) {
-      broken();
-    }
-  }
-  std::size_t read(std::span<char> into) override {
-    auto got = ::archive_read_data(archive_.get(), into.data(), into.size());
-    if (got < 0) broken();
-    return static_cast<std::size_t>(got);
-  }
-
- private:
-  [[noreturn]] void broken() const {
-    const char* text = ::archive_error_string(archive_.get());
-    fail(Fault::bad_input, "cannot unpack '{}': {}", path_, text ? text : "unknown format");
-  }
-  struct Free {
-    void operator()(archive* a) const { ::archive_read_free(a); }
-  };
-  std::unique_ptr<archive, Free> archive_;
-  std::string path_;
-};
 
 // A file of the context as an uncompressed stream.
 class OpenArchive {
@@ -58,7 +27,7 @@ class OpenArchive {
     using namespace std::string_view_literals;
     if (begin.starts_with("BZh") || begin.starts_with("\xFD"
                                                       "7zXZ\0"sv)) {
-      reader_ = std::make_unique<FilterReader>(node.real);
+      reader_ = std::make_unique<formats::UnfilterReader>(node.real);
     } else {
       reader_ = oci::decompress(file_);
     }

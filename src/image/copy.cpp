@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/copy.hpp"
 
+#include <unordered_set>
+
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "image/dockerignore.hpp"
@@ -54,26 +56,46 @@ class LayerMaker {
                                 .uid = owner_ ? owner_->uid : 0,
                                 .gid = owner_ ? owner_->gid : 0,
                                 .mtime = now_});
+    new_directories_.insert(path);
   }
 
   void put(const std::string& path, Node node) {
     auto slash = path.rfind('/');
-    make_directories(slash == std::string::npos ? "" : path.substr(0, slash));
+    std::string parent = slash == std::string::npos ? "" : path.substr(0, slash);
+    make_directories(parent);
+    // Below a directory that this layer makes there is nothing but what this layer has: most files of a large copy.
+    if (new_directories_.contains(parent)) {
+      bool is_directory = node.is_directory();
+      auto [made, is_new] = entries_.try_emplace(path, std::move(node));
+      if (is_new) {
+        if (is_directory) new_directories_.insert(path);
+        return;
+      }
+      check_kind(path, made->second.is_directory(), is_directory);
+      made->second = std::move(node);  // not taken by try_emplace()
+      return;
+    }
     auto there = node_at(path);
-    if (there && there->is_directory() && !node.is_directory())
-      fail(Fault::bad_input, "cannot replace to directory /{} with file", path);
-    if (there && !there->is_directory() && node.is_directory())
-      fail(Fault::bad_input, "cannot copy to non-directory: /{}", path);
+    if (there) check_kind(path, there->is_directory(), node.is_directory());
+    if (!there && node.is_directory()) new_directories_.insert(path);
     entries_.insert_or_assign(path, std::move(node));
   }
 
   Entries take() { return std::move(entries_); }
 
  private:
+  static void check_kind(const std::string& path, bool was_directory, bool is_directory) {
+    if (was_directory && !is_directory)
+      fail(Fault::bad_input, "cannot replace to directory /{} with file", path);
+    if (!was_directory && is_directory)
+      fail(Fault::bad_input, "cannot copy to non-directory: /{}", path);
+  }
+
   Tree& root_;
   std::optional<Owner> owner_;
   std::int64_t now_;
   Entries entries_;
+  std::unordered_set<std::string> new_directories_;  // of entries_: not there below this layer
 };
 
 class Copier {
@@ -118,7 +140,7 @@ class Copier {
       return;
     }
     layer_.make_directories(dest_);
-    for (const auto& [path, node] : one.below) put(joined(dest_, path), node);
+    for (const auto& [path, node] : one.below) put(joined(dest_, path), *node);
   }
 
   void put(const std::string& path, Node node) {

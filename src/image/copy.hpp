@@ -15,13 +15,15 @@ namespace slipway::image {
 struct Selected {
   std::string name;  ///< what it is called at its new place, when that is inside a directory
   Node node;
-  std::vector<std::pair<std::string, Node>>
-      below;  ///< of a directory: what is in it, by relative path, parents first
+  /// Of a directory: what is in it, by relative path, parents first; the nodes are the tree's, or `held`.
+  std::vector<std::pair<std::string, const Node*>> below;
+  std::vector<std::shared_ptr<const Node>> held;
   bool with_parents =
       false;  ///< --parents: `below` goes under the destination as it is, `node` is no file of its own
 };
 
 /// Finds what a COPY or ADD takes from `source`: wildcards as Go's filepath.Match, links followed inside the tree, excludes left out.
+/// What is found is borrowed from `source`.
 ///   throws  Error{bad_input} when a source without wildcards does not exist
 std::vector<Selected> select_files(const CopyOp& copy, Tree& source);
 

@@ -54,7 +54,8 @@ class Selector {
 
   void match_below(const std::string& directory, const std::string& written,
                    std::span<const std::string> patterns) {
-    for (const auto& [name, node] : source_.list(directory)) {
+    for (const auto* child : source_.list(directory)) {
+      const auto& [name, node] = *child;
       if (!matches_path(patterns.front(), name)) continue;
       if (patterns.size() > 1) {
         if (node.is_directory())
@@ -74,6 +75,7 @@ class Selector {
     Selected one{.name = slash == std::string::npos ? written : written.substr(slash + 1),
                  .node = found.node};
     if (found.node.is_directory()) {
+      if (!excludes_.has_patterns()) source_.read_ahead(found.path);
       collect(found.path, "", one);
     } else if (is_excluded(one.name)) {
       return;
@@ -82,7 +84,8 @@ class Selector {
   }
 
   void collect(const std::string& directory, const std::string& relative, Selected& into) {
-    for (auto& [name, node] : source_.list(directory)) {
+    for (const auto* child : source_.list(directory)) {
+      const auto& [name, node] = *child;
       std::string path = joined(relative, name);
       bool is_directory = node.is_directory();
       if (is_excluded(path)) {
@@ -90,7 +93,7 @@ class Selector {
           collect_excepted(joined(directory, name), path, node, into);
         continue;
       }
-      into.below.emplace_back(path, std::move(node));
+      into.below.emplace_back(path, &node);
       if (is_directory) collect(joined(directory, name), path, into);
     }
   }
@@ -104,7 +107,7 @@ class Selector {
   void collect_excepted(const std::string& directory, const std::string& relative, const Node& node,
                         Selected& into) {
     std::size_t at = into.below.size();
-    into.below.emplace_back(relative, node);
+    into.below.emplace_back(relative, &node);
     collect(directory, relative, into);
     if (into.below.size() == at + 1) into.below.pop_back();
   }
@@ -126,7 +129,7 @@ class Selector {
       auto found = source_.lookup(joined(root, rest), true);
       if (!found) fail(Fault::bad_input, "\"/{}\": not found", joined(base, rest));
       add_parents(root, rest, one);
-      if (!rest.empty()) one.below.emplace_back(rest, found->node);
+      if (!rest.empty()) hold(rest, found->node, one);
       if (found->node.is_directory()) collect(found->path, rest, one);
     } else {
       IgnoreMatcher wanted(std::vector<std::string>{rest});
@@ -139,19 +142,24 @@ class Selector {
     for (auto slash = path.find('/'); slash != std::string::npos;
          slash = path.find('/', slash + 1)) {
       std::string parent = path.substr(0, slash);
-      if (auto found = source_.lookup(joined(root, parent), true))
-        into.below.emplace_back(parent, found->node);
+      if (auto found = source_.lookup(joined(root, parent), true)) hold(parent, found->node, into);
     }
+  }
+
+  static void hold(const std::string& path, const Node& node, Selected& into) {
+    into.held.push_back(std::make_shared<Node>(node));
+    into.below.emplace_back(path, into.held.back().get());
   }
 
   void collect_wanted(const std::string& root, const std::string& relative,
                       const IgnoreMatcher& wanted, Selected& into) {
-    for (const auto& [name, node] : source_.list(joined(root, relative))) {
+    for (const auto* child : source_.list(joined(root, relative))) {
+      const auto& [name, node] = *child;
       std::string path = joined(relative, name);
       if (is_excluded(path)) continue;
       bool is_wanted = wanted.is_ignored(path);
       std::size_t at = into.below.size();
-      if (is_wanted || node.is_directory()) into.below.emplace_back(path, node);
+      if (is_wanted || node.is_directory()) into.below.emplace_back(path, &node);
       if (node.is_directory()) collect_wanted(root, path, wanted, into);
       if (!is_wanted && node.is_directory() && into.below.size() == at + 1) into.below.pop_back();
     }
@@ -188,7 +196,7 @@ std::string content_digest(const std::vector<Selected>& selected,
   formats::Sha256 sha;
   for (const auto& one : selected) {
     add_node(sha, one.node.is_directory() ? "/" : one.name, one.node, hash_of, with_owner);
-    for (const auto& [path, node] : one.below) add_node(sha, path, node, hash_of, with_owner);
+    for (const auto& [path, node] : one.below) add_node(sha, path, *node, hash_of, with_owner);
   }
   return sha.hex();
 }

@@ -121,6 +121,9 @@ void StageRunner::plan(const std::stop_token& stop) {
     if (!run || in_.request.check_only) continue;
     if (run->base_stage) run->base_key = stage(*run->base_stage).last_key();
     for (std::size_t i = 0; i < run->plan.steps.size(); ++i) add_key(*run, i, stop);
+    runs_left_ += static_cast<int>(
+        std::count_if(run->plan.steps.begin(), run->plan.steps.end(),
+                      [](const Step& step) { return std::holds_alternative<RunOp>(step.op); }));
   }
 }
 
@@ -135,15 +138,16 @@ void StageRunner::add_key(StageRun& run, std::size_t index, const std::stop_toke
   const std::string& before = index == 0 ? run.base_key : run.keys.back();
   std::string inputs;
   std::string content;
+  std::vector<Selected> selected;
   try {
     if (const auto* copy = std::get_if<CopyOp>(&step.op)) {
       if (is_context(copy->from)) {
         auto& context = in_.sources.context(copy->from.name);
-        auto selected = select_files(local_part(*copy), *context.tree);
+        selected = select_files(local_part(*copy), *context.tree);
         std::vector<const Node*> files;
         for (const auto& one : selected) {
           files.push_back(&one.node);
-          for (const auto& [path, node] : one.below) files.push_back(&node);
+          for (const auto& [path, node] : one.below) files.push_back(node);
         }
         context.hashes.learn(files, stop);
         content = content_digest(
@@ -174,6 +178,7 @@ void StageRunner::add_key(StageRun& run, std::size_t index, const std::stop_toke
   run.keys.push_back(hashed({"step", before, fingerprint(step), inputs}));
   run.inputs.push_back(inputs);
   run.contents.push_back(std::move(content));
+  run.selected.push_back(std::move(selected));
 }
 
 void StageRunner::demand_sources(const Step& step) {
@@ -265,7 +270,7 @@ std::string StageRunner::identity_key(const Step& step, StageRun& run, std::size
       std::vector<const Node*> files;
       for (const auto& one : selected) {
         files.push_back(&one.node);
-        for (const auto& [path, node] : one.below) files.push_back(&node);
+        for (const auto& [path, node] : one.below) files.push_back(node);
       }
       hashes.learn(files, stop);
       inputs = content_digest(
@@ -291,6 +296,7 @@ StepDone StageRunner::do_step(StageRun& run, std::size_t index, Chain& chain,
     std::lock_guard lock(mutex_);
     number = ++next_number_;
   }
+  if (std::holds_alternative<RunOp>(step.op)) --runs_left_;
   auto cached = [&](StepDone done) {
     {
       std::lock_guard lock(mutex_);
@@ -318,7 +324,7 @@ StepDone StageRunner::do_step(StageRun& run, std::size_t index, Chain& chain,
     explain(run, index, number, false);
     StepDone done{.record = {.identity = identity, .layer = LayerStore::new_id()}};
     done.layer = std::make_shared<Layer>(done.record.layer, in_.store, in_.environment.store);
-    execute(run, step, done.record.layer, chain, selected, done.layer, number, stop);
+    execute(run, index, done.record.layer, chain, selected, done.layer, number, stop);
     done.record.created = formats::iso8601_millis(formats::now());
     if (std::holds_alternative<RunOp>(
             step.op)) {  // others are kept once their blob or directory is
@@ -436,9 +442,10 @@ Tree& StageRunner::origin_tree(const Origin& origin, const std::stop_token& stop
   return in_.sources.image_tree(in_.sources.image(origin.name, "", stop), stop);
 }
 
-void StageRunner::execute(StageRun& run, const Step& step, const std::string& id, Chain& chain,
+void StageRunner::execute(StageRun& run, std::size_t index, const std::string& id, Chain& chain,
                           std::vector<Selected>& selected, const std::shared_ptr<Layer>& layer,
                           int number, const std::stop_token& stop) {
+  const Step& step = run.plan.steps[index];
   std::vector<std::filesystem::path> base;
   if (run.base_image) base = in_.sources.unpacked(*run.base_image, stop);
   std::vector<TreeLayer> layers;
@@ -453,6 +460,7 @@ void StageRunner::execute(StageRun& run, const Step& step, const std::string& id
         .request = in_.request,
         .lower = std::move(lower),
         .root = root,
+        .more_follow = runs_left_ > 0,
         .tree_of = [&](const Origin& origin) -> Tree& { return origin_tree(origin, stop); },
         .output =
             [&](std::string_view text) {
@@ -490,8 +498,7 @@ void StageRunner::execute(StageRun& run, const Step& step, const std::string& id
     layer->set_entries(std::make_shared<Entries>(std::move(added.entries)));
     return;
   }
-  if (is_context(copy->from))
-    selected = select_files(*copy, *in_.sources.context(copy->from.name).tree);
+  if (is_context(copy->from)) selected = std::move(run.selected[index]);
   layer->set_entries(std::make_shared<Entries>(copy_entries(*copy, selected, world)));
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -39,6 +40,7 @@ struct StageRun {
       keys;  ///< by step: what the instructions and the context say, known before anything runs
   std::vector<std::string>
       contents;  ///< by step: the digest of what a COPY takes from a context; else empty
+  std::vector<std::vector<Selected>> selected;  ///< by step: what that is
   struct State {
     bool is_started = false;
     bool is_done = false;
@@ -107,7 +109,7 @@ class StageRunner final {
                            const std::string& before, std::vector<Selected>& selected,
                            const std::stop_token& stop);
   std::optional<StepDone> find(const std::string& key);
-  void execute(StageRun& run, const Step& step, const std::string& id, Chain& chain,
+  void execute(StageRun& run, std::size_t index, const std::string& id, Chain& chain,
                std::vector<Selected>& selected, const std::shared_ptr<Layer>& layer, int number,
                const std::stop_token& stop);
   void explain(const StageRun& run, std::size_t index, int number, bool was_cached);
@@ -121,6 +123,7 @@ class StageRunner final {
   mutable std::mutex mutex_;                     // progress and counts
   int next_number_ = 0;                          // guarded by mutex_
   int cached_ = 0;                               // guarded by mutex_
+  std::atomic<int> runs_left_{0};  // RUN steps of needed stages that did not come up yet
 };
 
 }  // namespace slipway::image

@@ -7,10 +7,12 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
-#include <set>
 
 #include "base/error.hpp"
+#include "base/guarded.hpp"
+#include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "os/fd.hpp"
 
@@ -111,6 +113,30 @@ std::optional<Node> node_of(const struct stat& status, std::string real) {
   return node;
 }
 
+namespace {
+
+using Children = std::map<std::string, Node, std::less<>>;
+
+// Adds what the layer has directly below `path` and nothing above it hides.
+void add_from_entries(const std::string& path, Children& children, const Entries& entries) {
+  std::string prefix = path.empty() ? "" : path + "/";
+  auto at = entries.lower_bound(prefix);
+  while (at != entries.end() && at->first.starts_with(prefix)) {
+    auto slash = at->first.find('/', prefix.size());
+    std::string name =
+        at->first.substr(prefix.size(), slash == std::string::npos ? slash : slash - prefix.size());
+    if (slash == std::string::npos) {
+      children.emplace(name, at->second);
+      ++at;
+    } else {
+      at = entries.lower_bound(prefix + name +
+                               '0');  // '0' follows '/': behind all that is below `name`
+    }
+  }
+}
+
+}  // namespace
+
 // Which directories of which layers make up a directory, and what is in it once it was asked for.
 struct Tree::Directory {
   std::vector<TreeLayer>
@@ -118,7 +144,8 @@ struct Tree::Directory {
   IgnoreMatcher::Parent ignore;
   bool is_ignored = false;  // only there for the exceptions below it
   bool is_filled = false;
-  std::map<std::string, Node, std::less<>> children;
+  bool is_read_ahead = false;  // so is all below it
+  Children children;
 };
 
 Tree::Tree(std::vector<TreeLayer> layers, const IgnoreMatcher* ignore)
@@ -129,10 +156,11 @@ Tree::Tree(std::vector<TreeLayer> layers, const IgnoreMatcher* ignore)
 }
 Tree::~Tree() = default;
 
-void Tree::fill_from_disk(const std::string& path, Directory& directory, const std::string& real) {
+void Tree::fill_from_disk(const std::string& path, Directory& directory,
+                          const std::string& real) const {
   DirectoryStream stream(real);
   while (const char* name = stream.next()) {
-    if (directory.children.contains(name)) continue;
+    if (directory.parts.size() > 1 && directory.children.contains(name)) continue;
     struct stat status {};
     if (::fstatat(stream.fd(), name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
       if (errno == ENOENT) continue;  // went away meanwhile
@@ -147,32 +175,14 @@ void Tree::fill_from_disk(const std::string& path, Directory& directory, const s
   }
 }
 
-void Tree::fill_from_entries(const std::string& path, Directory& directory,
-                             const Entries& entries) {
-  std::string prefix = path.empty() ? "" : path + "/";
-  auto at = entries.lower_bound(prefix);
-  while (at != entries.end() && at->first.starts_with(prefix)) {
-    auto slash = at->first.find('/', prefix.size());
-    std::string name =
-        at->first.substr(prefix.size(), slash == std::string::npos ? slash : slash - prefix.size());
-    if (slash == std::string::npos) {
-      directory.children.emplace(name, at->second);
-      ++at;
-    } else {
-      at = entries.lower_bound(prefix + name +
-                               '0');  // '0' follows '/': behind all that is below `name`
-    }
-  }
-}
-
-void Tree::fill(const std::string& path, Directory& directory) {
+void Tree::fill(const std::string& path, Directory& directory) const {
   if (directory.is_filled) return;
   directory.is_filled = true;
   for (const auto& part : directory.parts) {
     if (const auto* real = std::get_if<std::filesystem::path>(&part)) {
       fill_from_disk(path, directory, real->string());
     } else {
-      fill_from_entries(path, directory, *std::get<std::shared_ptr<const Entries>>(part));
+      add_from_entries(path, directory.children, *std::get<std::shared_ptr<const Entries>>(part));
     }
   }
   if (layers_.size() > 1 || !ignore_) {  // whiteouts have hidden what is below them by now
@@ -191,15 +201,22 @@ Tree::Directory* Tree::directory(const std::string& path) {
   fill(parent_path, *parent);
   auto child = parent->children.find(name);
   if (child == parent->children.end() || !child->second.is_directory()) return nullptr;
+  return directories_.emplace(path, make_directory(*parent, path, name)).first->second.get();
+}
+
+// The directory `name` of `parent`, which its children know to be one; nothing of it is read yet.
+std::unique_ptr<Tree::Directory> Tree::make_directory(const Directory& parent,
+                                                      const std::string& path,
+                                                      const std::string& name) const {
   auto made = std::make_unique<Directory>();
-  for (const auto& part : parent->parts) {
+  for (const auto& part : parent.parts) {
     if (const auto* above = std::get_if<std::filesystem::path>(&part)) {
       std::string real = above->string() + "/" + name;
       struct stat status {};
       if (::lstat(real.c_str(), &status) != 0) continue;
       if (!S_ISDIR(status.st_mode)) break;
       made->parts.emplace_back(std::filesystem::path(real));
-      if (parent->parts.size() > 1 && is_opaque(real)) break;
+      if (parent.parts.size() > 1 && is_opaque(real)) break;
     } else {
       const auto& entries = std::get<std::shared_ptr<const Entries>>(part);
       auto entry = entries->find(path);
@@ -209,11 +226,120 @@ Tree::Directory* Tree::directory(const std::string& path) {
     }
   }
   if (ignore_ && ignore_->has_patterns()) {
-    auto verdict = ignore_->verdict(path, parent->ignore);
+    auto verdict = ignore_->verdict(path, parent.ignore);
     made->ignore = std::move(verdict.as_parent);
     made->is_ignored = verdict.is_ignored;
   }
-  return directories_.emplace(path, std::move(made)).first->second.get();
+  return made;
+}
+
+// Reads a tree of directories with several threads, each with directories of its own; whoever has none gets half of another's.
+class Tree::ReadAhead final {
+ public:
+  explicit ReadAhead(const Tree& tree) : tree_(tree) {}
+
+  /// What was found, to become part of the tree; `top` is filled.
+  std::vector<std::pair<std::string, std::unique_ptr<Directory>>> run(const std::string& path,
+                                                                      Directory& top) {
+    std::vector<Work> todo{{path, &top}};
+    Found found;
+    for (std::size_t i = 0; i < todo.size() && todo.size() - i < kAlone; ++i)
+      read(Work(todo[i]), todo, found);
+    // Those that were read above, and `top` may be known already, are at the front.
+    std::erase_if(todo, [](const Work& work) { return work.directory->is_filled; });
+    if (todo.empty()) return found;
+    unsigned count = std::clamp(std::thread::hardware_concurrency(), 1u, 8u);
+    std::vector<Found> by_thread(count);
+    queue_.with([&](Queue& queue) {
+      queue.todo = std::move(todo);
+      queue.busy = count;
+    });
+    TaskGroup group{std::stop_token{}};
+    for (auto& own : by_thread) group.start([&](const std::stop_token& stop) { work(own, stop); });
+    group.join();
+    for (auto& own : by_thread) std::move(own.begin(), own.end(), std::back_inserter(found));
+    return found;
+  }
+
+ private:
+  static constexpr std::size_t kAlone =
+      16;  // directories that one thread reads before others start
+  using Found = std::vector<std::pair<std::string, std::unique_ptr<Directory>>>;
+  struct Work {
+    std::string path;
+    Directory* directory;
+  };
+  struct Queue {
+    std::vector<Work> todo;
+    unsigned busy = 0;  // threads that may still add to it
+  };
+
+  void read(const Work& work, std::vector<Work>& todo, Found& found) const {
+    tree_.fill(work.path, *work.directory);
+    for (const auto& [name, node] : work.directory->children) {
+      if (!node.is_directory()) continue;
+      std::string path = joined(work.path, name);
+      auto& made = found.emplace_back(path, tree_.make_directory(*work.directory, path, name));
+      todo.push_back({std::move(path), made.second.get()});
+    }
+  }
+
+  void work(Found& found, const std::stop_token& stop) {
+    std::vector<Work> own;
+    while (true) {
+      if (own.empty() && !take(own, stop)) return;
+      Work next = std::move(own.back());
+      own.pop_back();
+      read(next, own, found);
+      if (own.size() > 1 && hungry_ > 0) give_half(own);
+    }
+  }
+
+  bool take(std::vector<Work>& own, const std::stop_token& stop) {
+    ++hungry_;
+    bool has_more = false;
+    queue_.with([](Queue& queue) { --queue.busy; });
+    bool met = queue_.wait(
+        stop, Deadline::never(),
+        [](const Queue& queue) { return !queue.todo.empty() || queue.busy == 0; },
+        [&](Queue& queue) {
+          has_more = !queue.todo.empty();
+          if (!has_more) return;
+          auto half = queue.todo.begin() + static_cast<std::ptrdiff_t>(queue.todo.size() / 2);
+          std::move(half, queue.todo.end(), std::back_inserter(own));
+          queue.todo.erase(half, queue.todo.end());
+          ++queue.busy;
+        });
+    --hungry_;
+    return met && has_more;
+  }
+
+  void give_half(std::vector<Work>& own) {
+    auto half = own.begin() + static_cast<std::ptrdiff_t>(own.size() / 2);
+    queue_.with(
+        [&](Queue& queue) { std::move(own.begin(), half, std::back_inserter(queue.todo)); });
+    own.erase(own.begin(), half);
+  }
+
+  const Tree& tree_;
+  std::atomic<int> hungry_{0};  // threads that wait for work
+  Guarded<Queue> queue_;
+};
+
+void Tree::read_ahead(const std::string& path) {
+  std::lock_guard lock(mutex_);
+  Directory* top = directory(path);
+  if (!top || top->is_read_ahead) return;
+  for (auto slash = path.rfind('/'); slash != std::string::npos;
+       slash = slash == 0 ? std::string::npos : path.rfind('/', slash - 1)) {
+    if (auto above = directories_.find(path.substr(0, slash));
+        above != directories_.end() && above->second->is_read_ahead)
+      return;
+  }
+  if (directories_.at("")->is_read_ahead) return;
+  top->is_read_ahead = true;
+  for (auto& [below, made] : ReadAhead(*this).run(path, *top))
+    directories_.try_emplace(below, std::move(made));
 }
 
 // Follows a path component by component. `rest`: when given and something does not exist, gets the resolved beginning plus the remaining parts.
@@ -308,35 +434,37 @@ bool Tree::shows(const std::string& path) {
   return false;
 }
 
-std::vector<std::pair<std::string, Node>> Tree::list(const std::string& path) {
+std::vector<const Tree::Child*> Tree::list(const std::string& path) {
   std::lock_guard lock(mutex_);
   Directory* found = directory(path);
   if (!found) return {};
   fill(path, *found);
-  std::vector<std::pair<std::string, Node>> out;
+  std::vector<const Child*> out;
   out.reserve(found->children.size());
-  for (const auto& [name, node] : found->children) {
-    if (ignore_ && ignore_->has_patterns() && node.is_directory()) {
+  for (const auto& child : found->children) {
+    if (ignore_ && ignore_->has_patterns() && child.second.is_directory()) {
       // An ignored directory shows only when something below it is excepted.
-      if (!shows(joined(path, name))) continue;
+      if (!shows(joined(path, child.first))) continue;
     }
-    out.emplace_back(name, node);
+    out.push_back(&child);
   }
   return out;
 }
 
 Entries Tree::entries_below(const std::string& path, bool with_xattrs) {
   Entries out;
+  read_ahead(path);
   std::vector<std::pair<std::string, std::string>> todo{{path, ""}};
   while (!todo.empty()) {
     auto [at, prefix] = std::move(todo.back());
     todo.pop_back();
-    for (auto& [name, node] : list(at)) {
+    for (const auto* child : list(at)) {
+      const auto& [name, node] = *child;
       std::string relative = joined(prefix, name);
       if (node.is_directory()) todo.emplace_back(joined(at, name), relative);
+      auto& entry = out.emplace(relative, node).first->second;
       if (with_xattrs && !node.is_symlink() && !node.real.empty())
-        node.xattrs = read_xattrs(node.real);
-      out.emplace(relative, std::move(node));
+        entry.xattrs = read_xattrs(node.real);
     }
   }
   return out;

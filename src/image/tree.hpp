@@ -83,8 +83,11 @@ class Tree final {
   std::optional<Found> lookup(std::string_view path, bool follow);
   /// The path with links in it resolved as far as it exists; the rest is appended as it is.
   std::string resolve(std::string_view path);
-  /// The names in a directory, sorted; `path` as lookup() returned it. Nothing when it is no directory.
-  std::vector<std::pair<std::string, Node>> list(const std::string& path);
+  using Child = std::pair<const std::string, Node>;
+  /// What is in a directory, sorted by name; `path` as lookup() returned it. Nothing when it is no directory. Borrowed from the tree.
+  std::vector<const Child*> list(const std::string& path);
+  /// Reads all that is below a directory, with several threads: for those who will ask for all of it.
+  void read_ahead(const std::string& path);
   /// Everything below a directory, as a layer of its own.
   Entries entries_below(const std::string& path, bool with_xattrs);
   /// The content of a small file; nothing when there is none.
@@ -92,10 +95,13 @@ class Tree final {
 
  private:
   struct Directory;
+  class ReadAhead;
   Directory* directory(const std::string& path);
-  void fill(const std::string& path, Directory& directory);
-  void fill_from_disk(const std::string& path, Directory& directory, const std::string& real);
-  void fill_from_entries(const std::string& path, Directory& directory, const Entries& entries);
+  [[nodiscard]] std::unique_ptr<Directory> make_directory(const Directory& parent,
+                                                          const std::string& path,
+                                                          const std::string& name) const;
+  void fill(const std::string& path, Directory& directory) const;
+  void fill_from_disk(const std::string& path, Directory& directory, const std::string& real) const;
   bool shows(const std::string& path);
   std::optional<Found> walk(std::string_view path, bool follow, std::string* rest);
 

@@ -29,7 +29,7 @@ bool whiteout(const fs::path& path) { return ::mknod(path.c_str(), S_IFCHR, make
 
 std::vector<std::string> names(Tree& tree, const std::string& path) {
   std::vector<std::string> out;
-  for (const auto& [name, node] : tree.list(path)) out.push_back(name);
+  for (const auto* child : tree.list(path)) out.push_back(child->first);
   return out;
 }
 
@@ -122,8 +122,10 @@ TEST_CASE("a directory's contents are copied, and a directory never replaces a f
   write(temp.path() / "here/name", "file");
   Tree root({temp.path()});
   Selected directory{.name = "src", .node = {.type = formats::TarType::directory}};
-  directory.below.emplace_back("sub", Node{.type = formats::TarType::directory, .mode = 0700});
-  directory.below.emplace_back("sub/f", Node{.content = std::make_shared<std::string>()});
+  Node sub{.type = formats::TarType::directory, .mode = 0700};
+  Node empty{.content = std::make_shared<std::string>()};
+  directory.below.emplace_back("sub", &sub);
+  directory.below.emplace_back("sub/f", &empty);
   CopyOp op{.sources = {"src"}, .dest = "/new", .chown = "5:6", .chmod = "u=rwX,go="};
   auto entries = copy_entries(op, {directory}, {root});
   CHECK(entries.at("new").mode == 0755);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/http_client.hpp"
 
-#include <curl/curl.h>
 #include <poll.h>
 #include <signal.h>
 
@@ -12,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/guarded.hpp"
 #include "base/text.hpp"
+#include "net/curl_library.hpp"
 #include "net/url.hpp"
 
 namespace slipway::net {
@@ -19,19 +19,26 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// Before the first handle is made; most commands make a client and send nothing.
+const Curl& started_curl() {
+  static const CURLcode kStarted = curl().global_init(CURL_GLOBAL_DEFAULT);
+  if (kStarted != CURLE_OK) fail(Fault::unavailable, "libcurl cannot start");
+  return curl();
+}
+
 /// libcurl's handles; the multi handle holds the kept connections and can be woken from another
 /// thread.
 struct Session {
-  CURLM* multi = curl_multi_init();
-  CURL* easy = curl_easy_init();
+  CURLM* multi = started_curl().multi_init();
+  CURL* easy = started_curl().easy_init();
   Session() {
     if (multi == nullptr || easy == nullptr) fail(Fault::unavailable, "libcurl cannot start");
   }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session() {
-    curl_easy_cleanup(easy);
-    curl_multi_cleanup(multi);
+    curl().easy_cleanup(easy);
+    curl().multi_cleanup(multi);
   }
 };
 
@@ -41,9 +48,9 @@ class List final {
   List() = default;
   List(const List&) = delete;
   List& operator=(const List&) = delete;
-  ~List() { curl_slist_free_all(head_); }
+  ~List() { curl().slist_free_all(head_); }
   void add(const std::string& line) {
-    curl_slist* longer = curl_slist_append(head_, line.c_str());
+    curl_slist* longer = curl().slist_append(head_, line.c_str());
     if (longer == nullptr) fail(Fault::unavailable, "no memory");
     head_ = longer;
   }
@@ -237,16 +244,16 @@ void HttpClient::State::set_route(CURL* easy, const Url& url, List& connect_to) 
   const std::string* address = override_for(url);
   if (address != nullptr) {
     connect_to.add("::" + *address);
-    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to.get());
+    curl().easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to.get());
   }
   if (address != nullptr || !options.use_proxy || is_loopback(url.host))
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl().easy_setopt(easy, CURLOPT_PROXY, "");
   if (!options.unix_socket.empty())
-    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());
+    curl().easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());
   if (!options.ca_file.empty()) {
-    curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+    curl().easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
     // The system's certificates stay trusted through their directory.
-    curl_easy_setopt(easy, CURLOPT_CAPATH, options.only_ca_file ? nullptr : "/etc/ssl/certs");
+    curl().easy_setopt(easy, CURLOPT_CAPATH, options.only_ca_file ? nullptr : "/etc/ssl/certs");
   }
 }
 
@@ -255,60 +262,60 @@ void HttpClient::State::set_body(CURL* easy, const HttpRequest& request, Transfe
   bool has_body = exchange.upload != nullptr || !request.body.empty() || request.method == "POST" ||
                   request.method == "PUT" || request.method == "PATCH";
   if (request.method == "HEAD") {
-    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    curl().easy_setopt(easy, CURLOPT_NOBODY, 1L);
   } else if (has_body) {
     constexpr std::uint64_t kLarge = 1U << 20;
     std::optional<std::uint64_t> size =
         exchange.upload == nullptr ? request.body.size() : exchange.upload_size;
-    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
-                     size ? static_cast<curl_off_t>(*size) : curl_off_t{-1});
-    if (!size || *size >= kLarge) curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 2L << 20);
-    curl_easy_setopt(easy, CURLOPT_READFUNCTION, &Transfer::on_read);
-    curl_easy_setopt(easy, CURLOPT_READDATA, &transfer);
-    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, &Transfer::on_seek);
-    curl_easy_setopt(easy, CURLOPT_SEEKDATA, &transfer);
-    curl_easy_setopt(easy, CURLOPT_EXPECT_100_TIMEOUT_MS, 2000L);
+    curl().easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    curl().easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
+                       size ? static_cast<curl_off_t>(*size) : curl_off_t{-1});
+    if (!size || *size >= kLarge) curl().easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 2L << 20);
+    curl().easy_setopt(easy, CURLOPT_READFUNCTION, &Transfer::on_read);
+    curl().easy_setopt(easy, CURLOPT_READDATA, &transfer);
+    curl().easy_setopt(easy, CURLOPT_SEEKFUNCTION, &Transfer::on_seek);
+    curl().easy_setopt(easy, CURLOPT_SEEKDATA, &transfer);
+    curl().easy_setopt(easy, CURLOPT_EXPECT_100_TIMEOUT_MS, 2000L);
   }
   if (request.method != "HEAD" && request.method != "GET")
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  if (request.method == "GET" && has_body) curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "GET");
+    curl().easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  if (request.method == "GET" && has_body) curl().easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "GET");
 }
 
 /// Drives the transfer to its end, the deadline or the stop.
 void HttpClient::State::perform(Session& session, const Url& url, Transfer& transfer,
                                 const std::stop_token& stop, Deadline deadline) const {
   std::array<char, CURL_ERROR_SIZE> message{};
-  curl_easy_setopt(session.easy, CURLOPT_ERRORBUFFER, message.data());
+  curl().easy_setopt(session.easy, CURLOPT_ERRORBUFFER, message.data());
   struct Added {
     Session& session;
     explicit Added(Session& to) : session(to) {
-      curl_multi_add_handle(session.multi, session.easy);
+      curl().multi_add_handle(session.multi, session.easy);
     }
     Added(const Added&) = delete;
     Added& operator=(const Added&) = delete;
-    ~Added() { curl_multi_remove_handle(session.multi, session.easy); }
+    ~Added() { curl().multi_remove_handle(session.multi, session.easy); }
   } added(session);
-  std::stop_callback wake(stop, [&] { curl_multi_wakeup(session.multi); });
+  std::stop_callback wake(stop, [&] { curl().multi_wakeup(session.multi); });
   int running = 1;
   for (;;) {
-    CURLMcode code = curl_multi_perform(session.multi, &running);
+    CURLMcode code = curl().multi_perform(session.multi, &running);
     if (code != CURLM_OK)
-      fail(Fault::unavailable, "{}: {}", url.authority(), curl_multi_strerror(code));
+      fail(Fault::unavailable, "{}: {}", url.authority(), curl().multi_strerror(code));
     if (transfer.thrown) std::rethrow_exception(transfer.thrown);
     if (running == 0) break;
     if (stop.stop_requested()) throw Cancelled();
     if (deadline.passed())
       fail(Fault::unavailable, "{} {}: timed out", transfer.request.method, url.to_string());
-    curl_multi_poll(session.multi, nullptr, 0,
-                    static_cast<int>(deadline.left(std::chrono::seconds(60)).count()), nullptr);
+    curl().multi_poll(session.multi, nullptr, 0,
+                      static_cast<int>(deadline.left(std::chrono::seconds(60)).count()), nullptr);
   }
   int rest = 0;
-  const CURLMsg* done = curl_multi_info_read(session.multi, &rest);
+  const CURLMsg* done = curl().multi_info_read(session.multi, &rest);
   CURLcode result = done == nullptr ? CURLE_FAILED_INIT : done->data.result;
   if (result == CURLE_OK) return;
   fail(Fault::unavailable, "{} {}: {}", transfer.request.method, url.to_string(),
-       message[0] != '\0' ? message.data() : curl_easy_strerror(result));
+       message[0] != '\0' ? message.data() : curl().easy_strerror(result));
 }
 
 HttpResponse HttpClient::State::one(const HttpRequest& request, const Url& url,
@@ -321,23 +328,23 @@ HttpResponse HttpClient::State::one(const HttpRequest& request, const Url& url,
   add_headers(headers, request, exchange);
   auto session = take();
   CURL* easy = session->easy;
-  curl_easy_reset(easy);
-  curl_easy_setopt(easy, CURLOPT_URL, url.to_string().c_str());
-  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 512L << 10);
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                   static_cast<long>(options.connect_timeout.count()));
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Transfer::on_header);
-  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
-  if (exchange.fresh_connection) curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+  curl().easy_reset(easy);
+  curl().easy_setopt(easy, CURLOPT_URL, url.to_string().c_str());
+  curl().easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+  curl().easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl().easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl().easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl().easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl().easy_setopt(easy, CURLOPT_BUFFERSIZE, 512L << 10);
+  curl().easy_setopt(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
+  curl().easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     static_cast<long>(options.connect_timeout.count()));
+  curl().easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
+  curl().easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Transfer::on_header);
+  curl().easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
+  curl().easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
+  curl().easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+  if (exchange.fresh_connection) curl().easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
   set_route(easy, url, connect_to);
   set_body(easy, request, transfer);
   perform(*session, url, transfer, stop,
@@ -347,8 +354,6 @@ HttpResponse HttpClient::State::one(const HttpRequest& request, const Url& url,
 }
 
 HttpClient::HttpClient(HttpClientOptions options) : state_(std::make_unique<State>()) {
-  static const CURLcode kStarted = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (kStarted != CURLE_OK) fail(Fault::unavailable, "libcurl cannot start");
   state_->options = std::move(options);
 }
 
@@ -391,7 +396,7 @@ class DialedStream final : public Stream {
  public:
   explicit DialedStream(std::unique_ptr<Session> session) : session_(std::move(session)) {
     curl_socket_t socket = CURL_SOCKET_BAD;
-    curl_easy_getinfo(session_->easy, CURLINFO_ACTIVESOCKET, &socket);
+    curl().easy_getinfo(session_->easy, CURLINFO_ACTIVESOCKET, &socket);
     fd_ = static_cast<int>(socket);
   }
   ~DialedStream() override {
@@ -416,11 +421,11 @@ class DialedStream final : public Stream {
     NoBrokenPipeSignal no_signal;
     while (!bytes.empty()) {
       std::size_t count = 0;
-      CURLcode code = curl_easy_send(session_->easy, bytes.data(), bytes.size(), &count);
+      CURLcode code = curl().easy_send(session_->easy, bytes.data(), bytes.size(), &count);
       if (code == CURLE_AGAIN) {
         wait(POLLOUT, "writing to");
       } else if (code != CURLE_OK) {
-        fail(Fault::unavailable, "writing to the peer: {}", curl_easy_strerror(code));
+        fail(Fault::unavailable, "writing to the peer: {}", curl().easy_strerror(code));
       }
       bytes.remove_prefix(count);
     }
@@ -445,10 +450,10 @@ class DialedStream final : public Stream {
   std::optional<std::size_t> receive(std::span<char> into) const {
     if (is_at_end_) return 0;
     std::size_t count = 0;
-    CURLcode code = curl_easy_recv(session_->easy, into.data(), into.size(), &count);
+    CURLcode code = curl().easy_recv(session_->easy, into.data(), into.size(), &count);
     if (code == CURLE_AGAIN) return std::nullopt;
     if (code != CURLE_OK)
-      fail(Fault::unavailable, "reading from the peer: {}", curl_easy_strerror(code));
+      fail(Fault::unavailable, "reading from the peer: {}", curl().easy_strerror(code));
     return count;
   }
   void wait(short events, std::string_view doing) const {
@@ -480,23 +485,23 @@ std::unique_ptr<Stream> HttpClient::dial(const std::string& url, const std::stop
   CURL* easy = session->easy;
   std::array<char, CURL_ERROR_SIZE> message{};
   auto span = std::min(deadline.left(), state_->options.connect_timeout);
-  curl_easy_setopt(easy, CURLOPT_URL, where->to_string().c_str());
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(span.count()));
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, message.data());
-  curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, &stop_if_asked);
-  curl_easy_setopt(easy, CURLOPT_XFERINFODATA, &stop);
+  curl().easy_setopt(easy, CURLOPT_URL, where->to_string().c_str());
+  curl().easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl().easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl().easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+  curl().easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(span.count()));
+  curl().easy_setopt(easy, CURLOPT_ERRORBUFFER, message.data());
+  curl().easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+  curl().easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, &stop_if_asked);
+  curl().easy_setopt(easy, CURLOPT_XFERINFODATA, &stop);
   state_->set_route(easy, *where, connect_to);
-  CURLcode code = curl_easy_perform(easy);
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, nullptr);
-  curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
+  CURLcode code = curl().easy_perform(easy);
+  curl().easy_setopt(easy, CURLOPT_ERRORBUFFER, nullptr);
+  curl().easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
   if (stop.stop_requested()) throw Cancelled();
   if (code != CURLE_OK) {
     fail(Fault::unavailable, "{}: {}", where->authority(),
-         message[0] != '\0' ? message.data() : curl_easy_strerror(code));
+         message[0] != '\0' ? message.data() : curl().easy_strerror(code));
   }
   return std::make_unique<DialedStream>(std::move(session));
 }
