@@ -127,6 +127,16 @@ TEST_CASE("damaged, cut, empty and too large gzip data is refused") {
   CHECK(gunzip(good + std::string(100, '\0')) == text);
 }
 
+TEST_CASE("gzip ends well however many whole blocks there are, and however fast they are") {
+  for (std::size_t blocks : {std::size_t{1}, std::size_t{2}, std::size_t{4}, std::size_t{9}}) {
+    std::string text(blocks << 20, 'a');
+    std::string packed = pack<GzipWriter>(text, 1, 1 << 20);
+    for (int again = 0; again < 20; ++again)
+      CHECK(packed == pack<GzipWriter>(text, 2, std::size_t{1} << 18));
+    CHECK(gunzip(packed) == text);
+  }
+}
+
 TEST_CASE("zstd gives the same bytes for any number of threads, and they come back") {
   std::string text = sample(3'500'000);
   std::string packed = pack<ZstdWriter>(text, 1, 1 << 20);
