@@ -269,6 +269,10 @@ std::filesystem::path claim_bundle(const Places& places, const std::string& id) 
 
 void remove_dead(const Places& places, const std::string& id) {
   auto bundle = places.attached / id;
+  // A runtime that was started ahead may still wait for somebody to open its pipe (WarmRuntime): it gets an empty configuration and ends.
+  std::error_code absent;
+  if (std::filesystem::is_fifo(bundle / "config.json", absent))
+    os::Fd(::open((bundle / "config.json").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)).reset();
   delete_leftover(places, id, cgroup_path(places.short_id, id));
   // A view's changes lie elsewhere, in the directory of its job.
   if (auto changes = os::read_file_if_exists(bundle / "changes")) os::remove_tree(*changes);
