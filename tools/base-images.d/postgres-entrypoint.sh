@@ -36,7 +36,11 @@ check_password() {
 init_directory() {
   eval 'initdb --username="$POSTGRES_USER" --pwfile=<(printf "%s\n" "$POSTGRES_PASSWORD") \
     ${POSTGRES_INITDB_WALDIR:+--waldir="$POSTGRES_INITDB_WALDIR"} '"${POSTGRES_INITDB_ARGS:-}"' "$@"'
-  local method=${POSTGRES_HOST_AUTH_METHOD:-$(postgres -C password_encryption)}
+  local method=${POSTGRES_HOST_AUTH_METHOD:-} conf
+  if [ -z "$method" ]; then
+    conf=$(<"$PGDATA/postgresql.conf") method=scram-sha-256
+    if [[ $conf =~ $'\n'password_encryption\ *=\ *([a-z0-9-]+) ]]; then method=${BASH_REMATCH[1]}; fi
+  fi
   printf '\nhost all all all %s\n' "$method" >>"$PGDATA/pg_hba.conf"
 }
 
@@ -56,6 +60,15 @@ run_init_files() {
       *) printf '%s: ignoring %s\n' "$0" "$file" ;;
     esac
   done
+}
+
+has_init_files() { compgen -G '/docker-entrypoint-initdb.d/*' >/dev/null; }
+
+# By a server of one process, which nobody can connect to: starting and stopping a whole one takes longer than initdb's half.
+create_database() {
+  case $POSTGRES_DB in postgres | template0 | template1) return 0 ;; esac
+  printf 'CREATE DATABASE "%s"\n' "${POSTGRES_DB//\"/\"\"}" |
+    postgres --single -D "$PGDATA" -c exit_on_error=true postgres >/dev/null
 }
 
 # The server that runs the init files listens on a socket of its own: a health check does not take it for the real one.
@@ -94,7 +107,7 @@ main() {
     else
       check_password
       init_directory
-      init_database "${@:2}"
+      if has_init_files || [[ $POSTGRES_DB = *$'\n'* ]]; then init_database "${@:2}"; else create_database; fi
       printf '\nPostgreSQL init process complete; ready for start up.\n\n'
     fi
   fi
