@@ -230,10 +230,10 @@ class RunningLeg final {
   bool set_up(StepRunner& steps, LegResult& result) {
     StepLabel label{++state_.last_step, "Set up job", ""};
     return told_step(label, Deadline::Clock::now(), [&](StepOutput& output) {
-      make_machine(output);
+      auto services = make_machine(output);
       show_permissions(output);
       allow_tokens(result.environment);
-      start_services();
+      start_services(std::move(services));
       steps.prepare(order_.job.steps, output);
     });
   }
@@ -267,7 +267,8 @@ class RunningLeg final {
     return conclusion == Conclusion::success;
   }
 
-  void make_machine(StepOutput& output) {
+  // Returns what is to be started beside it.
+  std::vector<ContainerOrder> make_machine(StepOutput& output) {
     auto& contexts = state_.base;
     MachineOrder machine{.run_id = order_.run.facts.run_id,
                          .job = file_name_of(order_.id),
@@ -308,7 +309,6 @@ class RunningLeg final {
     state_.machine = machine_.get();
     matchers_.emplace(*machine_);
     state_.matchers = &*matchers_;
-    services_of_job_ = machine.services;
     fill_paths();
     if (services_.tool) {
       tool_.emplace(machine.directory / "tools", *services_.tool,
@@ -318,6 +318,7 @@ class RunningLeg final {
                                     .ca_bundle = services_.ca_bundle,
                                     .route = services_.route});
     }
+    return std::move(machine.services);
   }
 
   void fill_paths() {
@@ -370,9 +371,9 @@ class RunningLeg final {
   }
 
   // A step of its own, as on GitHub: numbered when it begins, told of when it is waited for.
-  void start_services() {
-    if (services_of_job_.empty()) return;
-    starting_.emplace(*machine_, services_of_job_, state_.stop);
+  void start_services(std::vector<ContainerOrder> services) {
+    if (services.empty()) return;
+    starting_.emplace(*machine_, std::move(services), state_.stop);
     services_label_ = {++state_.last_step, "Initialize containers", ""};
   }
 
@@ -435,8 +436,7 @@ class RunningLeg final {
   std::int64_t cancel_minutes_ = kDefaultCancelMinutes;
   std::mutex machine_mutex_;  // guards the pointer against kill() from another thread
   std::unique_ptr<JobMachine> machine_;
-  std::optional<ToolSocket> tool_;  // calls back into machine_
-  std::vector<ContainerOrder> services_of_job_;
+  std::optional<ToolSocket> tool_;       // calls back into machine_
   std::optional<JobServices> starting_;  // uses machine_
   StepLabel services_label_;
   std::optional<JobMatchers> matchers_;  // of machine_
