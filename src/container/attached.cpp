@@ -78,8 +78,12 @@ os::Exit attend_runtime(os::Process& process, const std::filesystem::path& pid_f
   });
 }
 
-StartedContainer start_direct(const Places& places, const ContainerSpec& spec, const RunIo& io,
-                              const std::filesystem::path& bundle, const std::string& cgroup) {
+ContainerExit run_direct(const Places& places, const ContainerSpec& spec, const RunIo& io,
+                         const StopSteps& steps, const std::stop_token& stop, Deadline deadline) {
+  std::string cgroup = places.attached_cgroup(spec.id);
+  to_oci_config(spec, cgroup, "/");  // refuses what is wrong before anything is made
+  auto bundle = claim_bundle(places, spec.id);
+  BundleDirectory removed_at_the_end(bundle);
   std::optional<MountStubs> stubs;
   std::optional<os::Process> process;
   in_private_mounts({}, [&](const std::stop_token&) {
@@ -94,33 +98,14 @@ StartedContainer start_direct(const Places& places, const ContainerSpec& spec, c
     }
     process = os::Process::spawn(command_for(io, argv));
   });
-  return {spec.id, cgroup, bundle, std::move(stubs), std::move(*process)};
-}
-
-ContainerExit run_direct(const Places& places, const ContainerSpec& spec, const RunIo& io,
-                         const StopSteps& steps, const std::stop_token& stop, Deadline deadline,
-                         std::unique_ptr<WarmRuntime> warm,
-                         const std::function<void()>& on_started) {
-  std::string cgroup = places.attached_cgroup(spec.id);
-  to_oci_config(spec, cgroup, "/");  // refuses what is wrong before anything is made
-  auto bundle = claim_bundle(places, spec.id);
-  BundleDirectory removed_at_the_end(bundle);
-  std::optional<BundleDirectory> warm_removed_at_the_end;
-  std::optional<StartedContainer> started;
-  if (warm) started = warm->use(spec);
-  if (started) warm_removed_at_the_end.emplace(started->bundle);
-  if (!started) started.emplace(start_direct(places, spec, io, bundle, cgroup));
-  if (on_started) on_started();
-  auto exit = attend_runtime(started->process, started->bundle / "pid", io, true, steps, stop,
-                             deadline, false);
-  if (started->stubs) started->stubs->remove();  // the mounts are gone with their last process
+  auto exit = attend_runtime(*process, bundle / "pid", io, true, steps, stop, deadline, false);
+  if (stubs) stubs->remove();  // the mounts are gone with their last process
   bool was_stopped = stop.stop_requested() || deadline.passed();
-  if (was_stopped) delete_leftover(places, started->id, started->cgroup);
+  if (was_stopped) delete_leftover(places, spec.id, cgroup);
   if (was_stopped && !exit.ok()) throw_if_stopped(stop, deadline);
   if (!exit.ok()) {
-    auto place = started->bundle / "runtime.log";
-    auto log = os::read_file_if_exists(place).value_or("");
-    if (log.find("\"error\"") != std::string::npos) throw runtime_error(place, "");
+    auto log = os::read_file_if_exists(bundle / "runtime.log").value_or("");
+    if (log.find("\"error\"") != std::string::npos) throw runtime_error(bundle / "runtime.log", "");
   }
   return as_shell_shows({.exit = exit, .ended_ms = now_ms()});
 }
@@ -269,10 +254,6 @@ std::filesystem::path claim_bundle(const Places& places, const std::string& id) 
 
 void remove_dead(const Places& places, const std::string& id) {
   auto bundle = places.attached / id;
-  // A runtime that was started ahead may still wait for somebody to open its pipe (WarmRuntime): it gets an empty configuration and ends.
-  std::error_code absent;
-  if (std::filesystem::is_fifo(bundle / "config.json", absent))
-    os::Fd(::open((bundle / "config.json").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)).reset();
   delete_leftover(places, id, cgroup_path(places.short_id, id));
   // A view's changes lie elsewhere, in the directory of its job.
   if (auto changes = os::read_file_if_exists(bundle / "changes")) os::remove_tree(*changes);
@@ -295,11 +276,9 @@ void delete_leftover(const Places& places, const std::string& id, const std::str
 
 ContainerExit run_attached(const RuntimeOptions& options, const Places& places,
                            const ContainerSpec& spec, const RunIo& io, const StopSteps& steps,
-                           const std::stop_token& stop, Deadline deadline,
-                           std::unique_ptr<WarmRuntime> warm,
-                           const std::function<void()>& on_started) {
+                           const std::stop_token& stop, Deadline deadline) {
   if (spec.limits.any()) return run_supervised(options, places, spec, io, steps, stop, deadline);
-  return run_direct(places, spec, io, steps, stop, deadline, std::move(warm), on_started);
+  return run_direct(places, spec, io, steps, stop, deadline);
 }
 
 os::Exit exec_in(const Places& places, const std::string& id, const std::filesystem::path& bundle,

@@ -1,26 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <filesystem>
-#include <functional>
-#include <memory>
 #include <stop_token>
 #include <string>
 
 #include "container/bundle.hpp"
 #include "container/runtime.hpp"
-#include "container/warm_runtime.hpp"
 
 namespace slipway::container {
 
 /// Runtime::run() on an OCI runtime. Without limits the runtime is our own child and the container has no cgroup, which is fastest;
 /// with limits a supervisor stands between, who can tell a kill for memory.
-///   warm        used for the container when it is given and can be
-///   on_started  called when the container without limits is on its way
 ContainerExit run_attached(const RuntimeOptions& options, const Places& places,
                            const ContainerSpec& spec, const RunIo& io, const StopSteps& steps,
-                           const std::stop_token& stop, Deadline deadline,
-                           std::unique_ptr<WarmRuntime> warm = nullptr,
-                           const std::function<void()>& on_started = {});
+                           const std::stop_token& stop, Deadline deadline);
 
 /// Runtime::exec() by the OCI runtime's own exec; `bundle` holds the container's config.json.
 os::Exit exec_in(const Places& places, const std::string& id, const std::filesystem::path& bundle,

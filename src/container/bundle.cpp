@@ -96,13 +96,13 @@ std::vector<std::string> Places::command(const std::filesystem::path& log, bool 
 }
 
 ContainerSpec make_bundle(const ContainerSpec& spec, const std::filesystem::path& bundle,
-                          const std::string& cgroup_path, const std::string& config_name) {
+                          const std::string& cgroup_path) {
   auto root = bundle / "rootfs";
   os::make_dirs(root);
   mount_rootfs(spec.rootfs, root);
   ContainerSpec made = with_mounts_made(spec, bundle);
   clamp_ulimits(made.ulimits);
-  os::write_file(bundle / config_name, to_oci_config(made, cgroup_path, root).dump());
+  os::write_file(bundle / "config.json", to_oci_config(made, cgroup_path, root).dump());
   return made;
 }
 

@@ -40,8 +40,7 @@ struct Places {
 ///   cgroup_path  empty for none
 ///   returns      the spec as it was written, mounts resolved
 ContainerSpec make_bundle(const ContainerSpec& spec, const std::filesystem::path& bundle,
-                          const std::string& cgroup_path,
-                          const std::string& config_name = "config.json");
+                          const std::string& cgroup_path);
 
 /// What the runtime's log says went wrong, as an Error of the right kind.
 Error runtime_error(const std::filesystem::path& log, const std::string& otherwise);

@@ -42,11 +42,7 @@ class CrunRuntime final : public Runtime {
       if (places_.is_crun) sealed_ = seal_program(places_.program);
       if (sealed_.is_open()) places_.sealed = fmt::format("/proc/self/fd/{}", sealed_.get());
     });
-    bool may_be_warm = places_.is_crun && io.stdin_fd < 0 && io.stdout_fd < 0 && io.stderr_fd < 0;
-    return run_attached(options_, places_, spec, io, steps, stop, deadline,
-                        may_be_warm ? take_warm() : nullptr, [&] {
-                          if (spec.more_follow && may_be_warm) add_warm();
-                        });
+    return run_attached(options_, places_, spec, io, steps, stop, deadline);
   }
 
   ContainerState start(const ContainerSpec& spec) override {
@@ -140,23 +136,6 @@ class CrunRuntime final : public Runtime {
   }
 
  private:
-  std::unique_ptr<WarmRuntime> take_warm() {
-    return warm_.with([](auto& warm) -> std::unique_ptr<WarmRuntime> {
-      if (warm.empty()) return nullptr;
-      auto first = std::move(warm.front());
-      warm.erase(warm.begin());
-      return first;
-    });
-  }
-
-  // One for each container that can start at about the same time, but not too many idle ones.
-  void add_warm() {
-    constexpr std::size_t kMost = 4;
-    if (warm_.read([](const auto& warm) { return warm.size(); }) >= kMost) return;
-    auto made = std::make_unique<WarmRuntime>(places_);
-    warm_.with([&](auto& warm) { warm.push_back(std::move(made)); });
-  }
-
   [[nodiscard]] std::filesystem::path directory_of(const std::string& id) const {
     if (id.empty() || id.find('/') != std::string::npos || id[0] == '.')
       fail(Fault::not_found, "no container '{}'", id);
@@ -217,7 +196,6 @@ class CrunRuntime final : public Runtime {
   Places places_;
   std::once_flag sealing_;
   os::Fd sealed_;
-  Guarded<std::vector<std::unique_ptr<WarmRuntime>>> warm_;  // after sealed_: their program
   Guarded<std::vector<pid_t>> supervisors_;
 };
 

@@ -70,29 +70,6 @@ TEST_CASE("an attached container gives its output and exit code, and leaves only
 }
 
 TEST_CASE(
-    "containers whose runtime was started ahead are like any others, and what was not used goes") {
-  NEEDS_CONTAINERS();
-  Machine machine;
-  {
-    auto runtime = make_crun_runtime(machine.options);
-    for (const char* id : {"run-1", "run-2", "run-3"}) {
-      auto spec = machine.shell(id, "echo out; hostname; echo new > /tmp/new; exit 7");
-      spec.hostname = id;
-      spec.more_follow = true;
-      auto ran = run(*runtime, spec);
-      CHECK(ran.exit.exit == os::Exit{7, 0});
-      CHECK(ran.output == fmt::format("out\n{}\n", id));
-      CHECK(os::read_file(spec.rootfs.upper / "tmp/new") == "new\n");
-      CHECK_FALSE(std::filesystem::exists(spec.rootfs.upper / "proc"));
-    }
-    auto wrong = machine.shell("run-4", "true");
-    wrong.argv = {"/bin/none"};
-    CHECK(fault_of([&] { run(*runtime, wrong); }) == Fault::not_found);
-  }
-  CHECK(leftovers(machine.options).empty());
-}
-
-TEST_CASE(
     "with the host's network a container sees the host's resolver, and no stub of it stays "
     "behind") {
   NEEDS_CONTAINERS();

@@ -106,8 +106,6 @@ struct ContainerSpec {
   std::uint64_t shm_bytes = 64ULL * 1024 * 1024;   ///< size of /dev/shm
   std::map<std::string, std::string> sysctls;      ///< namespaced ones only
   std::map<std::string, std::string> annotations;  ///< kept, listed again by Runtime::list()
-  /// Of run(): another will likely follow; its runtime program may be started while this one runs.
-  bool more_follow = false;
 };
 
 /// The OCI runtime configuration (config.json) of a container.

@@ -107,7 +107,6 @@ class RunStep {
     for (std::size_t i = 0; i < run_.mounts.size(); ++i) add_mount(i, spec);
     add_scripts(spec);
     for (const auto& mount : spec.mounts) stubs_.add(mount.target);
-    spec.more_follow = world_.more_follow;
     auto exit = world_.runtime.run(spec, {.sink = world_.output},
                                    {.after_interrupt = std::chrono::milliseconds(0)}, stop_,
                                    Deadline::never());

@@ -23,7 +23,6 @@ struct RunWorld {
   const BuildRequest& request;
   std::vector<std::filesystem::path> lower;  ///< the stage's layers, top-most first
   Tree& root;                                ///< the same, for reading
-  bool more_follow = false;                  ///< see ContainerSpec
   /// The tree that a bind or cache mount takes its files from.
   std::function<Tree&(const Origin&)> tree_of;
   std::function<void(std::string_view)> output;

@@ -121,9 +121,6 @@ void StageRunner::plan(const std::stop_token& stop) {
     if (!run || in_.request.check_only) continue;
     if (run->base_stage) run->base_key = stage(*run->base_stage).last_key();
     for (std::size_t i = 0; i < run->plan.steps.size(); ++i) add_key(*run, i, stop);
-    runs_left_ += static_cast<int>(
-        std::count_if(run->plan.steps.begin(), run->plan.steps.end(),
-                      [](const Step& step) { return std::holds_alternative<RunOp>(step.op); }));
   }
 }
 
@@ -296,7 +293,6 @@ StepDone StageRunner::do_step(StageRun& run, std::size_t index, Chain& chain,
     std::lock_guard lock(mutex_);
     number = ++next_number_;
   }
-  if (std::holds_alternative<RunOp>(step.op)) --runs_left_;
   auto cached = [&](StepDone done) {
     {
       std::lock_guard lock(mutex_);
@@ -460,7 +456,6 @@ void StageRunner::execute(StageRun& run, std::size_t index, const std::string& i
         .request = in_.request,
         .lower = std::move(lower),
         .root = root,
-        .more_follow = runs_left_ > 0,
         .tree_of = [&](const Origin& origin) -> Tree& { return origin_tree(origin, stop); },
         .output =
             [&](std::string_view text) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -123,7 +122,6 @@ class StageRunner final {
   mutable std::mutex mutex_;                     // progress and counts
   int next_number_ = 0;                          // guarded by mutex_
   int cached_ = 0;                               // guarded by mutex_
-  std::atomic<int> runs_left_{0};  // RUN steps of needed stages that did not come up yet
 };
 
 }  // namespace slipway::image
