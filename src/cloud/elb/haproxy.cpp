@@ -47,11 +47,13 @@ void Haproxy::apply(const std::string& configuration) {
   std::lock_guard lock(mutex_);
   auto master = running();
   if (master && configuration == applied_) return;
-  if (!os::find_program("haproxy"))
+  // By its whole path: at a reload the master runs itself anew by the name that it was given, and PATH may lack /usr/sbin.
+  auto program = os::find_program("haproxy");
+  if (!program)
     fail(Fault::unavailable, "there is no haproxy on this machine: apt-get install haproxy");
   auto candidate = directory_ / "next.cfg";
   os::write_file(candidate, configuration, 0600);
-  auto check = os::capture({.argv = {"haproxy", "-c", "-q", "-f", candidate.string()}}, {},
+  auto check = os::capture({.argv = {*program, "-c", "-q", "-f", candidate.string()}}, {},
                            Deadline::in(seconds(10)));
   if (!check.exit.ok())
     fail(Fault::unavailable, "haproxy refuses its configuration: {}", trim(check.err));
@@ -59,16 +61,16 @@ void Haproxy::apply(const std::string& configuration) {
   if (master) {
     reload(*master);
   } else {
-    start();
+    start(*program);
   }
   applied_ = configuration;
 }
 
-void Haproxy::start() {
+void Haproxy::start(const std::string& program) {
   os::Fd log =
       os::open_file((directory_ / "haproxy.log").string(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   auto process =
-      os::Process::spawn({.argv = {"haproxy", "-W", "-f", (directory_ / "haproxy.cfg").string()},
+      os::Process::spawn({.argv = {program, "-W", "-f", (directory_ / "haproxy.cfg").string()},
                           .stdout_fd = log.get(),
                           .own_session = true});
   auto ticks = os::start_ticks(process.pid());

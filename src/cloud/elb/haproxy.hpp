@@ -37,7 +37,7 @@ class Haproxy final {
     unsigned long long ticks = 0;
   };
   [[nodiscard]] std::optional<Master> running() const;
-  void start();
+  void start(const std::string& program);
   void reload(const Master& master);
   void wait_for_worker(const std::string& before);
   std::string worker_pid();
