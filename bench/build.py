@@ -25,8 +25,11 @@ class Bench:
         self.options, self.rows, self.children = options, [], []
         self.work = pathlib.Path(tempfile.mkdtemp(prefix='slipway-bench-'))
         self.call(['mount', '-t', 'tmpfs', '-o', 'size=16g', 'tmpfs', self.work])
+        # Where /run is on a disk: the peers' run directories are in self.work, ours is here.
+        pathlib.Path('/run/slipway').mkdir(exist_ok=True)
+        self.call(['mount', '-t', 'tmpfs', 'tmpfs', '/run/slipway'])
         self.slipway = str(pathlib.Path(options.slipway).resolve())
-        self.peers = options.peers.split(',')
+        self.peers = [peer for peer in options.peers.split(',') if peer]
 
     def call(self, argv, env=None, timed=False, check=True):
         begin, before = time.monotonic(), os.times()
@@ -364,6 +367,9 @@ class Bench:
 
 
 def main():
+    if 'BENCH_INSIDE' not in os.environ:  # its mounts are seen by nobody else, and end with it
+        os.environ['BENCH_INSIDE'] = '1'
+        os.execvp('unshare', ['unshare', '--mount', '--propagation', 'private', sys.executable, *sys.argv])
     parser = argparse.ArgumentParser()
     parser.add_argument('slipway')
     parser.add_argument('--runs', type=int, default=3)

@@ -39,13 +39,15 @@ constexpr std::string_view kUntrusted[] = {
 };
 
 bool covers(std::string_view pattern, std::string_view path) {
-  auto a = split(pattern, '.');
-  auto b = split(path, '.');
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (a[i] != b[i] && a[i] != "*" && b[i] != "*") return false;
+  for (;;) {
+    auto a = pattern.substr(0, pattern.find('.'));
+    auto b = path.substr(0, path.find('.'));
+    if (a != b && a != "*" && b != "*") return false;
+    if (a.size() == pattern.size() || b.size() == path.size())
+      return a.size() == pattern.size() && b.size() == path.size();
+    pattern.remove_prefix(a.size() + 1);
+    path.remove_prefix(b.size() + 1);
   }
-  return true;
 }
 
 bool is_untrusted(const std::string& path) {

@@ -15,6 +15,7 @@ class JobReader final {
 
   std::vector<Job> read(Template& jobs) {
     std::vector<Job> result;
+    result.reserve(jobs.entries.size());
     for (auto& entry : jobs.entries) {
       if (!entry.key.is_string()) continue;
       if (auto wrong = ids_.add(entry.key.text);

@@ -35,6 +35,7 @@ class StepReader final {
   std::vector<Step> read(Template& value) {
     for (const auto& item : value.items) collect_ids(item);
     check_targets(value);
+    steps_.reserve(value.items.size());
     for (auto& item : value.items) add(item, false);
     for (auto& step : steps_) {
       if (!step.has_own_id) step.id = ids_.make_up(step.uses);
