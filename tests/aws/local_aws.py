@@ -45,7 +45,7 @@ class LocalAws:
                 with open(log) as file:
                     said = file.read()[-4000:]
                 self.slipway("cloud", "start", "--listen", "127.0.0.1:0")
-            self.slipway("cloud", "stop")
+            self.slipway("down")
         finally:
             shutil.rmtree(self.directory, ignore_errors=True)
         if ended:

@@ -4,7 +4,7 @@
 set -euo pipefail
 for tool in aws skopeo umoci; do command -v $tool >/dev/null || { echo "skipped: no $tool"; exit 77; }; done
 work=$(mktemp -d); export SLIPWAY_STATE=$work/state
-trap '"$SLIPWAY" cloud stop >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
+trap '"$SLIPWAY" down >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
 "$SLIPWAY" cloud start --listen 127.0.0.1:0
 eval "$("$SLIPWAY" cloud env)"; unset AWS_CA_BUNDLE
 call() { aws --endpoint-url "$AWS_ENDPOINT_URL" --output text "$@"; }

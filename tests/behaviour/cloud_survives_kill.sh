@@ -4,7 +4,7 @@
 set -euo pipefail
 for tool in aws psql setpriv; do command -v $tool >/dev/null || { echo "skipped: no $tool"; exit 77; }; done
 work=$(mktemp -d); export SLIPWAY_STATE=$work/state PGPASSWORD=secret-word-1
-trap '"$SLIPWAY" cloud stop >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
+trap '"$SLIPWAY" down >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
 "$SLIPWAY" cloud start --listen 127.0.0.1:0
 call() { eval "$("$SLIPWAY" cloud env)"; AWS_CA_BUNDLE='' aws --endpoint-url "$AWS_ENDPOINT_URL" --output text "$@"; }
 call rds create-db-instance --db-instance-identifier shop --db-instance-class db.t3.micro --engine postgres --db-name shop \

@@ -291,7 +291,7 @@ def main():
                 cause = (verdict.get("causes") or [{"kind": "unknown"}])[0]
                 print(f"{result:<8} {case:<16} {cause['kind']:<16} {verdict.get('verdict', '')}: {verdict['reason']}", flush=True)
     finally:
-        world.run("cloud", "stop", check=False)
+        world.run("down", check=False)
         shutil.rmtree(work, ignore_errors=True)
     print(f"{len(cases)} broken deployments: {sums['right']} causes named right, {sums['wrong']} wrong, {sums['unknown']} unknown")
     sys.exit(0 if sums["wrong"] == 0 and sums["right"] >= min(38, len(cases)) else 1)

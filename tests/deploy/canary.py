@@ -71,7 +71,7 @@ def main():
         assert answer() == "two" and described()["deploymentConfiguration"]["deploymentCircuitBreaker"]["rollback"]
         print(f"canary: {share:.0%} of {len(baking)} requests went to the new task, then all; 0 of {len(said)} failed")
     finally:
-        world.run("cloud", "stop", check=False)
+        world.run("down", check=False)
         shutil.rmtree(work, ignore_errors=True)
 
 

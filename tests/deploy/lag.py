@@ -74,7 +74,7 @@ def main():
             if action:
                 theirs.append(official(world, work, action, n))
     finally:
-        world.run("cloud", "stop", check=False)
+        world.run("down", check=False)
         shutil.rmtree(work, ignore_errors=True)
     if theirs:
         print(f"the official action: at least {min(theirs):.3f} s, at most {max(theirs):.3f} s after the cloud's own time")
