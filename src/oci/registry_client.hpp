@@ -32,7 +32,7 @@ struct RegistryEndpoint {
 struct RegistryClientOptions {
   CredentialProvider credentials;  ///< empty: anonymous
   std::vector<RegistryEndpoint> endpoints;
-  unsigned parallel = 4;  ///< blobs at a time
+  unsigned parallel = 6;  ///< blobs at a time
   std::string user_agent = "slipway";
 };
 

@@ -42,7 +42,7 @@ struct RegistryClient::State {
   State(RegistryClientOptions its_options, Log& its_log)
       : options(std::move(its_options)), log(its_log) {}
 
-  /// How `host` is reached; decided once, by asking https first where plain http would do as well.
+  /// How `host` is reached; decided once, on this machine by asking without TLS first.
   std::shared_ptr<RegistryAccess> access(const std::string& host, const std::stop_token& stop);
   /// The mirrors of a host, then the host itself.
   std::vector<std::shared_ptr<RegistryAccess>> readers(const std::string& host,
@@ -53,8 +53,9 @@ struct RegistryClient::State {
   RegistryClientOptions options;
   Log& log;
   Guarded<std::map<std::string, std::shared_ptr<RegistryAccess>>>
-      accesses;         // shared by the requests under way
-  std::mutex progress;  ///< one call to a TransferSink at a time
+      accesses;           // shared by the requests under way
+  std::mutex connecting;  // held while it is found out how a host is reached
+  std::mutex progress;    ///< one call to a TransferSink at a time
 
  private:
   [[nodiscard]] const RegistryEndpoint* endpoint_of(const std::string& host) const;

@@ -117,24 +117,31 @@ std::shared_ptr<RegistryAccess> RegistryClient::State::connect(const std::string
   net::Url base = base_url(endpoint && endpoint->plain_http ? "http" : "https", host);
   auto access = std::make_shared<RegistryAccess>(host, base, http, options.credentials);
   if (endpoint || !is_loopback(base.host)) return access;
-  // As docker does: a registry on this machine may do without TLS.
+  // A registry on this machine may do without TLS, as for docker. Asking without first spares reading the machine's certificates;
+  // a server with TLS answers that by an error, or not at all.
+  auto plain =
+      std::make_shared<RegistryAccess>(host, base_url("http", host), http, options.credentials);
   try {
-    access->client.request({.method = "GET", .url = base.to_string() + "v2/"}, stop,
-                           Deadline::in(kProbeTime));
-    return access;
+    auto response = plain->client.request({.method = "GET", .url = plain->base.to_string() + "v2/"},
+                                          stop, Deadline::in(kProbeTime));
+    if (response.ok() || response.status == 401) return plain;
   } catch (const Error& error) {
-    log.debug("registry '{}': no TLS ({})", host, error.what());
+    log.debug("registry '{}': not without TLS ({})", host, error.what());
   }
-  return std::make_shared<RegistryAccess>(host, base_url("http", host), http, options.credentials);
+  return access;
 }
 
 std::shared_ptr<RegistryAccess> RegistryClient::State::access(const std::string& host,
                                                               const std::stop_token& stop) {
-  auto known = accesses.read([&](const auto& all) -> std::shared_ptr<RegistryAccess> {
-    auto found = all.find(host);
-    return found == all.end() ? nullptr : found->second;
-  });
-  if (known) return known;
+  auto known = [&] {
+    return accesses.read([&](const auto& all) -> std::shared_ptr<RegistryAccess> {
+      auto found = all.find(host);
+      return found == all.end() ? nullptr : found->second;
+    });
+  };
+  if (auto access = known()) return access;
+  std::lock_guard one(connecting);  // the blobs of an image come here together
+  if (auto access = known()) return access;
   auto fresh = connect(host, stop);
   return accesses.with([&](auto& all) { return all.emplace(host, fresh).first->second; });
 }
