@@ -17,7 +17,7 @@ constexpr std::size_t kMostFds = 8;
 
 union ControlSpace {  // aligned as a cmsghdr must be
   cmsghdr header;
-  std::array<char, CMSG_SPACE(sizeof(int) * kMostFds)> bytes;
+  std::array<char, CMSG_SPACE(sizeof(int) * kMostFds) + CMSG_SPACE(sizeof(ucred))> bytes;
 };
 
 }  // namespace
@@ -27,6 +27,12 @@ std::pair<os::Fd, os::Fd> socket_pair() {
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
     os::throw_errno("socketpair");
   return {os::Fd(ends[0]), os::Fd(ends[1])};
+}
+
+void ask_for_senders(const os::Fd& socket) {
+  int on = 1;
+  if (::setsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0)
+    os::throw_errno("setsockopt SO_PASSCRED");
 }
 
 bool send_message(const os::Fd& socket, std::string_view bytes, const std::vector<int>& fds) {
@@ -69,7 +75,13 @@ std::optional<Message> receive_message(const os::Fd& socket) {
   Message out;
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); n >= 0 && header;
        header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    if (header->cmsg_level != SOL_SOCKET) continue;
+    if (header->cmsg_type == SCM_CREDENTIALS) {
+      ucred sender{};
+      std::memcpy(&sender, CMSG_DATA(header), sizeof sender);
+      out.sender = sender.pid;
+    }
+    if (header->cmsg_type != SCM_RIGHTS) continue;
     std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     std::array<int, kMostFds> fds{};
     std::memcpy(fds.data(), CMSG_DATA(header), sizeof(int) * count);

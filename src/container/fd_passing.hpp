@@ -19,7 +19,12 @@ bool send_message(const os::Fd& socket, std::string_view bytes, const std::vecto
 struct Message {
   std::string bytes;
   std::vector<os::Fd> fds;  ///< close-on-exec
+  pid_t sender = 0;         ///< as seen from here; 0 without ask_for_senders()
 };
+
+/// From now on messages that are received here tell which process sent them, wherever it lives.
+///   source  unix(7), SO_PASSCRED
+void ask_for_senders(const os::Fd& socket);
 
 /// Waits for one message; nothing when the other end is closed.
 std::optional<Message> receive_message(const os::Fd& socket);

@@ -181,6 +181,7 @@ struct HostView::Inside {
 
   void start(const ContainerSpec& spec) {
     auto ends = socket_pair();
+    ask_for_senders(ends.first);
     os::Fd log = os::open_file((bundle / "view.log").string(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     in_private_mounts({}, [&](const std::stop_token&) {
       join_confined(places.short_id);
@@ -205,7 +206,7 @@ struct HostView::Inside {
       throw runtime_error(bundle / "runtime.log",
                           os::read_file_if_exists(bundle / "view.log").value_or(""));
     }
-    pid = read_pid(bundle / "pid").value_or(0);
+    pid = ready->sender;  // the runtime may write its pid file later than this
   }
 
   // Never throws: what cannot be removed now is swept at the next start.

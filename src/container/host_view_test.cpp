@@ -176,3 +176,20 @@ TEST_CASE("only real file systems of the host belong into a view") {
       "6 1 8:5 / /mnt/with\\040space rw - ext4 /dev/sda5 rw\n");
   CHECK(found == std::vector<std::filesystem::path>{"/var", "/var/lib/data"});
 }
+
+TEST_CASE("a view is of use although its runtime is slow to write down its process") {
+  NEEDS_CONTAINERS();
+  Machine machine;
+  auto slow = machine.directory.path() / "slow-runtime";
+  os::write_file(slow,
+                 fmt::format("#!/bin/bash\nargs=()\nfor a; do case $a in */pid) "
+                             "args+=(\"$a.late\");; *) args+=(\"$a\");; esac; done\n"
+                             "exec {} \"${{args[@]}}\"\n",
+                             machine.options.program),
+                 0755);
+  machine.options.program = slow.string();
+  HostView view(machine.options, options_of(machine, "view-slow"));
+  REQUIRE(view.pid() > 0);
+  CHECK(view.find_program("sh", kPath) == std::optional<std::string>("/usr/bin/sh"));
+  CHECK(shell(view, "echo here").output == "here\n");
+}
