@@ -4,6 +4,7 @@
 #include <latch>
 
 #include "base/deadline.hpp"
+#include "base/edit_distance.hpp"
 #include "base/error.hpp"
 #include "base/guarded.hpp"
 #include "base/task_group.hpp"
@@ -104,4 +105,11 @@ TEST_CASE("wildcards match runs and single characters") {
   CHECK_FALSE(matches_wildcard("a?c", "ac"));
   CHECK(matches_wildcard("*", ""));
   CHECK_FALSE(matches_wildcard("", "x"));
+}
+
+TEST_CASE("the distance of two words is what must be typed otherwise") {
+  CHECK(edit_distance("checkout", "checkout") == 0);
+  CHECK(edit_distance("action/checkout", "actions/checkout") == 1);
+  CHECK(edit_distance("kitten", "sitting") == 3);
+  CHECK(edit_distance("", "abc") == 3);
 }

@@ -29,6 +29,10 @@ std::vector<fs::path> files_of(const Invocation& given, const fs::path& top) {
     auto extension = entry.path().extension();
     if (extension == ".yml" || extension == ".yaml") files.push_back(entry.path());
   }
+  for (const char* name : {"dependabot.yml", "dependabot.yaml"}) {
+    if (auto path = top / ".github" / name; !files.empty() && fs::exists(path))
+      files.push_back(path);
+  }
   std::sort(files.begin(), files.end());
   if (files.empty())
     fail(Fault::bad_input, "no workflow in '{}'", (top / ".github/workflows").string());
@@ -45,6 +49,7 @@ int run_lint(const Invocation& given, Surroundings& around) {
   auto format = format_of(given.value_or("--format", around.json ? "json" : "text"));
   auto top = git::top_level(around.cwd, around.stop).value_or(around.cwd);
   workflow::LintOptions options;
+  options.pedantic = given.has("--pedantic");
   options.read_file = [&](const std::string& path) { return os::read_file_if_exists(top / path); };
   options.loader = [&](const std::string& uses) -> std::optional<std::string> {
     if (!uses.starts_with("./")) return std::nullopt;
@@ -80,6 +85,7 @@ Verb lint_verb() {
           .summary = "errors, risks and bad habits in workflows",
           .options = {{"--format", Option::Kind::value, "FORMAT",
                        "text (default), json, sarif or github"},
+                      {"--pedantic", Option::Kind::flag, "", "also what only some mind"},
                       {"--strict", Option::Kind::flag, "", "warnings fail, too"},
                       {"--no-shellcheck", Option::Kind::flag, "", "leaves scripts to themselves"}},
           .run = run_lint};

@@ -2,6 +2,7 @@
 #include <array>
 #include <set>
 
+#include "base/edit_distance.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "deploy/check.hpp"
@@ -81,19 +82,9 @@ std::string nearest(const std::string& word, const auto& known) {
   std::string best;
   std::size_t least = 4;
   for (std::string_view candidate : known) {
-    std::vector<std::size_t> row(candidate.size() + 1);
-    for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= word.size(); ++i) {
-      std::size_t diagonal = row[0];
-      row[0] = i;
-      for (std::size_t j = 1; j < row.size(); ++j) {
-        std::size_t change = diagonal + (word[i - 1] == candidate[j - 1] ? 0 : 1);
-        diagonal = row[j];
-        row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
-      }
-    }
-    if (row.back() < least) {
-      least = row.back();
+    auto distance = edit_distance(word, candidate);
+    if (distance < least) {
+      least = distance;
       best = candidate;
     }
   }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workflow/known_actions.hpp"
 
+#include <algorithm>
 #include <map>
 
+#include "base/edit_distance.hpp"
 #include "base/text.hpp"
 
 namespace slipway::workflow {
@@ -70,8 +72,25 @@ std::map<std::string, KnownAction, std::less<>> read_table() {
 
 }  // namespace
 
-const KnownAction* known_action(std::string_view uses) {
+namespace {
+
+const std::map<std::string, KnownAction, std::less<>>& known_table() {
   static const auto table = read_table();
+  return table;
+}
+
+}  // namespace
+
+std::string nearest_known_action(std::string_view repository) {
+  for (const auto& [name, action] : known_table()) {
+    if (std::count(name.begin(), name.end(), '/') == 1 && edit_distance(name, repository) == 1)
+      return name;
+  }
+  return "";
+}
+
+const KnownAction* known_action(std::string_view uses) {
+  const auto& table = known_table();
   auto found = table.find(to_lower(std::string(uses.substr(0, uses.find('@')))));
   return found == table.end() ? nullptr : &found->second;
 }

@@ -18,5 +18,7 @@ struct KnownAction {
 
 /// The action that `uses:` names, whatever its version; nullptr for those that are not known here.
 const KnownAction* known_action(std::string_view uses);
+/// The repository ("owner/name") of a known action whose name is one slip away from `repository`; "" when there is none.
+std::string nearest_known_action(std::string_view repository);
 
 }  // namespace slipway::workflow

@@ -51,6 +51,8 @@ std::string_view name_of(LintLevel level) {
 const std::vector<LintRule>& lint_rules() {
   static const std::vector<LintRule> rules = {
       {"syntax", "The file is no workflow GitHub would accept"},
+      {"adhoc-packages", "A package is installed past the lock file"},
+      {"anonymous-definition", "A workflow has no name"},
       {"archived-uses", "An action is no longer looked after"},
       {"artipacked", "checkout leaves a token where later steps and artifacts find it"},
       {"bot-conditions", "A condition trusts a name that can be made to look like a bot's"},
@@ -58,6 +60,8 @@ const std::vector<LintRule>& lint_rules() {
       {"concurrency-limits", "Two runs may deploy at once"},
       {"constant-condition", "A condition is always true or false"},
       {"dangerous-triggers", "A trigger gives strangers' code secrets or a writing token"},
+      {"dependabot-cooldown", "Dependabot takes versions the moment they appear"},
+      {"dependabot-execution", "Dependabot runs the code of packages"},
       {"deprecated-commands", "A script prints a workflow command that is refused or will be"},
       {"duplicate-needs", "A job needs another twice"},
       {"env-name", "A name that no variable can have"},
@@ -71,23 +75,31 @@ const std::vector<LintRule>& lint_rules() {
       {"insecure-commands", "Commands that any output can give are allowed"},
       {"invalid-shell", "A shell that does not exist"},
       {"latest-tag", "An image is built, pushed or deployed as :latest"},
+      {"misfeature", "A part of the platform that is better left alone"},
       {"missing-input", "An action is not given an input it requires"},
       {"missing-permission", "A job lacks a permission its steps need"},
       {"obfuscation", "An action's name is written to hide it"},
       {"overprovisioned-secrets", "All secrets go to one place"},
       {"plain-secret", "A task definition holds a secret in plain text"},
       {"production-from-branch", "A branch, not a tag, reaches production"},
+      {"pyflakes", "What pyflakes says about a script"},
+      {"ref-version-mismatch", "A comment names another version than the commit"},
       {"retired-action", "GitHub refuses this version of the action"},
       {"runner-label", "No runner has the label"},
       {"schedule-interval", "A schedule asks for more runs than there will be"},
       {"secret-in-script", "A secret becomes part of a script"},
       {"secrets-inherit", "A called workflow gets every secret"},
+      {"secrets-outside-env", "A secret belongs to no environment"},
       {"self-hosted-runner", "Pull requests run on your own machine"},
+      {"self-repository", "A path is looked for in another repository"},
       {"shellcheck", "What shellcheck says about a script"},
       {"static-aws-keys", "Long-lived AWS keys are used where a role by OIDC would do"},
+      {"superfluous-actions", "An action does what the machine can"},
       {"task-definition", "A task definition cannot be read"},
       {"template-injection", "Text that others write becomes part of a script"},
       {"type-mismatch", "An expression's kinds do not fit"},
+      {"typosquat-uses", "An action's name looks like another's"},
+      {"undocumented-permissions", "Nothing says what a permission is for"},
       {"ungated-deploy", "A job deploys what no test job has passed"},
       {"unknown-action", "A local action does not exist"},
       {"unknown-context", "A context has no such member"},
@@ -95,6 +107,7 @@ const std::vector<LintRule>& lint_rules() {
       {"unknown-reference",
        "An expression names a job, step, output, input or matrix key that does not exist"},
       {"unpinned-images", "A container's image can change"},
+      {"unpinned-tools", "A tool's version is whatever is the latest"},
       {"unpinned-uses",
        "An action or workflow is named by something that can be moved to other code"},
       {"unredacted-secrets", "Parts of a secret are not masked"},
@@ -108,7 +121,8 @@ const std::vector<LintRule>& lint_rules() {
 
 namespace {
 
-void lint_workflow(const Workflow& workflow, const LintOptions& options, LintReport& report) {
+void lint_workflow(const Workflow& workflow, std::string_view text, const LintOptions& options,
+                   LintReport& report) {
   lint_injection(workflow, report);
   lint_actions(workflow, options, report);
   lint_permissions(workflow, report);
@@ -122,6 +136,7 @@ void lint_workflow(const Workflow& workflow, const LintOptions& options, LintRep
   lint_types(workflow, report);
   lint_conditions(workflow, report);
   lint_forms(workflow, report);
+  lint_habits(workflow, text, false, options, report);
   if (options.shellcheck) options.shellcheck(workflow, report);
 }
 
@@ -145,7 +160,8 @@ Workflow as_workflow(ActionFile action) {
   return workflow;
 }
 
-void lint_action(Workflow action, const LintOptions& options, LintReport& report) {
+void lint_action(const Workflow& action, std::string_view text, const LintOptions& options,
+                 LintReport& report) {
   lint_injection(action, report);
   lint_actions(action, options, report);
   lint_credentials(action, report);
@@ -155,6 +171,7 @@ void lint_action(Workflow action, const LintOptions& options, LintReport& report
   lint_references(action, options, report);
   lint_types(action, report);
   lint_conditions(action, report);
+  lint_habits(action, text, true, options, report);
   if (options.shellcheck) options.shellcheck(action, report);
 }
 
@@ -165,9 +182,13 @@ void add_syntax(const std::vector<Diagnostic>& diagnostics, LintReport& report) 
   }
 }
 
-bool is_action_file(const std::string& file) {
+// "action" for a/b/action.yml.
+std::string stem_of(const std::string& file) {
   auto name = file.substr(file.rfind('/') + 1);
-  return name == "action.yml" || name == "action.yaml";
+  for (std::string_view extension : {".yml", ".yaml"}) {
+    if (name.ends_with(extension)) return name.substr(0, name.size() - extension.size());
+  }
+  return "";
 }
 
 }  // namespace
@@ -175,16 +196,18 @@ bool is_action_file(const std::string& file) {
 std::vector<LintFinding> lint(std::string_view text, const std::string& file,
                               const LintOptions& options) {
   LintReport report(file);
-  if (is_action_file(file)) {
+  if (stem_of(file) == "dependabot") {
+    lint_dependabot(text, file, report);
+  } else if (stem_of(file) == "action") {
     auto read = read_action(text, file);
     add_syntax(read.diagnostics, report);
-    if (read.ok()) lint_action(as_workflow(std::move(read.action)), options, report);
+    if (read.ok()) lint_action(as_workflow(std::move(read.action)), text, options, report);
   } else {
     ReadOptions read_options;
     read_options.loader = options.loader;
     auto read = read_workflow(text, file, read_options);
     add_syntax(read.diagnostics, report);
-    if (read.ok()) lint_workflow(read.workflow, options, report);
+    if (read.ok()) lint_workflow(read.workflow, text, options, report);
   }
   auto findings = report.take();
   drop_ignored(findings, text, file);

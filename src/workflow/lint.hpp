@@ -44,16 +44,17 @@ struct LintOptions {
   std::function<std::optional<std::string>(const std::string& path)> read_file;
   /// Looks at the scripts with a program: see shellcheck(); may be empty.
   std::function<void(const Workflow&, LintReport&)> shellcheck;
+  bool pedantic = false;  ///< also what only some mind
 };
 
-/// Reads a workflow, or an action when the file is called action.yml, and holds it against every rule. A line with `# slipway: ignore[rule]`, or one directly below such a
-/// comment, is left alone by that rule.
+/// Reads a workflow (an action when the file is called action.yml, Dependabot's settings when it is dependabot.yml) and holds it against
+/// every rule. A line with `# slipway: ignore[rule]`, or one directly below such a comment, is left alone by that rule.
 ///   returns  in order of the file; only "syntax" findings when it cannot be read
 std::vector<LintFinding> lint(std::string_view text, const std::string& file,
                               const LintOptions& options);
 
-/// shellcheck on every bash and sh script of a workflow, with expressions replaced by as many characters; nothing where
-/// shellcheck is not installed. Of a script in a `|` block each finding has its own line and column, of others the script's.
+/// shellcheck on every bash and sh script of a workflow and pyflakes on every Python script, with expressions replaced by as many
+/// characters; nothing where they are not installed. Of a script in a `|` block each finding has its own line and column, of others the script's.
 ///   text    the file that the workflow was read from
 void shellcheck(const Workflow& workflow, std::string_view text, const std::stop_token& stop,
                 LintReport& report);

@@ -45,6 +45,12 @@ void check_input(const InputDefinition& input, LintReport& report) {
                fmt::format("'{}' is none of the options of input '{}'", standard.text, input.name),
                "it has " + join(input.options, ", "));
   }
+  std::set<std::string> seen;
+  for (const auto& option : input.options) {
+    if (seen.insert(option).second) continue;
+    report.add(LintLevel::warning, "input-default", input.place,
+               fmt::format("input '{}' has the option '{}' twice", input.name, option));
+  }
   if (input.type == "number" && standard.is_scalar() && !standard.is_expression() &&
       standard.kind != Template::Kind::number) {
     report.add(
@@ -130,7 +136,7 @@ constexpr std::array<std::string_view, 10> kRetired = {
     "ubuntu-20.04", "ubuntu-18.04", "ubuntu-16.04", "windows-2019", "windows-2016",
     "macos-13",     "macos-12",     "macos-11",     "macos-10.15",  "macos-11.0"};
 
-void check_label(const Template& label, LintReport& report) {
+void check_label(const Template& label, bool is_alone, LintReport& report) {
   if (!label.is_string()) return;
   auto name = to_lower(label.text);
   if (std::find(kRetired.begin(), kRetired.end(), name) != kRetired.end()) {
@@ -146,6 +152,9 @@ void check_label(const Template& label, LintReport& report) {
                  (!after.empty() && after.find_first_not_of("0123456789.") == std::string::npos) ||
                  after == "lates";
   }
+  for (std::string_view guess : {"ubuntu", "linux", "macos", "windows", "linux-latest",
+                                 "mac-latest", "osx-latest", "win-latest"})
+    is_version = is_version || (is_alone && name == guess);
   if (!is_version || std::find(kHosted.begin(), kHosted.end(), name) != kHosted.end()) return;
   report.add(LintLevel::warning, "runner-label", label.place,
              fmt::format("GitHub has no runner '{}'", label.text));
@@ -182,8 +191,8 @@ void lint_forms(const Workflow& workflow, LintReport& report) {
     check_needs(job, report);
     check_concurrency(workflow, job, report);
     const auto& labels = job.runs_on.is_mapping() ? job.runs_on["labels"] : job.runs_on;
-    check_label(labels, report);
-    for (const auto& label : labels.items) check_label(label, report);
+    check_label(labels, true, report);
+    for (const auto& label : labels.items) check_label(label, labels.items.size() == 1, report);
     for (const auto& step : job.steps) {
       check_env(step.env, report);
       check_shell(step.shell, report);

@@ -45,6 +45,11 @@ void lint_references(const Workflow& workflow, const LintOptions& options, LintR
 void lint_types(const Workflow& workflow, LintReport& report);
 void lint_conditions(const Workflow& workflow, LintReport& report);
 void lint_forms(const Workflow& workflow, LintReport& report);
+// What works and is done better otherwise. `text` is the file's.
+void lint_habits(const Workflow& workflow, std::string_view text, bool is_action,
+                 const LintOptions& options, LintReport& report);
+// .github/dependabot.yml.
+void lint_dependabot(std::string_view text, const std::string& file, LintReport& report);
 
 /// Calls `visit(template, step or null, job or null)` for every template of a workflow that may hold expressions.
 using TemplateVisitor = std::function<void(const Template&, const Job*, const Step*)>;

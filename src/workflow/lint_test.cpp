@@ -29,7 +29,9 @@ bool has(std::string_view text, const std::string& line_and_rule) {
 }
 
 bool has_rule(std::string_view text, std::string_view rule) {
-  auto found = lint(text, "w.yml", {});
+  LintOptions options;
+  options.pedantic = true;
+  auto found = lint(text, "w.yml", options);
   return std::any_of(found.begin(), found.end(), [&](const auto& one) { return one.rule == rule; });
 }
 
@@ -232,6 +234,45 @@ std::string workflow_of(const std::string& part) {
 }
 
 constexpr RuleCase kRules[] = {
+    {"adhoc-packages", "- run: pip install ruff", "- run: pip install -r requirements.txt"},
+    {"adhoc-packages", "- run: cd web && npm install -g vite@5", "- run: cd web && npm install"},
+    {"adhoc-packages", "- run: sudo python3 -m pip install -q ruff==1.0",
+     "- run: python3 -m pip install --upgrade pip -e ."},
+    {"anonymous-definition", "- run: x",
+     "name: w\non: push\njobs: {a: {runs-on: x, steps: [{run: x}]}}"},
+    {"input-default",
+     "on: {workflow_dispatch: {inputs: {a: {type: choice, options: [x, x]}}}}\njobs: {a: {runs-on: "
+     "x, steps: []}}",
+     "on: {workflow_dispatch: {inputs: {a: {type: choice, options: [x, y]}}}}\njobs: {a: {runs-on: "
+     "x, steps: []}}"},
+    {"misfeature", "- run: x\n  shell: cmd", "- run: x\n  shell: pwsh"},
+    {"misfeature", "- uses: actions/setup-python@v5\n  with: {pip-install: ruff}",
+     "- uses: actions/setup-python@v5"},
+    {"ref-version-mismatch",
+     "- uses: a/b@aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa # v1\n- uses: "
+     "a/b@bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb # v1",
+     "- uses: a/b@aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa # v1\n- uses: "
+     "a/b@bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb # v2"},
+    {"runner-label", "    runs-on: linux-latest\n    steps: []\n",
+     "    runs-on: [self-hosted, linux]\n    steps: []\n"},
+    {"secrets-outside-env", "- run: x\n  env: {A: '${{ secrets.A }}'}",
+     "    runs-on: x\n    environment: e\n    steps: [{run: x, env: {A: '${{ secrets.A }}'}}]\n"},
+    {"superfluous-actions", "- uses: softprops/action-gh-release@v2",
+     "- run: gh release create v1"},
+    {"type-mismatch", "- run: x\n  if: steps.a.outputs.b == true",
+     "- run: x\n  if: steps.a.outputs.b == 'true'"},
+    {"type-mismatch", "- run: x\n  if: false != env.A", "- run: x\n  if: env.A != 'false'"},
+    {"typosquat-uses", "- uses: action/checkout@v4", "- uses: actions/checkout@v4"},
+    {"typosquat-uses", "- uses: docker/build-push-actions@v6", "- uses: someone/else@v6"},
+    {"undocumented-permissions",
+     "    runs-on: x\n    permissions:\n      id-token: write\n    steps: []\n",
+     "    runs-on: x\n    permissions:\n      id-token: write  # for the role\n    steps: []\n"},
+    {"unknown-context", "- run: echo ${{ github.repository.owner }}",
+     "- run: echo ${{ github.event.repository.owner }}"},
+    {"unknown-context", "- run: echo ${{ job.container.os }}",
+     "- run: echo ${{ job.container.id }}"},
+    {"unpinned-tools", "- uses: a/setup-b@v1\n  with: {b-version: latest}",
+     "- uses: a/setup-b@v1\n  with: {b-version: 1.2}"},
     {"archived-uses", "- uses: actions/create-release@v1", "- uses: actions/checkout@v4"},
     {"artipacked", "- uses: actions/checkout@v4",
      "- uses: actions/checkout@v4\n  with: {persist-credentials: false}"},
@@ -393,6 +434,45 @@ TEST_CASE("local actions: inputs, outputs, and whether they are there") {
   CHECK(has("- uses: ./a\n  id: i\n- run: echo ${{ steps.i.outputs.nope }}", "unknown-reference"));
   CHECK_FALSE(
       has("- uses: ./a\n  id: i\n- run: echo ${{ steps.i.outputs.out }}", "unknown-reference"));
+}
+
+TEST_CASE("an action's own path; Dependabot's settings") {
+  LintOptions options;
+  options.pedantic = true;
+  auto rules = [&](const std::string& text, const std::string& file) {
+    std::string names;
+    for (const auto& one : lint(text, file, options))
+      names += fmt::format("{}:{} {}\n", one.line, one.column, one.rule);
+    return names;
+  };
+  CHECK(rules("name: x\ndescription: x\nruns: {using: composite, steps: [{uses: ./y}]}\n",
+              "x/action.yml")
+            .find("self-repository") != std::string::npos);
+  CHECK(rules("version: 2\nupdates:\n  - package-ecosystem: pip\n    "
+              "insecure-external-code-execution: allow\n",
+              ".github/dependabot.yml") == "3:5 dependabot-cooldown\n4:39 dependabot-execution\n");
+  CHECK(
+      rules("updates: [{package-ecosystem: pip, cooldown: {default-days: 7}}]\n", "dependabot.yml")
+          .empty());
+}
+
+TEST_CASE("pyflakes' findings stand where the script's characters stand") {
+  if (!os::find_program("pyflakes3")) {
+    MESSAGE("skipped: no pyflakes3");
+    return;
+  }
+  auto text =
+      workflow_of("- shell: python\n  run: |\n    import os\n    print(${{ github.sha }}, nme)");
+  LintOptions options;
+  options.shellcheck = [&](const Workflow& workflow, LintReport& report) {
+    shellcheck(workflow, text, {}, report);
+  };
+  std::string found;
+  for (const auto& one : lint(text, "w.yml", options)) {
+    if (one.rule == "pyflakes")
+      found += fmt::format("{}:{} {}\n", one.line, one.column, one.message);
+  }
+  CHECK(found == "8:11 'os' imported but unused\n9:36 undefined name 'nme'\n");
 }
 
 TEST_CASE("shellcheck's findings stand where the script's characters stand") {

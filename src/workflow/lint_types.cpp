@@ -85,6 +85,17 @@ bool is_object(const std::string& path) {
          parts[1] != "*";
 }
 
+// Members that are text, whatever their text looks like: they equal no boolean.
+bool is_text(const std::string& path) {
+  auto parts = split(path, '.');
+  if (parts.back() == "*") return false;
+  if (parts[0] == "github")
+    return parts.size() == 2 && parts[1] != "event" && parts[1] != "ref_protected";
+  if (parts[0] == "env" || parts[0] == "vars" || parts[0] == "secrets" || parts[0] == "runner")
+    return parts.size() == 2;
+  return (parts[0] == "steps" || parts[0] == "needs") && parts.size() == 4 && parts[2] == "outputs";
+}
+
 bool is_comparison(Kind kind) { return kind >= Kind::equal; }
 
 class TypeCheck final {
@@ -157,6 +168,12 @@ class TypeCheck final {
              "see docs.github.com, \"Contexts reference\"");
       }
     }
+    if (auto whole = parts[0] + "." + parts[1]; parts.size() == 3 && is_text(whole)) {
+      tell(LintLevel::warning, "unknown-context", place,
+           fmt::format("'{}' is text and has no '{}'", whole, parts[2]), "");
+    }
+    if (path.starts_with("job.container.") && parts.size() == 3 && parts[2] != "*")
+      tell_part(parts, {"id", "network"}, place);
     if (parts.size() == 3 && parts[0] == "steps" && parts[2] != "*") {
       tell_part(parts, {"outputs", "outcome", "conclusion"}, place);
     }
@@ -211,6 +228,18 @@ class TypeCheck final {
       tell(LintLevel::warning, "type-mismatch", place,
            fmt::format("'{}' is an object and equals nothing that is written here", path),
            "compare one of its members");
+    }
+    if (node.children.size() != 2) return;
+    for (std::size_t i : {0U, 1U}) {
+      const auto& other = node.children[1 - i];
+      auto path = path_of(node.children[i]);
+      if (path.empty() || !is_text(path) || other.kind != Kind::literal ||
+          !other.literal.is_boolean())
+        continue;
+      auto word = other.literal.boolean() ? "true" : "false";
+      tell(LintLevel::warning, "type-mismatch", place,
+           fmt::format("'{}' is text and never equals the boolean {}", path, word),
+           fmt::format("compare it with the text '{}'", word));
     }
   }
 
