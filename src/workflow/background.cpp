@@ -53,6 +53,8 @@ bool StepRunner::is_control(const Step& step) {
 void StepRunner::start_background(const Step& step) {
   auto& behind = background_.emplace_back(job_);
   behind.runner.prepared_ = prepared_;
+  behind.runner.states_ = states_;
+  behind.runner.inside_ = inside_;
   behind.ready = behind.runner.make_ready(step, behind.state.main, nullptr);
   job_.last_step = behind.state.last_step;
   background_threads_.start([this, &behind](const std::stop_token&) {
@@ -191,6 +193,8 @@ void StepRunner::finish_background() {
   for (auto& step : background_) {  // its posts see what the job knows now
     step.state.env = job_.env;
     step.state.path = job_.path;
+    step.state.main->status = job_.main->status;
+    if (job_.is_cancelled()) step.stop.request_stop();
   }
 }
 

@@ -94,7 +94,6 @@ constexpr KnownOption kWithValue[] = {
 };
 
 constexpr KnownOption kFlags[] = {
-    {"--privileged", [](ContainerOptions& o, const std::string&) { o.privileged = true; }},
     {"--read-only", [](ContainerOptions& o, const std::string&) { o.read_only = true; }},
     {"--no-healthcheck", [](ContainerOptions& o, const std::string&) { o.health.command.clear(); }},
     {"--init", nullptr},

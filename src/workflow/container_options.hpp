@@ -52,7 +52,6 @@ struct ContainerOptions {
   std::optional<std::uint64_t> memory_bytes;
   std::optional<std::uint64_t> shm_bytes;
   std::optional<std::uint64_t> cpu_thousandths;
-  bool privileged = false;
   bool read_only = false;
 };
 

@@ -78,6 +78,7 @@ class Bench {
     event.actor = "mona";
     planned_.workflow = workflow_;
     planned_.starts = true;
+    planned_.jobs.clear();
     for (const auto& job : workflow_->jobs) planned_.jobs.push_back({.job = &job});
     RunServices services{.machines = machines ? *machines : plain_,
                          .builtins = builtins ? *builtins : catalog_,
@@ -85,6 +86,7 @@ class Bench {
                          .source = directory.path(),
                          .directory = directory.path() / "run",
                          .groups = directory.path() / "groups",
+                         .minute = minute,
                          .hurry = hurry,
                          .log = log_};
     RunOrder order{
@@ -98,6 +100,7 @@ class Bench {
   ActionCatalog* builtins = nullptr;   // null: test/greeting
   KeptJobs kept;
   std::stop_token hurry;
+  std::chrono::milliseconds minute{60000};
   Event event;
   RunSettings settings;
   Recorder recorder;

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "formats/sha256.hpp"
 #include "git/git.hpp"
 
 namespace slipway::workflow {
@@ -302,8 +303,27 @@ Event make_event(const std::filesystem::path& repository, const EventRequest& re
   return EventMaker(repository, request, std::move(stop)).make();
 }
 
+namespace {
+
+// GitHub's number where the payload has it; else one made of the name, the same in every run.
+std::string id_of(const Json& payload, std::initializer_list<std::string_view> path,
+                  const std::string& name) {
+  const Json* at = &payload;
+  for (auto key : path) {
+    if (at) at = at->is_object() ? at->find(key) : nullptr;
+  }
+  if (at && at->is_int()) return std::to_string(at->as_int());
+  constexpr std::uint64_t kDigits = 1'000'000'000;
+  return std::to_string(
+      std::stoull(formats::sha256_hex(to_lower(name)).substr(0, 12), nullptr, 16) % kDigits);
+}
+
+}  // namespace
+
 Value github_context(const Event& event, const RunFacts& facts) {
   auto owner = event.repository.substr(0, event.repository.find('/'));
+  const auto* about = event.payload.is_object() ? event.payload.find("repository") : nullptr;
+  bool is_private = !about || !about->is_object() || about->get_bool("private", true);
   bool is_github = event.server_url == "https://github.com";
   return Value::object({
       {"token", facts.token},
@@ -311,7 +331,10 @@ Value github_context(const Event& event, const RunFacts& facts) {
       {"ref", event.ref},
       {"sha", event.sha},
       {"repository", event.repository},
+      {"repository_id", id_of(event.payload, {"repository", "id"}, event.repository)},
       {"repository_owner", owner},
+      {"repository_owner_id", id_of(event.payload, {"repository", "owner", "id"}, owner)},
+      {"repository_visibility", is_private ? "private" : "public"},
       {"repositoryUrl", fmt::format("git://github.com/{}.git", event.repository)},
       {"run_id", facts.run_id},
       {"run_number", facts.run_number},
@@ -319,6 +342,7 @@ Value github_context(const Event& event, const RunFacts& facts) {
       {"retention_days", "90"},
       {"artifact_cache_size_limit", "10"},
       {"actor", event.actor},
+      {"actor_id", id_of(event.payload, {"sender", "id"}, event.actor)},
       {"triggering_actor", event.actor},
       {"workflow", facts.workflow},
       {"workflow_ref", fmt::format("{}/{}@{}", event.repository, facts.workflow_file, event.ref)},

@@ -7,6 +7,7 @@
 #include "base/guarded.hpp"
 #include "base/task_group.hpp"
 #include "base/text.hpp"
+#include "net/stream.hpp"
 #include "os/file.hpp"
 #include "workflow/host_machine.hpp"
 
@@ -70,10 +71,32 @@ class ImageMachine final : public JobMachine {
     group_.reset();
     services_.reset();
     try {
+      if (!held_.empty()) network_.unpublish(id_);
       network_.release(endpoint_.name);
     } catch (const Error&) {
       // The network goes as a whole at the end of the run.
     }
+  }
+
+  // The container's ports on this machine's loopback, as Docker has them on the runner. A socket of ours keeps each from everybody
+  // else while the container lives; no connection reaches it.
+  void publish(const std::vector<std::string>& ports, const OutputSink& sink) {
+    std::vector<container::PortForward> forwards;
+    for (const auto& text : ports) {
+      for (const auto& mapping : parse_ports(text)) {
+        auto socket = net::listen_tcp(fmt::format("127.0.0.1:{}", mapping.job_port));
+        auto port = net::local_port(socket);
+        held_.push_back(std::move(socket));
+        forwards.push_back({.listen_address = "127.0.0.1",
+                            .listen_port = port,
+                            .target_address = endpoint_.address,
+                            .target_port = mapping.container_port,
+                            .udp = mapping.udp});
+        sink(fmt::format("port {} of the job's container is 127.0.0.1:{} here\n",
+                         mapping.container_port, port));
+      }
+    }
+    if (!forwards.empty()) network_.publish(id_, forwards);
   }
 
   // Until a first command runs in it, the container may still be starting.
@@ -156,6 +179,10 @@ class ImageMachine final : public JobMachine {
   void kill() override { group_->stop(); }
   [[nodiscard]] std::optional<ContainerOrder> container() const override { return container_; }
   [[nodiscard]] bool is_job_container() const override { return is_job_container_; }
+  [[nodiscard]] std::optional<RunningService> job_container() const override {
+    if (!is_job_container_) return std::nullopt;
+    return RunningService{.id = id_, .network = network_.bridge(), .ports = {}};
+  }
   [[nodiscard]] const std::map<std::string, std::string>& base_env() const override { return env_; }
   RunningService start_service(const ContainerOrder& order, const OutputSink& sink,
                                std::stop_token stop) override {
@@ -182,6 +209,7 @@ class ImageMachine final : public JobMachine {
   ContainerOrder container_;
   bool is_job_container_;
   container::Endpoint endpoint_;
+  std::vector<os::Fd> held_;  // ports
   std::unique_ptr<ServiceHost> services_;
   Guarded<std::optional<std::string>> ended_;
   std::unique_ptr<TaskGroup> group_;
@@ -217,6 +245,21 @@ void give_to(const container::User& user, const fs::path& directory, const std::
   }
 }
 
+// GitHub mounts its own node as /__e/node20; ours is what the tool cache has, by the same path.
+void link_externals(const fs::path& tool_cache, const fs::path& externals) {
+  os::make_dirs(externals);
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(tool_cache / "node", none)) {
+    auto version = entry.path().filename().string();
+    for (const char* architecture : {"x64", "arm64"}) {
+      if (!fs::exists(entry.path() / architecture / "bin/node", none)) continue;
+      auto link = externals / ("node" + version.substr(0, version.find('.')));
+      fs::remove(link, none);
+      fs::create_symlink(fmt::format("/__t/node/{}/{}", version, architecture), link, none);
+    }
+  }
+}
+
 std::string moved(const std::string& value, const std::string& from, const std::string& to) {
   if (!value.starts_with(from) || (value.size() > from.size() && value[from.size()] != '/'))
     return value;
@@ -242,6 +285,7 @@ std::unique_ptr<JobMachine> make_image_machine(const ImageMachineOrder& order,
   const std::pair<fs::path, std::string> mounts[] = {
       {work, "/__w"},
       {order.tool_cache, "/__t"},
+      {order.job.directory / "externals", "/__e"},
       {order.job.directory / "home", "/github/home"},
       {work / "_temp/_github_workflow", "/github/workflow"}};
   for (const auto& [source, target] : mounts) {
@@ -249,6 +293,7 @@ std::unique_ptr<JobMachine> make_image_machine(const ImageMachineOrder& order,
     spec.mounts.push_back({.kind = MountPoint::Kind::bind, .source = source, .target = target});
   }
   os::make_dirs(work / "_temp");
+  link_externals(order.tool_cache, order.job.directory / "externals");
   give_to(spec.user, order.job.directory, repository_name(order.job.repository));
   auto endpoint = order.network.attach(order.id);
   spec.network = {.kind = container::NetworkChoice::Kind::joined, .path = endpoint.netns};
@@ -258,6 +303,10 @@ std::unique_ptr<JobMachine> make_image_machine(const ImageMachineOrder& order,
     hosts += services->reserve(service.id) + "\t" + service.id + "\n";
   spec.hosts = hosts;
   auto machine = std::make_unique<ImageMachine>(order, spec, endpoint, std::move(services));
+  auto ports = order.container.ports;
+  auto more = parse_container_options(order.container.options).ports;
+  ports.insert(ports.end(), more.begin(), more.end());
+  machine->publish(ports, sink);
   machine->wait_until_running(stop);
   return machine;
 }

@@ -3,6 +3,7 @@
 //   source  actions/runner ContainerActionHandler.cs
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "workflow/action_inputs.hpp"
 #include "workflow/shell.hpp"
 #include "workflow/step_files.hpp"
 #include "workflow/step_runner.hpp"
@@ -70,27 +71,15 @@ Conclusion StepRunner::run_image(StepCall& call, const ImageStage& stage) {
   return Conclusion::failure;
 }
 
-Conclusion StepRunner::run_image_action(StepCall& call,
-                                        const std::shared_ptr<PreparedAction>& action,
-                                        const Variables& inputs) {
-  const auto& file = action->file;
-  ImageStage stage{.image = {},
-                   .action = action,
-                   .inputs = inputs,
-                   .entrypoint = file.entrypoint,
-                   .state = state_of(call.step, &call.scope)};
-  if (stage.entrypoint.empty()) stage.entrypoint = input_or(inputs, "entrypoint");
-  if (!file.post_entrypoint.empty()) {
-    auto after = stage;
-    after.entrypoint = file.post_entrypoint;
-    add_post({.title = "Post " + call.title,
-              .id = call.id,
-              .condition = file.post_if,
-              .scope = call.owner,
-              .env = call.env,
-              .body = [this, after](StepCall& post) { return run_image(post, after); }});
-  }
-  return run_image(call, stage);
+Conclusion StepRunner::run_image_stage(StepCall& call,
+                                       const std::shared_ptr<PreparedAction>& action,
+                                       const std::string& entrypoint, const Variables& inputs) {
+  return run_image(call,
+                   {.image = {},
+                    .action = action,
+                    .inputs = inputs,
+                    .entrypoint = entrypoint.empty() ? input_or(inputs, "entrypoint") : entrypoint,
+                    .state = state_of(call)});
 }
 
 Conclusion StepRunner::run_image_step(StepCall& call, const std::string& image,
@@ -99,7 +88,7 @@ Conclusion StepRunner::run_image_step(StepCall& call, const std::string& image,
                           .action = nullptr,
                           .inputs = inputs,
                           .entrypoint = input_or(inputs, "entrypoint"),
-                          .state = state_of(call.step, &call.scope)});
+                          .state = state_of(call)});
 }
 
 }  // namespace slipway::workflow

@@ -71,7 +71,7 @@ struct ContainerOrder {
   std::string options;    ///< of `docker create`: --health-cmd and its like, --name, -e, …
 };
 
-/// What became of a service; the `job.services.ID` context.
+/// What became of a service (the `job.services.ID` context) or of the job's container.
 struct RunningService {
   std::string id;                            ///< the container's id
   std::string network;                       ///< the network's name
@@ -114,6 +114,8 @@ class JobMachine {
   [[nodiscard]] virtual std::optional<pid_t> first_process() const { return std::nullopt; }
   /// What it is a container of; nothing for a machine that is none.
   [[nodiscard]] virtual std::optional<ContainerOrder> container() const { return std::nullopt; }
+  /// The container that the job asked for, the `job.container` context; nothing without `container:`.
+  [[nodiscard]] virtual std::optional<RunningService> job_container() const { return std::nullopt; }
   /// True when nothing of it can meet another job: it may then be destroyed while others run.
   [[nodiscard]] virtual bool is_apart() const { return false; }
   /// Runs a container of `order` to its end on the job's network with the job's directories mounted as GitHub does

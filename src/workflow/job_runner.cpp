@@ -14,6 +14,7 @@
 #include "workflow/job_matchers.hpp"
 #include "workflow/job_services.hpp"
 #include "workflow/machine_tree.hpp"
+#include "workflow/remote_workflow.hpp"
 #include "workflow/step_runner.hpp"
 #include "workflow/tool_socket.hpp"
 
@@ -177,15 +178,45 @@ class RunningLeg final {
     timeout_minutes_ = minutes_of(order_.job.timeout_minutes, contexts, kDefaultTimeoutMinutes);
     cancel_minutes_ =
         minutes_of(order_.job.cancel_timeout_minutes, contexts, kDefaultCancelMinutes);
+    state_.shows_debug = state_.echo = wants_debug();
     contexts.values["runner"] = Value::object({{"os", "Linux"}, {"arch", architecture()}});
     contexts.values["github"] = contexts.values["github"].with("job", order_.job.id);
 
+    describe_workflow();
     state_.env = order_.run.settings.env;
     for (const auto* layer : {&order_.workflow.env, &order_.job.env}) {
       if (layer->is_absent()) continue;
       for (const auto& [name, value] : to_variables(evaluate(*layer, contexts, KeyCase::exact)))
         state_.env[name] = value;
     }
+  }
+
+  // The file that the job stands in, which may be a called workflow's.
+  void describe_workflow() {
+    auto home = home_of(order_.job_workflow_ref);
+    auto file = order_.job_workflow_ref.substr(
+        std::min(home.repository.size() + 1, order_.job_workflow_ref.size()));
+    const auto& github = state_.base.values["github"];
+    bool is_own = equals_ignoring_case(home.repository, github.get("repository").to_string());
+    auto& job = state_.job_context;
+    job = Value::object({{"workflow_ref", order_.job_workflow_ref},
+                         {"workflow_repository", home.repository},
+                         {"workflow_file_path", file.substr(0, file.find('@'))}});
+    if (is_own) job = job.with("workflow_sha", github.get("workflow_sha"));
+  }
+
+  // A secret of that name counts before the variable.
+  //   source  actions/runner ExecutionContext.cs, SetDebugUsingVars
+  [[nodiscard]] bool wants_debug() const {
+    for (const char* context : {"secrets", "vars"}) {
+      auto found = state_.base.values.find(context);
+      if (found == state_.base.values.end()) continue;
+      if (const auto* value = found->second.find("ACTIONS_STEP_DEBUG")) {
+        auto text = value->to_string();
+        return text == "1" || equals_ignoring_case(text, "true");
+      }
+    }
+    return false;
   }
 
   // Secrets are masked before anything can be said; the environment's stand in front of the repository's.
@@ -204,14 +235,14 @@ class RunningLeg final {
   }
 
   void run_guarded(LegResult& result) {
-    Alarm timeout(Deadline::in(std::chrono::minutes(timeout_minutes_)), [this] {
+    Alarm timeout(Deadline::in(services_.minute * timeout_minutes_), [this] {
       timed_out_ = true;
       cancel_.request_stop();
     });
     // After a cancellation, steps with always() and posts have this long.
     std::optional<Alarm> last;
     std::stop_callback on_cancel(cancel_.get_token(), [&] {
-      last.emplace(Deadline::in(std::chrono::minutes(cancel_minutes_)),
+      last.emplace(Deadline::in(services_.minute * cancel_minutes_),
                    [this] { end_.request_stop(); });
     });
     StepRunner steps(state_);
@@ -307,6 +338,10 @@ class RunningLeg final {
       machine_ = std::move(made);
     }
     state_.machine = machine_.get();
+    if (auto own = machine_->job_container()) {
+      state_.job_context = state_.job_context.with(
+          "container", Value::object({{"id", own->id}, {"network", own->network}}));
+    }
     matchers_.emplace(*machine_);
     state_.matchers = &*matchers_;
     fill_paths();
@@ -334,6 +369,7 @@ class RunningLeg final {
                                       {"temp", paths.temp},
                                       {"tool_cache", paths.tool_cache},
                                       {"workspace", paths.work}});
+    if (state_.shows_debug) values["runner"] = values["runner"].with("debug", "1");
     auto event = paths.temp + "/_github_workflow/event.json";
     auto outside = machine_->outside(event);
     os::make_dirs(outside.parent_path());
@@ -381,7 +417,13 @@ class RunningLeg final {
     if (!starting_) return;
     told_step(services_label_, starting_->began(), [this](StepOutput& output) {
       auto running = starting_->wait(output);
-      state_.job_context = Value::object({{"services", std::move(running)}});
+      // Without a container of the job's own, too.
+      if (!state_.job_context.find("container") && !running.members().empty()) {
+        auto network = running.members().front().second.get("network");
+        state_.job_context =
+            state_.job_context.with("container", Value::object({{"network", network}}));
+      }
+      state_.job_context = state_.job_context.with("services", std::move(running));
     });
   }
 

@@ -38,22 +38,28 @@ struct Scope {
   std::string action_path;  ///< github.action_path inside a composite
   std::string action_ref;
   std::string action_repository;
+  std::stop_token late;  ///< the time of the calling step is over
+  std::vector<struct PostStep>* posts =
+      nullptr;  ///< of a composite: where its steps' posts go, kept by the composite's own; null: the job's
 };
 
 /// Values that one use of an action keeps from pre over main to post.
 struct ActionState {
   std::map<std::string, std::string> saved;
+  bool has_post = false;  ///< its post is among those to be run
 };
 
-/// What is left to do after the main steps; the last one pushed runs first.
+/// A stage of an action beside its main one. Posts: the last one pushed runs first.
 struct PostStep {
   std::string title;
   std::string id;
-  Condition condition;  ///< post-if; an empty expression: always()
+  const Step* step = nullptr;  ///< whose stage it is: its `env` and `with` are evaluated anew
+  Condition condition;         ///< pre-if or post-if; an empty expression: always()
   std::shared_ptr<Scope>
-      scope;      // shared with the other posts of the same scope and the scope's own run
-  Variables env;  ///< the main step's env
+      scope;  // shared with the other posts of the same scope and the scope's own run
   std::function<Conclusion(struct StepCall&)> body;
+  std::shared_ptr<std::vector<PostStep>>
+      inner{};  ///< of a composite: the posts of its steps, shared with `body`; else null
 };
 
 struct JobState {
@@ -70,6 +76,7 @@ struct JobState {
   Value job_context;  ///< container, services; `status` is added
   Variables env;      ///< workflow's, job's and GITHUB_ENV
   std::vector<std::string> path;  ///< GITHUB_PATH, later ones come first in PATH
+  bool shows_debug = false;       ///< ACTIONS_STEP_DEBUG, a secret or a variable
   bool echo = false;
   MatcherHost* matchers = nullptr;  ///< set with `machine`
   StopLadder ladder;
@@ -87,7 +94,8 @@ struct JobState {
 
 /// One step being executed.
 struct StepCall {
-  const Step* step = nullptr;  ///< null for a post step
+  const Step* step = nullptr;
+  bool is_main = true;  ///< false: its pre or post stage
   Scope& scope;
   std::shared_ptr<Scope> owner;  ///< the same scope, for posts
   std::string title;
@@ -96,6 +104,7 @@ struct StepCall {
   Contexts contexts;
   StepOutput& output;
   std::stop_token stop;  ///< ends what the step runs
+  std::stop_token late;  ///< its time is over
 };
 
 /// The contexts of a step: `env` holds the job's variables, the scope's and `step_env`.

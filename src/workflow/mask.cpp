@@ -42,6 +42,7 @@ PatternSet::PatternSet(const std::set<std::string>& patterns) {
       if (is_new) nodes.emplace_back();
     }
     nodes[at].longest = static_cast<std::uint32_t>(pattern.size());
+    longest_pattern_ = std::max(longest_pattern_, pattern.size());
   }
 
   // Breadth first: a state's failure state is shallower, so its row is complete when it is needed.
@@ -114,6 +115,23 @@ std::string PatternSet::replace(std::string_view text) const {
   }
   result.append(text, copied);
   return result;
+}
+
+std::size_t PatternSet::settled(std::string_view text) const {
+  // What comes may end a pattern that has begun in the last bytes.
+  auto open = longest_pattern_ == 0 ? 0 : longest_pattern_ - 1;
+  if (text.size() <= open) return 0;
+  auto end = text.size() - open;
+  std::vector<std::pair<std::size_t, std::size_t>> hits;
+  scan(text, [&](std::size_t from, std::size_t to) {
+    hits.emplace_back(from, to);
+    return true;
+  });
+  // From the last on: one that is cut moves the end before it, where it may cut another.
+  for (auto hit = hits.rbegin(); hit != hits.rend() && hit->second > end; ++hit) {
+    if (hit->first < end && hit->second > end) end = hit->first;
+  }
+  return end;
 }
 
 bool PatternSet::occurs_in(std::string_view text) const {
@@ -279,6 +297,8 @@ std::shared_ptr<const PatternSet> Masker::patterns() const {
 }
 
 std::string Masker::mask(std::string_view text) const { return patterns()->replace(text); }
+
+std::size_t Masker::settled(std::string_view text) const { return patterns()->settled(text); }
 
 bool Masker::hides_something_in(std::string_view text) const { return patterns()->occurs_in(text); }
 

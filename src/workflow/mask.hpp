@@ -18,6 +18,8 @@ class PatternSet final {
   /// `text` with every occurrence replaced by "***"; overlapping and adjacent occurrences become one.
   [[nodiscard]] std::string replace(std::string_view text) const;
   [[nodiscard]] bool occurs_in(std::string_view text) const;
+  /// How much of the start of `text` can be replaced by itself: no occurrence goes past it, whatever text follows.
+  [[nodiscard]] std::size_t settled(std::string_view text) const;
 
  private:
   using State = std::uint32_t;
@@ -29,6 +31,7 @@ class PatternSet final {
   std::vector<std::uint32_t>
       longest_;  // per state: length of the longest pattern that ends here, 0 for none
   std::array<std::uint8_t, 256> class_of_{};
+  std::size_t longest_pattern_ = 0;
   unsigned shift_ = 0;   // log2 of a row's length
   State first_hit_ = 0;  // states at or past it end a pattern
 };
@@ -44,6 +47,8 @@ class Masker final {
   /// expressions, JSON, URIs and XML, without surrounding quotes, and PowerShell's fragments. Empty values do nothing.
   void add(std::string_view secret);
   [[nodiscard]] std::string mask(std::string_view text) const;
+  /// How much of the start of `text` can be masked by itself: no secret goes past it, whatever text follows. 0: nothing can.
+  [[nodiscard]] std::size_t settled(std::string_view text) const;
   /// True when mask() would change `text`.
   [[nodiscard]] bool hides_something_in(std::string_view text) const;
 

@@ -67,7 +67,7 @@ formats::Json oidc_claims(const OidcFacts& facts) {
   claims["job_workflow_sha"] =
       facts.github.get_string("workflow_sha", facts.github.get_string("sha"));
   claims["ref_protected"] = "false";
-  claims["repository_visibility"] = "private";
+  claims["repository_visibility"] = facts.github.get_string("repository_visibility", "private");
   claims["runner_environment"] = "self-hosted";
   if (!facts.environment.empty()) claims["environment"] = facts.environment;
   if (!facts.check_run_id.empty()) claims["check_run_id"] = facts.check_run_id;

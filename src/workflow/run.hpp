@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -58,7 +59,8 @@ struct RunServices {
   std::filesystem::path ca_bundle;  ///< ActionContext::ca_bundle; may be empty
   /// Variables of every process in a job below everything else: AWS_ENDPOINT_URL, NODE_EXTRA_CA_CERTS, …
   std::map<std::string, std::string> job_env;
-  int most_jobs = 8;  ///< legs at a time
+  int most_jobs = 8;                        ///< legs at a time
+  std::chrono::milliseconds minute{60000};  ///< of `timeout-minutes` and its like; tests shorten it
   std::stop_token
       hurry{};  ///< asked for: a cancelled run's steps are killed, and no further ones run
   bool keep_failed = false;  ///< what a failed job leaves goes to RUN/kept/JOB, for `slipway shell`

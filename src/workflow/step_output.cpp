@@ -68,9 +68,7 @@ void StepOutput::feed(std::string_view bytes) {
   auto last = bytes.rfind('\n');
   if (last == std::string_view::npos) {
     partial_ += bytes;
-    if (partial_.size() < kLongestShownLine) return;
-    partial_ += '\n';
-    feed_lines(std::exchange(partial_, {}));
+    if (partial_.size() >= kLongestShownLine) cut_line();
     return;
   }
   auto whole = bytes.substr(0, last + 1);
@@ -81,6 +79,17 @@ void StepOutput::feed(std::string_view bytes) {
     feed_lines(std::exchange(partial_, {}));
   }
   partial_ = bytes.substr(last + 1);
+}
+
+// Not within a secret: its halves would not be masked.
+void StepOutput::cut_line() {
+  auto end = masker_.settled(partial_);
+  if (end == 0 && partial_.size() < 4 * kLongestShownLine) return;
+  if (end == 0) end = partial_.size();
+  auto rest = partial_.substr(end);
+  partial_.resize(end);
+  partial_ += '\n';
+  feed_lines(std::exchange(partial_, std::move(rest)));
 }
 
 void StepOutput::flush() {
@@ -114,11 +123,15 @@ void StepOutput::feed_line(std::string_view line) {
     auto command = parse_command(text, {stop_token_});
     if (!command) return report_output(line);
     stop_token_.clear();
-    if (echo_) report_output(line);
-    return;
+    return report_output(line);
   }
   auto command = parse_command(text, registered_commands());
-  if (command) return obey(*command, line);
+  if (command) {
+    line_ = text;
+    obey(*command, line);
+    line_ = {};
+    return;
+  }
   report_output(line);
   if (!problems_) return;
   if (auto problem = problems_->take(text)) tell_problem(*problem);
@@ -144,11 +157,20 @@ void StepOutput::tell_problem(const MatchedProblem& problem) {
 
 void StepOutput::change_matchers(const LogCommand& command, bool adds) {
   if (!options_.matchers) return fail_command("problem matchers are not known here");
+  auto owner = adds ? "" : command.property("owner");
+  auto path = std::string(trim(command.data));
+  if (owner.empty() == path.empty()) {
+    return annotate_locked(Severity::warning,
+                           adds ? "File path must be specified."
+                           : owner.empty()
+                               ? "Either an owner name or a file path must be specified in "
+                                 "##[remove-matcher] command."
+                               : "Either specify an owner name or a file path in "
+                                 "##[remove-matcher] command. Both values cannot be set.",
+                           {});
+  }
   try {
-    if (!adds && !command.property("owner").empty())
-      return options_.matchers->matchers.remove(command.property("owner"));
-    auto path = std::string(trim(command.data));
-    if (path.empty()) return fail_command("the path of the problem matcher's file is missing");
+    if (!owner.empty()) return options_.matchers->matchers.remove(owner);
     auto json = formats::parse_json(options_.matchers->read(path), path);
     if (adds) {
       options_.matchers->matchers.add(read_matchers(json));
@@ -162,6 +184,8 @@ void StepOutput::change_matchers(const LogCommand& command, bool adds) {
 }
 
 void StepOutput::fail_command(const std::string& message) {
+  annotate_locked(Severity::error,
+                  fmt::format("Unable to process command '{}' successfully.", trim(line_)), {});
   annotate_locked(Severity::error, message, {});
   effects_.command_failed = true;
 }
@@ -192,10 +216,10 @@ void StepOutput::obey(const LogCommand& command, std::string_view line) {
     if (echo_) report_output("::add-mask::***\n");
     return;
   }
+  if (name == "stop-commands") return stop_commands(command, line);
   if (echo_) report_output(line);
   if (name == "add-matcher" || name == "remove-matcher")
     return change_matchers(command, name == "add-matcher");
-  if (name == "stop-commands") return stop_commands(command);
   if (name == "echo") {
     auto wanted = to_lower(trim(command.data));
     if (wanted != "on" && wanted != "off") {
@@ -231,14 +255,23 @@ void StepOutput::obey(const LogCommand& command, std::string_view line) {
                       name));
     }
     if (name == "add-path") {
+      if (command.data.empty()) return fail_command("the directory of ::add-path:: is missing");
       effects_.path.push_back(command.data);
-    } else {
-      effects_.env.emplace_back(command.property("name"), command.data);
+      return;
     }
+    auto variable = command.property("name");
+    if (variable.empty())
+      return fail_command("Required field 'name' is missing in ##[set-env] command.");
+    if (equals_ignoring_case(variable, "NODE_OPTIONS")) {
+      return annotate_locked(
+          Severity::error,
+          "Can't update NODE_OPTIONS environment variable using ::set-env:: command.", {});
+    }
+    effects_.env.emplace_back(variable, command.data);
   }
 }
 
-void StepOutput::stop_commands(const LogCommand& command) {
+void StepOutput::stop_commands(const LogCommand& command, std::string_view line) {
   const auto& token = command.data;
   bool is_valid = !trim(token).empty() && !registered_commands().contains(token) &&
                   !equals_ignoring_case(token, "pause-logging");
@@ -250,6 +283,7 @@ void StepOutput::stop_commands(const LogCommand& command) {
   if (token.empty()) return;
   stop_token_ = token;
   if (token.size() > 6) masker_.add(token);
+  report_output(line);
 }
 
 void StepOutput::say(std::string_view text) {

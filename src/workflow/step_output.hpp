@@ -82,10 +82,11 @@ class StepOutput final {
   [[nodiscard]] const StepLabel& label() const { return label_; }
 
  private:
+  void cut_line();
   void feed_lines(std::string_view block);
   void feed_line(std::string_view line);
   void obey(const LogCommand& command, std::string_view line);
-  void stop_commands(const LogCommand& command);
+  void stop_commands(const LogCommand& command, std::string_view line);
   void fail_command(const std::string& message);
   void change_matchers(const LogCommand& command, bool adds);
   void tell_problem(const MatchedProblem& problem);
@@ -102,6 +103,7 @@ class StepOutput final {
   StepOutputOptions options_;
   std::mutex mutex_;        // keeps the order of lines and guards all below
   std::string partial_;     // a line whose end has not come
+  std::string_view line_;   // the command that is being obeyed
   std::string stop_token_;  // set: commands are stopped until it comes
   std::optional<MatcherRun> problems_;
   int open_groups_ = 0;

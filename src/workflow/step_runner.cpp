@@ -52,7 +52,7 @@ StepOutputOptions output_options(const JobState& job, const Contexts& contexts) 
   };
   return {.allow_unsecure_commands = is_true("ACTIONS_ALLOW_UNSECURE_COMMANDS"),
           .allow_any_stop_token = is_true("ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS"),
-          .show_debug = is_true("ACTIONS_STEP_DEBUG"),
+          .show_debug = job.shows_debug,
           .matchers = job.matchers};
 }
 
@@ -89,7 +89,7 @@ void StepRunner::note_error(const std::string& message) {
 }
 
 std::optional<bool> StepRunner::holds(const Expression& condition, const Contexts& contexts,
-                                      const Scope&, StepOutput& output) {
+                                      StepOutput& output) {
   try {
     return evaluate(condition, contexts).is_truthy();
   } catch (const Error& error) {
@@ -99,16 +99,38 @@ std::optional<bool> StepRunner::holds(const Expression& condition, const Context
   }
 }
 
-void StepRunner::run_step(const Step& step, const std::shared_ptr<Scope>& scope,
+bool StepRunner::run_step(const Step& step, const std::shared_ptr<Scope>& scope,
                           StepOutput* around) {
-  if (is_control(step) && !around) return run_control(step);
-  if (step.background && !around) return start_background(step);
+  if (is_control(step) && !around) {
+    run_control(step);
+    return true;
+  }
+  if (step.background && !around) {
+    start_background(step);
+    return true;
+  }
   auto error_before = job_.first_error;
   auto ready = make_ready(step, scope, around);
   auto record = run_ready(ready);
   // What the job goes on after is not why it failed.
   if (record.conclusion == Conclusion::success) job_.first_error = error_before;
   take(ready, std::move(record), *scope);
+  return !ready.has_bad_condition;
+}
+
+StepRunner::StepView StepRunner::view_of(const Step& step, const Scope& scope,
+                                         const std::string& id, const ExpressionHost& host) const {
+  StepView view{.env = {}, .contexts = contexts_of(job_, scope, {}, id), .problem = {}};
+  view.contexts.host = &host;
+  if (step.env.is_absent()) return view;
+  try {
+    view.env = to_variables(evaluate(step.env, view.contexts, KeyCase::exact));
+  } catch (const Error& error) {
+    view.problem = error.what();
+  }
+  view.contexts = contexts_of(job_, scope, view.env, id);
+  view.contexts.host = &host;
+  return view;
 }
 
 // Evaluates what decides whether and how the step runs.
@@ -119,27 +141,20 @@ StepRunner::ReadyStep StepRunner::make_ready(const Step& step, const std::shared
                   .is_inner = around != nullptr,
                   .began = Deadline::Clock::now()};
   StepHost host(job_, *scope);
-  auto contexts = contexts_of(job_, *scope, {}, step.id);
-  contexts.host = &host;
-  std::string problem;
-  try {
-    if (!step.env.is_absent())
-      ready.env = to_variables(evaluate(step.env, contexts, KeyCase::exact));
-  } catch (const Error& error) {
-    problem = error.what();
-  }
-  ready.contexts = contexts_of(job_, *scope, ready.env, step.id);
-  ready.contexts.host = &host;
+  auto view = view_of(step, *scope, step.id, host);
+  ready.env = std::move(view.env);
+  ready.contexts = std::move(view.contexts);
   ready.title =
       job_.masker.mask(title_of(step, ready.contexts));  // a name may have been made of a secret
   StepLabel label = around ? around->label() : StepLabel{++job_.last_step, ready.title, step.id};
   ready.output = std::make_unique<StepOutput>(job_.reporter, label, job_.masker, job_.echo,
                                               output_options(job_, ready.contexts));
-  if (problem.empty()) {
-    ready.wanted = holds(step.condition.expression, ready.contexts, *scope, *ready.output);
+  if (view.problem.empty()) {
+    ready.wanted = holds(step.condition.expression, ready.contexts, *ready.output);
+    ready.has_bad_condition = !ready.wanted;
   } else {
-    ready.output->annotate(Severity::error, problem);
-    note_error(problem);
+    ready.output->annotate(Severity::error, view.problem);
+    note_error(view.problem);
   }
   ready.contexts.host = nullptr;
   return ready;
@@ -196,7 +211,8 @@ void StepRunner::run_wanted(ReadyStep& ready, const ExpressionHost& host, StepRe
                 .env = ready.env,
                 .contexts = std::move(ready.contexts),
                 .output = output,
-                .stop = {}};
+                .stop = {},
+                .late = {}};
   record.outcome =
       guarded(call, step.condition.expression, [&](StepCall& body) { return run_body(body); });
   judge(output, call.title, record.outcome);
@@ -205,20 +221,26 @@ void StepRunner::run_wanted(ReadyStep& ready, const ExpressionHost& host, StepRe
       output.annotate(Severity::error, full);
   }
   record.outputs = std::move(output.effects().outputs);
-  record.conclusion = record.outcome;
-  if (record.outcome != Conclusion::failure || step.continue_on_error.is_absent()) return;
   call.contexts.host = &host;
+  record.conclusion = continued(record.outcome, step, call.contexts, output);
+}
+
+// What counts of a failure: nothing, with `continue-on-error`.
+Conclusion StepRunner::continued(Conclusion outcome, const Step& step, const Contexts& contexts,
+                                 StepOutput& output) {
+  if (outcome != Conclusion::failure || step.continue_on_error.is_absent()) return outcome;
   try {
-    auto value = evaluate(step.continue_on_error, call.contexts);
-    if (value.is_boolean() && value.boolean()) record.conclusion = Conclusion::success;
+    auto value = evaluate(step.continue_on_error, contexts);
+    if (value.is_boolean() && value.boolean()) return Conclusion::success;
   } catch (const Error& error) {
     output.annotate(Severity::error, error.what());
   }
+  return outcome;
 }
 
 // The step takes effect for those after it.
 void StepRunner::take(ReadyStep& ready, StepRecord record, Scope& scope) {
-  settle(*ready.output, scope);
+  settle(*ready.output);
   if (record.conclusion == Conclusion::failure) scope.status = Conclusion::failure;
   if (ready.step->has_own_id) scope.records.push_back(std::move(record));
 }
@@ -227,11 +249,14 @@ void StepRunner::take(ReadyStep& ready, StepRecord record, Scope& scope) {
 Conclusion StepRunner::guarded(StepCall& call, const Expression& condition,
                                const std::function<Conclusion(StepCall&)>& body) {
   std::stop_source source;
+  std::stop_source late;
   std::int64_t timeout_minutes = 0;
-  std::atomic<bool> timed_out = false;
+  std::atomic<bool> is_over = false;  // its own time
+  auto timed_out = [&late] { return late.stop_requested(); };
   call.stop = source.get_token();
+  call.late = late.get_token();
   try {
-    if (call.step && !call.step->timeout_minutes.is_absent()) {
+    if (!call.step->timeout_minutes.is_absent()) {
       auto number = evaluate(call.step->timeout_minutes, call.contexts).to_number();
       timeout_minutes = number > 0 && number < 1e9 ? static_cast<std::int64_t>(number) : 0;
     }
@@ -242,40 +267,48 @@ Conclusion StepRunner::guarded(StepCall& call, const Expression& condition,
       if (!goes_on_when_cancelled(condition, contexts)) source.request_stop();
     });
     std::stop_callback on_end(job_.end, [&] { source.request_stop(); });
-    Alarm alarm(timeout_minutes > 0 ? Deadline::in(std::chrono::minutes(timeout_minutes))
+    // The time of a step that uses a composite is the time of all steps in it.
+    std::stop_callback on_late(call.scope.late, [&] {
+      late.request_stop();
+      source.request_stop();
+    });
+    Alarm alarm(timeout_minutes > 0 ? Deadline::in(job_.services.minute * timeout_minutes)
                                     : Deadline::never(),
                 [&] {
-                  timed_out = true;
+                  is_over = true;
+                  late.request_stop();
                   source.request_stop();
                 });
     if (source.stop_requested()) throw Cancelled();  // the time for it is over before it began
     auto conclusion = body(call);
     call.output.flush();
-    if (!timed_out && source.stop_requested()) {
+    if (!timed_out() && source.stop_requested()) {
       call.output.annotate(Severity::error, "The operation was canceled.");
       return Conclusion::cancelled;
     }
-    if (!timed_out) return conclusion;
+    if (!timed_out()) return conclusion;
   } catch (const Error& error) {
     call.output.flush();
-    if (!timed_out && source.stop_requested()) {  // a second Ctrl-C ends the machine under the step
+    if (!timed_out() &&
+        source.stop_requested()) {  // a second Ctrl-C ends the machine under the step
       call.output.annotate(Severity::error, "The operation was canceled.");
       return Conclusion::cancelled;
     }
-    if (!timed_out) {
+    if (!timed_out()) {
       call.output.annotate(Severity::error, error.what());
       note_error(error.what());
       return Conclusion::failure;
     }
   } catch (const Cancelled&) {
     call.output.flush();
-    if (!timed_out) {
+    if (!timed_out()) {
       call.output.annotate(Severity::error, "The operation was canceled.");
       return Conclusion::cancelled;
     }
   }
-  auto message =
-      fmt::format("The action '{}' has timed out after {} minutes.", call.title, timeout_minutes);
+  auto message = is_over ? fmt::format("The action '{}' has timed out after {} minutes.",
+                                       call.title, timeout_minutes)
+                         : "The action has timed out.";
   call.output.annotate(Severity::error, message);
   note_error(message);
   return Conclusion::failure;
@@ -286,13 +319,9 @@ Conclusion StepRunner::run_body(StepCall& call) {
 }
 
 // What the step said takes effect for the steps after it.
-void StepRunner::settle(StepOutput& output, Scope& scope) {
+void StepRunner::settle(StepOutput& output) {
   auto& effects = output.effects();
-  for (const auto& [name, value] : effects.env) {
-    job_.env[name] = value;
-    if (auto inherited = scope.env.find(name); inherited != scope.env.end())
-      inherited->second = value;
-  }
+  for (const auto& [name, value] : effects.env) job_.env[name] = value;
   effects.env.clear();
   for (const auto& directory : effects.path) {
     std::erase(job_.path, directory);
@@ -307,58 +336,87 @@ void StepRunner::judge(StepOutput& output, const std::string& title, Conclusion&
   note_error(fmt::format("a workflow command of '{}' failed", title));
 }
 
-void StepRunner::run_posts() {
-  finish_background();
-  while (!job_.posts.empty()) {
-    auto post = std::move(job_.posts.back());
-    job_.posts.pop_back();
-    run_post(post);
-  }
+namespace {
+
+// A composite's post is what the posts of its steps are.
+bool has_work(const PostStep& post) {
+  return !post.inner || std::any_of(post.inner->begin(), post.inner->end(), has_work);
 }
 
-void StepRunner::run_post(PostStep& post) {
+}  // namespace
+
+Conclusion StepRunner::run_posts_of(std::vector<PostStep>& posts, StepOutput* around) {
+  auto worst = Conclusion::success;
+  while (!posts.empty()) {
+    auto post = std::move(posts.back());
+    posts.pop_back();
+    if (has_work(post) && run_stage(post, around) == Conclusion::failure)
+      worst = Conclusion::failure;
+  }
+  return worst;
+}
+
+void StepRunner::run_posts() {
+  finish_background();
+  run_posts_of(job_.posts, nullptr);
+}
+
+Conclusion StepRunner::run_stage(PostStep& stage, StepOutput* around) {
   auto began = Deadline::Clock::now();
-  auto& scope = *post.scope;
+  const auto& step = *stage.step;
+  // The job's status, inside a composite too: actions/runner SuccessFunction.cs.
   StepHost host(job_, *job_.main);
-  auto contexts = contexts_of(job_, scope, post.env, post.id);
-  contexts.host = &host;
-  StepLabel label{++job_.last_step, post.title, post.id};
-  StepOutput output(job_.reporter, label, job_.masker, job_.echo, output_options(job_, contexts));
-  auto outcome = Conclusion::skipped;
+  auto view = view_of(step, *stage.scope, stage.id, host);
+  StepLabel label = around ? around->label() : StepLabel{++job_.last_step, stage.title, stage.id};
+  StepOutput output(job_.reporter, label, job_.masker, job_.echo,
+                    output_options(job_, view.contexts));
+  auto outcome = Conclusion::failure;
   std::optional<bool> wanted = true;
-  if (post.condition.expression.root())
-    wanted = holds(post.condition.expression, contexts, scope, output);
-  if (wanted != false) {
+  if (!view.problem.empty()) {
+    output.annotate(Severity::error, view.problem);
+    note_error(view.problem);
+    wanted = std::nullopt;
+  } else if (stage.condition.expression.root()) {
+    wanted = holds(stage.condition.expression, view.contexts, output);
+  }
+  if (wanted == false) outcome = Conclusion::skipped;
+  if (wanted != false && !around) {
     job_.reporter.emit({.kind = EventKind::step_started,
                         .step = label.number,
                         .step_name = label.name,
-                        .step_id = post.id});
-    outcome = Conclusion::failure;
+                        .step_id = stage.id});
   }
+  auto conclusion = outcome;
   if (wanted == true) {
-    StepCall call{.step = nullptr,
-                  .scope = scope,
-                  .owner = post.scope,
-                  .title = post.title,
-                  .id = post.id,
-                  .env = post.env,
-                  .contexts = std::move(contexts),
+    StepCall call{.step = &step,
+                  .is_main = false,
+                  .scope = *stage.scope,
+                  .owner = stage.scope,
+                  .title = stage.title,
+                  .id = stage.id,
+                  .env = std::move(view.env),
+                  .contexts = std::move(view.contexts),
                   .output = output,
-                  .stop = {}};
-    outcome = guarded(call, post.condition.expression, post.body);
+                  .stop = {},
+                  .late = {}};
+    outcome = guarded(call, stage.condition.expression, stage.body);
     judge(output, call.title, outcome);
-    settle(output, scope);
+    call.contexts.host = &host;
+    conclusion = continued(outcome, step, call.contexts, output);
+    settle(output);
   }
-  if (outcome == Conclusion::failure) job_.main->status = Conclusion::failure;
+  if (around) return conclusion;
+  if (conclusion == Conclusion::failure) job_.main->status = Conclusion::failure;
   auto took =
       std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - began).count();
   job_.reporter.emit({.kind = EventKind::step_finished,
                       .step = label.number,
                       .step_name = label.name,
-                      .step_id = post.id,
-                      .conclusion = std::string(name_of(outcome)),
+                      .step_id = stage.id,
+                      .conclusion = std::string(name_of(conclusion)),
                       .outcome = std::string(name_of(outcome)),
                       .took_ms = took});
+  return conclusion;
 }
 
 }  // namespace slipway::workflow

@@ -22,6 +22,9 @@ struct PreparedAction {
   std::string ref;
 };
 
+/// How many composites may stand around an action.
+constexpr int kDeepestComposite = 9;
+
 /// Runs the steps of one job: conditions, environments, files, shells, actions, posts.
 class StepRunner final {
  public:
@@ -43,12 +46,15 @@ class StepRunner final {
 
  private:
   // step_runner.cpp
-  void run_step(const Step& step, const std::shared_ptr<Scope>& scope, StepOutput* around);
-  void run_post(PostStep& post);
+  /// False when its condition could not be evaluated: a composite ends there.
+  bool run_step(const Step& step, const std::shared_ptr<Scope>& scope, StepOutput* around);
+  /// A pre or post stage; `around` is the output of the composite whose stage it is part of.
+  Conclusion run_stage(PostStep& stage, StepOutput* around);
+  Conclusion run_posts_of(std::vector<PostStep>& posts, StepOutput* around);
   Conclusion guarded(StepCall& call, const Expression& condition,
                      const std::function<Conclusion(StepCall&)>& body);
   std::optional<bool> holds(const Expression& condition, const Contexts& contexts,
-                            const Scope& scope, StepOutput& output);
+                            StepOutput& output);
   Conclusion run_body(StepCall& call);
   /// A step whose conditions are evaluated.
   struct ReadyStep {
@@ -61,13 +67,24 @@ class StepRunner final {
     std::string title;
     std::unique_ptr<StepOutput> output;
     std::optional<bool> wanted;  // nothing: that could not be evaluated, and the step fails
+    bool has_bad_condition = false;
   };
+  /// What of a step is evaluated first.
+  struct StepView {
+    Variables env;
+    Contexts contexts;
+    std::string problem;  // why the env could not be evaluated; empty: it could
+  };
+  StepView view_of(const Step& step, const Scope& scope, const std::string& id,
+                   const ExpressionHost& host) const;
   ReadyStep make_ready(const Step& step, const std::shared_ptr<Scope>& scope, StepOutput* around);
   StepRecord run_ready(ReadyStep& ready);
   void run_wanted(ReadyStep& ready, const ExpressionHost& host, StepRecord& record);
   void take(ReadyStep& ready, StepRecord record, Scope& scope);
-  void settle(StepOutput& output, Scope& scope);
+  void settle(StepOutput& output);
   void judge(StepOutput& output, const std::string& title, Conclusion& outcome);
+  Conclusion continued(Conclusion outcome, const Step& step, const Contexts& contexts,
+                       StepOutput& output);
   void note_error(const std::string& message);
 
   // background.cpp
@@ -92,11 +109,24 @@ class StepRunner final {
                                                  int depth);
   PreparedAction read_local(const LocalAction& action) const;
   Conclusion run_action(StepCall& call, const std::shared_ptr<PreparedAction>& action);
-  Conclusion run_composite(StepCall& call, const std::shared_ptr<PreparedAction>& action);
+  /// The fetched action of a step, which stands in `parent` (null: in the workflow), when it or an action it uses has a `pre`.
+  [[nodiscard]] std::shared_ptr<PreparedAction> action_with_pre(const Step& step,
+                                                                const PreparedAction* parent) const;
+  Conclusion run_pre_stage(StepCall& call, const std::shared_ptr<PreparedAction>& action);
+  void run_pre_of(const Step& step, const std::shared_ptr<PreparedAction>& action,
+                  const std::shared_ptr<Scope>& scope, StepOutput* around, Conclusion& worst);
+  void remember_post(StepCall& call, const std::shared_ptr<PreparedAction>& action);
   Conclusion run_node(StepCall& call, const PreparedAction& action, const std::string& script,
                       const Variables& inputs, ActionState& state);
-  void add_post(PostStep post);
   Conclusion run_builtin(StepCall& call, Action& action);
+
+  // composite_step.cpp
+  Conclusion run_composite(StepCall& call, const std::shared_ptr<PreparedAction>& action);
+  Conclusion run_composite_pre(StepCall& call, const std::shared_ptr<PreparedAction>& action);
+  std::shared_ptr<Scope> enter_composite(StepCall& call,
+                                         const std::shared_ptr<PreparedAction>& action);
+  void remember_composite_post(StepCall& call, const std::shared_ptr<PreparedAction>& action,
+                               Scope& inner);
 
   // image_step.cpp: containers
   struct ImageStage {
@@ -107,30 +137,30 @@ class StepRunner final {
     std::shared_ptr<ActionState> state;  // shared with the posts
   };
   Conclusion run_image(StepCall& call, const ImageStage& stage);
-  Conclusion run_image_action(StepCall& call, const std::shared_ptr<PreparedAction>& action,
-                              const Variables& inputs);
   Conclusion run_image_step(StepCall& call, const std::string& image, const Variables& inputs);
+  /// A stage of a docker action.
+  Conclusion run_image_stage(StepCall& call, const std::shared_ptr<PreparedAction>& action,
+                             const std::string& entrypoint, const Variables& inputs);
 
-  /// The fetched action of a step when it has a `pre`, else null.
-  [[nodiscard]] std::shared_ptr<PreparedAction> action_with_pre(const Step& step) const;
   [[nodiscard]] bool may_meet_services(const Step& step) const;
   Action* find_builtin(const RemoteAction& action) const;
-  std::shared_ptr<ActionState> state_of(const Step* step, const Scope* scope);
+  void add_post(Scope& scope, PostStep post);
+  static std::string post_title(const StepCall& call);
+  std::shared_ptr<ActionState> state_of(const StepCall& call);
+
+  /// A use of an action: its step, and inside a composite the scope of that composite's own use.
+  using Use = std::pair<const Step*, const Scope*>;
+  static Use use_of(const StepCall& call);
 
   JobState& job_;
   std::map<std::string, std::shared_ptr<PreparedAction>>
       prepared_;  // by "owner/repo/path@ref"; shared with the posts
-  std::map<std::pair<const Step*, const Scope*>, std::shared_ptr<ActionState>>
-      states_;  // shared with the posts
+  std::map<Use, std::shared_ptr<ActionState>> states_;  // shared with the posts
+  std::map<Use, std::shared_ptr<Scope>> inside_;  // of composites; shared with what runs in them
   std::list<Background>
       background_;  // in the order they were started; stable addresses: their threads use them
   Guarded<int> background_slots_{0};  // taken
   TaskGroup background_threads_;      // last: they use the others
 };
-
-/// INPUT_* names: upper case, only blanks change.
-std::string input_variable(std::string_view name);
-/// Replaces each `${{ }}` of a text by its value. throws Error{bad_input} for one that is no expression
-std::string interpolate(std::string_view text, const Contexts& contexts);
 
 }  // namespace slipway::workflow

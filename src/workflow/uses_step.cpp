@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "os/file.hpp"
+#include "workflow/action_inputs.hpp"
 #include "workflow/builtin_context.hpp"
 #include "workflow/own_repository.hpp"
 #include "workflow/read_workflow.hpp"
@@ -13,7 +14,7 @@
 namespace slipway::workflow {
 namespace {
 
-constexpr int kDeepestComposite = 9;
+constexpr std::string_view kPre = "Pre ";
 
 std::string key_of(const RemoteAction& action) {
   return to_lower(action.full_name()) + "@" + action.ref;
@@ -38,64 +39,6 @@ ActionFile read_action_file(const std::filesystem::path& directory, const std::s
        "Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '{}'. Did you forget to run "
        "actions/checkout before running your local action?",
        shown);
-}
-
-struct Declared {
-  std::string name;
-  std::function<std::optional<std::string>(const Contexts&)> standard;
-};
-
-// What stands in `with`, and the defaults of what does not. Names in lower case.
-Variables inputs_of(StepCall& call, const std::vector<Declared>& declared, bool is_docker) {
-  Variables inputs;
-  std::vector<std::string> unknown;
-  if (!call.step->with.is_absent()) {
-    auto with = evaluate(call.step->with, call.contexts);
-    if (with.is_object()) {
-      for (const auto& [name, value] : with.members()) inputs[to_lower(name)] = value.to_string();
-    }
-  }
-  for (const auto& [name, value] : inputs) {
-    bool is_known = std::any_of(declared.begin(), declared.end(),
-                                [name = name](const auto& d) { return to_lower(d.name) == name; });
-    if (is_docker && (name == "entrypoint" || name == "args")) is_known = true;
-    if (!is_known) unknown.push_back("'" + name + "'");
-  }
-  if (!unknown.empty()) {
-    std::vector<std::string> valid;
-    for (const auto& d : declared) valid.push_back("'" + d.name + "'");
-    call.output.annotate(Severity::warning,
-                         fmt::format("Unexpected input(s) {}, valid inputs are [{}]",
-                                     join(unknown, ", "), join(valid, ", ")));
-  }
-  for (const auto& d : declared) {
-    if (inputs.contains(to_lower(d.name))) continue;
-    if (auto value = d.standard(call.contexts)) inputs[to_lower(d.name)] = *value;
-  }
-  return inputs;
-}
-
-Variables inputs_of(StepCall& call, const ActionFile& file) {
-  std::vector<Declared> declared;
-  for (const auto& input : file.inputs) {
-    declared.push_back(
-        {input.name, [&input](const Contexts& contexts) -> std::optional<std::string> {
-           if (input.standard.is_absent()) return std::nullopt;
-           return evaluate_text(input.standard, contexts);
-         }});
-  }
-  return inputs_of(call, declared, file.runs == ActionFile::Runs::docker);
-}
-
-void show_action_header(StepCall& call, const std::string& uses, const Variables& inputs) {
-  call.output.group("Run " + uses);
-  std::string text;
-  if (!inputs.empty()) text += "with:\n";
-  for (const auto& [name, value] : inputs) text += fmt::format("  {}: {}\n", name, value);
-  if (!call.env.empty()) text += "env:\n";
-  for (const auto& [name, value] : call.env) text += fmt::format("  {}: {}\n", name, value);
-  if (!text.empty()) call.output.say(text);
-  call.output.end_group();
 }
 
 Condition if_success() {
@@ -130,6 +73,20 @@ bool takes_own_repository(const JobState& job, const Variables& inputs) {
   return true;
 }
 
+// What an action is told of itself; a local one nothing.
+void name_action(StepCall& call, const std::string& repository, const std::string& ref) {
+  auto& github = call.contexts.values["github"];
+  github = github.with("action_repository", repository.empty() ? Value() : Value(repository))
+               .with("action_ref", ref.empty() ? Value() : Value(ref));
+}
+
+// A reference in a step of `parent`'s: "$/path" is in the repository that says it, at the same commit.
+ActionReference reference_in(const std::string& uses, const std::string& repository,
+                             const std::string& ref) {
+  if (!uses.starts_with("$/") || repository.empty()) return parse_action_reference(uses);
+  return parse_action_reference(fmt::format("{}{}@{}", repository, uses.substr(1), ref));
+}
+
 // The node that actions run on, which is not the one that a step put into PATH: of the version asked for in the tool cache, else
 // the machine's own. `wanted` is "node24".
 std::optional<std::string> runner_node(const JobMachine& machine, std::string_view wanted) {
@@ -152,40 +109,21 @@ std::optional<std::string> runner_node(const JobMachine& machine, std::string_vi
 
 }  // namespace
 
-std::string input_variable(std::string_view name) {
-  return "INPUT_" + replace_all(to_upper(name), " ", "_");
-}
-
-void StepRunner::add_post(PostStep post) { job_.posts.push_back(std::move(post)); }
-
-std::string interpolate(std::string_view text, const Contexts& contexts) {
-  static const Availability kAvailable{
-      {"github", "strategy", "matrix", "job", "runner", "inputs", "env"}, {{"hashFiles", 1, 255}}};
-  std::string out;
-  while (!text.empty()) {
-    auto begin = text.find("${{");
-    out += text.substr(0, begin);
-    if (begin == std::string_view::npos) break;
-    auto end = begin + 3;
-    for (bool quoted = false; end < text.size() && (quoted || text.substr(end, 2) != "}}"); ++end) {
-      if (text[end] == '\'') quoted = !quoted;
-    }
-    if (end >= text.size()) fail(Fault::bad_input, "'{}' has no end to its '${{{{'", text);
-    auto parsed = parse_expression(text.substr(begin + 3, end - begin - 3), kAvailable);
-    if (auto* error = std::get_if<ExpressionError>(&parsed))
-      fail(Fault::bad_input, "{}", error->message);
-    out += evaluate(std::get<Expression>(parsed), contexts).to_string();
-    text.remove_prefix(end + 2);
-  }
-  return out;
+void StepRunner::add_post(Scope& scope, PostStep post) {
+  auto& posts = scope.posts ? *scope.posts : job_.posts;
+  posts.push_back(std::move(post));
 }
 
 Action* StepRunner::find_builtin(const RemoteAction& action) const {
   return job_.services.builtins.find(to_lower(action.full_name()), action.ref);
 }
 
-std::shared_ptr<ActionState> StepRunner::state_of(const Step* step, const Scope* scope) {
-  auto& state = states_[{step, scope}];
+StepRunner::Use StepRunner::use_of(const StepCall& call) {
+  return {call.step, call.scope.is_composite ? &call.scope : nullptr};
+}
+
+std::shared_ptr<ActionState> StepRunner::state_of(const StepCall& call) {
+  auto& state = states_[use_of(call)];
   if (!state) state = std::make_shared<ActionState>();
   return state;
 }
@@ -212,7 +150,7 @@ std::shared_ptr<PreparedAction> StepRunner::prepare_remote(const RemoteAction& a
   prepared = made;
   for (const auto& step : made->file.steps) {
     if (step.uses.empty()) continue;
-    auto reference = parse_action_reference(step.uses);
+    auto reference = reference_in(step.uses, made->repository, made->ref);
     if (auto* nested = std::get_if<RemoteAction>(&reference); nested && !find_builtin(*nested)) {
       prepare_remote(*nested, output, depth + 1);
     }
@@ -240,14 +178,20 @@ void StepRunner::prepare(const std::vector<Step>& steps, StepOutput& output) {
   }
 }
 
-std::shared_ptr<PreparedAction> StepRunner::action_with_pre(const Step& step) const {
+std::shared_ptr<PreparedAction> StepRunner::action_with_pre(const Step& step,
+                                                            const PreparedAction* parent) const {
   if (step.uses.empty()) return nullptr;
-  auto reference = parse_action_reference(step.uses);
+  auto reference = parent ? reference_in(step.uses, parent->repository, parent->ref)
+                          : parse_action_reference(step.uses);
   auto* remote = std::get_if<RemoteAction>(&reference);
   auto found = remote ? prepared_.find(key_of(*remote)) : prepared_.end();
   if (found == prepared_.end()) return nullptr;
   const auto& file = found->second->file;
-  return file.pre.empty() && file.pre_entrypoint.empty() ? nullptr : found->second;
+  bool has_pre = !file.pre.empty() || !file.pre_entrypoint.empty() ||
+                 std::any_of(file.steps.begin(), file.steps.end(), [&](const Step& inner) {
+                   return action_with_pre(inner, found->second.get()) != nullptr;
+                 });
+  return has_pre ? found->second : nullptr;
 }
 
 bool StepRunner::may_meet_services(const Step& step) const {
@@ -264,7 +208,7 @@ bool StepRunner::may_meet_services(const Step& step) const {
 
 std::size_t StepRunner::count_before_services(std::span<const Step> steps) const {
   if (std::any_of(steps.begin(), steps.end(),
-                  [this](const Step& step) { return action_with_pre(step) != nullptr; }))
+                  [this](const Step& step) { return action_with_pre(step, nullptr) != nullptr; }))
     return 0;
   auto first = std::find_if(steps.begin(), steps.end(),
                             [this](const Step& step) { return may_meet_services(step); });
@@ -272,53 +216,91 @@ std::size_t StepRunner::count_before_services(std::span<const Step> steps) const
 }
 
 void StepRunner::run_pre(const std::vector<Step>& steps) {
+  auto worst = Conclusion::success;
   for (const auto& step : steps) {
-    auto action = action_with_pre(step);
-    if (!action) continue;
-    PostStep pre{.title = "Pre " + step_title(step, std::nullopt, ""),
-                 .id = step.id,
-                 .condition = action->file.pre_if,
-                 .scope = job_.main,
-                 .env = {},
-                 .body = [this, action, &step](StepCall& call) {
-                   call.step = &step;
-                   auto inputs = inputs_of(call, action->file);
-                   auto state = state_of(&step, job_.main.get());
-                   if (action->file.runs == ActionFile::Runs::docker) {
-                     return run_image(call, {.image = {},
-                                             .action = action,
-                                             .inputs = inputs,
-                                             .entrypoint = action->file.pre_entrypoint,
-                                             .state = state});
-                   }
-                   return run_node(call, *action, action->file.pre, inputs, *state);
-                 }};
-    run_post(pre);
+    if (auto action = action_with_pre(step, nullptr))
+      run_pre_of(step, action, job_.main, nullptr, worst);
   }
 }
 
+void StepRunner::run_pre_of(const Step& step, const std::shared_ptr<PreparedAction>& action,
+                            const std::shared_ptr<Scope>& scope, StepOutput* around,
+                            Conclusion& worst) {
+  PostStep pre{.title = std::string(kPre) + step_title(step, std::nullopt, ""),
+               .id = step.id,
+               .step = &step,
+               .condition = action->file.pre_if,
+               .scope = scope,
+               .body = [this, action](StepCall& call) { return run_pre_stage(call, action); }};
+  if (run_stage(pre, around) == Conclusion::failure) worst = Conclusion::failure;
+}
+
+Conclusion StepRunner::run_pre_stage(StepCall& call,
+                                     const std::shared_ptr<PreparedAction>& action) {
+  const auto& file = action->file;
+  name_action(call, action->repository, action->ref);
+  if (file.runs == ActionFile::Runs::composite) return run_composite_pre(call, action);
+  remember_post(call, action);
+  auto inputs = inputs_of(call, file);
+  show_action_header(call, inputs);
+  if (file.runs == ActionFile::Runs::docker)
+    return run_image_stage(call, action, file.pre_entrypoint, inputs);
+  return run_node(call, *action, file.pre, inputs, *state_of(call));
+}
+
+std::string StepRunner::post_title(const StepCall& call) {
+  auto title = std::string_view(call.title);
+  if (!call.is_main && title.starts_with(kPre)) title.remove_prefix(kPre.size());
+  return fmt::format("Post {}", title);
+}
+
+// A post is for what has begun, be it the pre stage only, and comes once.
+void StepRunner::remember_post(StepCall& call, const std::shared_ptr<PreparedAction>& action) {
+  const auto& file = action->file;
+  auto state = state_of(call);
+  bool is_image = file.runs == ActionFile::Runs::docker;
+  if (state->has_post || (is_image ? file.post_entrypoint : file.post).empty()) return;
+  state->has_post = true;
+  add_post(call.scope,
+           {.title = post_title(call),
+            .id = call.id,
+            .step = call.step,
+            .condition = file.post_if,
+            .scope = call.owner,
+            .body = [this, action, is_image](StepCall& post) {
+              name_action(post, action->repository, action->ref);
+              post.output.say("Post job cleanup.");
+              auto inputs = inputs_of(post, action->file);
+              if (is_image)
+                return run_image_stage(post, action, action->file.post_entrypoint, inputs);
+              return run_node(post, *action, action->file.post, inputs, *state_of(post));
+            }});
+}
+
 Conclusion StepRunner::run_uses(StepCall& call) {
-  auto uses = call.step->uses;
-  // "$/path" is in the repository that says it: inside another repository's action that one, at the same commit.
-  if (uses.starts_with("$/") && !call.scope.action_repository.empty())
-    uses =
-        fmt::format("{}{}@{}", call.scope.action_repository, uses.substr(1), call.scope.action_ref);
-  auto reference = parse_action_reference(uses);
+  auto reference =
+      reference_in(call.step->uses, call.scope.action_repository, call.scope.action_ref);
   if (auto* image = std::get_if<ImageAction>(&reference)) {
     Variables inputs;
     if (!call.step->with.is_absent()) {
       for (const auto& [name, value] : to_variables(evaluate(call.step->with, call.contexts)))
         inputs[to_lower(name)] = value;
     }
-    show_action_header(call, call.step->uses, inputs);
+    show_action_header(call, inputs);
     return run_image_step(call, image->image, inputs);
   }
   if (auto* local = std::get_if<LocalAction>(&reference)) {
-    return run_action(call, std::make_shared<PreparedAction>(read_local(*local)));
+    auto action = std::make_shared<PreparedAction>(read_local(*local));
+    name_action(call, "", "");
+    if (!action->file.pre.empty() || !action->file.pre_entrypoint.empty()) {
+      call.output.annotate(
+          Severity::warning,
+          fmt::format("`pre` execution is not supported for local action from '{}'", local->path));
+    }
+    return run_action(call, action);
   }
   const auto& remote = std::get<RemoteAction>(reference);
-  auto& github = call.contexts.values["github"];
-  github = github.with("action_repository", remote.name()).with("action_ref", remote.ref);
+  name_action(call, remote.name(), remote.ref);
   if (auto* builtin = find_builtin(remote)) return run_builtin(call, *builtin);
   return run_action(call, prepare_remote(remote, call.output, call.scope.depth));
 }
@@ -328,52 +310,12 @@ Conclusion StepRunner::run_action(StepCall& call, const std::shared_ptr<Prepared
     fail(Fault::bad_input, "actions are nested more than {} deep", kDeepestComposite);
   const auto& file = action->file;
   if (file.runs == ActionFile::Runs::composite) return run_composite(call, action);
-  if (file.runs == ActionFile::Runs::docker) {
-    auto given = inputs_of(call, file);
-    show_action_header(call, call.step->uses, given);
-    return run_image_action(call, action, given);
-  }
   auto inputs = inputs_of(call, file);
-  show_action_header(call, call.step->uses, inputs);
-  auto state = state_of(call.step, &call.scope);
-  if (!file.post.empty()) {
-    add_post({.title = "Post " + call.title,
-              .id = call.id,
-              .condition = file.post_if,
-              .scope = call.owner,
-              .env = call.env,
-              .body = [this, action, inputs, state](StepCall& post) {
-                return run_node(post, *action, action->file.post, inputs, *state);
-              }});
-  }
-  return run_node(call, *action, file.main, inputs, *state);
-}
-
-Conclusion StepRunner::run_composite(StepCall& call,
-                                     const std::shared_ptr<PreparedAction>& action) {
-  auto inputs = inputs_of(call, action->file);
-  show_action_header(call, call.step->uses, inputs);
-  auto inner = std::make_shared<Scope>();
-  inner->is_composite = true;
-  inner->depth = call.scope.depth + 1;
-  inner->inputs = to_value(inputs);
-  inner->env = call.scope.env;
-  for (const auto& [name, value] : call.env) inner->env[name] = value;
-  inner->action_path = action->directory;
-  inner->action_repository = action->repository;
-  inner->action_ref = action->ref;
-  for (const auto& step : action->file.steps) run_step(step, inner, &call.output);
-  auto contexts = contexts_of(job_, *inner, {}, call.id);
-  contexts.host = call.contexts.host;
-  for (const auto& output : action->file.outputs) {
-    call.output.effects().outputs.emplace_back(output.name, evaluate_text(output.value, contexts));
-  }
-  // The action's own steps outlive this call in the posts of its inner actions.
-  for (auto& post : job_.posts) {
-    if (post.scope == inner)
-      post.body = [action, body = std::move(post.body)](StepCall& later) { return body(later); };
-  }
-  return inner->status;
+  show_action_header(call, inputs);
+  remember_post(call, action);
+  if (file.runs == ActionFile::Runs::docker)
+    return run_image_stage(call, action, file.entrypoint, inputs);
+  return run_node(call, *action, file.main, inputs, *state_of(call));
 }
 
 Conclusion StepRunner::run_node(StepCall& call, const PreparedAction& action,
@@ -405,35 +347,30 @@ Conclusion StepRunner::run_node(StepCall& call, const PreparedAction& action,
 }
 
 Conclusion StepRunner::run_builtin(StepCall& call, Action& action) {
-  auto standards = action.inputs();
-  std::vector<Declared> declared;
-  for (const auto& input : standards) {
-    declared.push_back(
-        {input.name, [&input](const Contexts& contexts) -> std::optional<std::string> {
-           if (!input.standard) return std::nullopt;
-           return interpolate(*input.standard, contexts);
-         }});
-  }
-  auto inputs = inputs_of(call, declared, false);
-  show_action_header(call, call.step->uses, inputs);
-  auto state = state_of(call.step, &call.scope);
-  for (const auto& input : standards) {
+  auto declared = action.inputs();
+  auto inputs = inputs_of(call, declared);
+  show_action_header(call, inputs);
+  auto state = state_of(call);
+  for (const auto& input : declared) {
     auto given = inputs.find(to_lower(input.name));
     if (input.required && (given == inputs.end() || given->second.empty())) {
       fail(Fault::bad_input, "Input required and not supplied: {}", input.name);
     }
   }
   if (action.has_post()) {
-    add_post({.title = "Post " + call.title,
+    auto body = [this, &action, declared, state](StepCall& post) {
+      auto again = inputs_of(post, declared);
+      BuiltinContext context(job_, post, again, *state);
+      action.post(context);
+      return Conclusion::success;
+    };
+    add_post(call.scope,
+             {.title = post_title(call),
               .id = call.id,
+              .step = call.step,
               .condition = action.posts_only_after_success() ? if_success() : Condition{},
               .scope = call.owner,
-              .env = call.env,
-              .body = [this, &action, inputs, state](StepCall& post) {
-                BuiltinContext context(job_, post, inputs, *state);
-                action.post(context);
-                return Conclusion::success;
-              }});
+              .body = std::move(body)});
   }
   BuiltinContext context(job_, call, inputs, *state);
   action.run(context);
