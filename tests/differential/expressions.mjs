@@ -24,6 +24,9 @@ const statusFunctions = [['always', true], ['success', true], ['failure', false]
 const functions = [...statusFunctions, { name: 'hashFiles', minArgs: 1, maxArgs: 255, call: () => { throw new Error('no files'); } }];
 const byName = new Map(functions.map(one => [one.name.toLowerCase(), one]));
 
+/// "{0-}", "{1{0}": the package takes the digits and goes on behind the next brace, the runner's Format.cs refuses it.
+const hasLooseIndex = text => /\{\d+[^}\d]/.test(text.replaceAll('{{', ''));
+
 /// GitHub's runner evaluates arguments and indexes where it needs them; the package all of them first. That shows only where
 /// one of them is an error. These follow the runner's Functions and Operators/Index.cs.
 class Reference extends Evaluator {
@@ -40,6 +43,7 @@ class Reference extends Evaluator {
         return undefined;
       }
     });
+    if (name === 'format' && values[0].primitive && hasLooseIndex(values[0].coerceString())) throw new Error('invalid format string');
     const answer = filler => byName.get(name)?.call(...values) ?? wellKnownFunctions[name].call(...values.map(value => value ?? filler));
     if (!failed) return answer();
     if (!['contains', 'startswith', 'endswith', 'join', 'format'].includes(name)) throw failed;
