@@ -89,6 +89,8 @@ std::optional<Descriptor> RegistryClient::resolve(const Reference& image,
     if (response.status == 404) continue;
     auto digest = Digest::try_parse(response.headers.get("Docker-Content-Digest"));
     if (response.ok() && digest) {
+      if (image.digest && *image.digest != *digest)
+        fail(Fault::bad_input, "asked for manifest {}, got {}", *image.digest, *digest);
       Descriptor found;
       found.media_type = type_of(response);
       found.digest = *digest;

@@ -161,7 +161,7 @@ class RegistryClient::Pull final {
                     manifest.config.media_type == media_type::kDockerConfig;
     if (manifest.config.size > kMostConfig)
       fail(Fault::bad_input, "the configuration has {} bytes, too many", manifest.config.size);
-    if (!store_.has(manifest.config.digest)) fetch({manifest.config, std::nullopt}, stop_);
+    if (!is_here(manifest.config)) fetch({manifest.config, std::nullopt}, stop_);
     std::optional<ImageConfig> config;
     if (is_image) config = parse_image_config(store_.read(manifest.config.digest));
     if (config && config->diff_ids.size() != manifest.layers.size()) {
@@ -170,7 +170,7 @@ class RegistryClient::Pull final {
     }
     for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
       const Descriptor& layer = manifest.layers[i];
-      if (store_.has(layer.digest)) {
+      if (is_here(layer)) {
         tell(Kind::exists, layer, layer.size);
         continue;
       }
@@ -179,6 +179,16 @@ class RegistryClient::Pull final {
                                                                : std::nullopt});
     }
     if (config) images_.emplace_back(manifest, *config);
+  }
+
+  // throws Error{bad_input} when what is here is not as long as the descriptor says
+  bool is_here(const Descriptor& blob) const {
+    auto size = store_.size(blob.digest);
+    if (size && *size != blob.size) {
+      fail(Fault::bad_input, "blob {} has the size {}, not {} as its manifest says", blob.digest,
+           *size, blob.size);
+    }
+    return size.has_value();
   }
 
   void fetch_all() {
