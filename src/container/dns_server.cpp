@@ -174,14 +174,15 @@ DnsServer::DnsServer(const std::string& address, std::uint16_t port, NameTable n
 
 DnsServer::~DnsServer() = default;
 
-void DnsServer::set_names(NameTable names) {
+void DnsServer::set_names(NameTable names, DnsZones zones) {
   NameTable lower;
   for (auto& [name, address] : names) lower[to_lower(name)] = address;
-  names_.with([&](NameTable& table) { table = std::move(lower); });
+  known_.with([&](Known& known) { known = {std::move(lower), std::move(zones)}; });
 }
 
 std::string DnsServer::resolve(std::string_view query, bool tcp, const std::stop_token& stop) {
-  auto own = names_.read([&](const NameTable& names) { return answer_dns(query, names); });
+  auto own =
+      known_.read([&](const Known& known) { return answer_dns(query, known.names, known.zones); });
   if (own) return *own;
   for (const auto& upstream : upstream_.empty() ? host_resolvers() : upstream_) {
     if (auto answer = ask(upstream, query, tcp, stop)) return *answer;
@@ -228,7 +229,8 @@ void DnsServer::serve_udp(const Starter& in_a_thread) {
       ::sendto(sockets_->udp.get(), text.data(), text.size(), MSG_NOSIGNAL, generic(from),
                sizeof from);
   };
-  if (auto own = names_.read([&](const NameTable& names) { return answer_dns(query, names); })) {
+  if (auto own = known_.read(
+          [&](const Known& known) { return answer_dns(query, known.names, known.zones); })) {
     answer(*own);
     return;
   }

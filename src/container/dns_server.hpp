@@ -17,15 +17,33 @@ namespace slipway::container {
 /// Which names we answer ourselves: "registry.test" or "*.amazonaws.com" (any depth below) -> an IPv4 address. The most exact wins.
 using NameTable = std::map<std::string, std::string>;
 
+/// A port of one instance, as an SRV record names it.
+struct DnsPort {
+  std::string host;  ///< "i-1.api.shop.local"
+  std::uint16_t port = 0;
+  bool operator==(const DnsPort&) const = default;
+};
+/// What one name of a zone has.
+struct DnsRecords {
+  std::vector<std::string> addresses;  ///< IPv4
+  std::vector<DnsPort> ports;
+  std::uint32_t ttl = 60;  ///< seconds
+  std::size_t most = 8;    ///< that one answer has, drawn anew for each
+  bool operator==(const DnsRecords&) const = default;
+};
+/// A private zone: "shop.local", and all that there is in it by its whole name, in small letters. What is not there does not exist.
+using DnsZones = std::map<std::string, std::map<std::string, DnsRecords>>;
+
 /// The address of a name, or nothing. Case does not matter, nor a last dot.
 std::optional<std::string> look_up(const NameTable& names, std::string_view name);
 
-/// One message's answer without the network: from the table, or nothing when it is to be forwarded.
-///   returns  also FORMERR and NOTIMP answers; an AAAA question for a name of ours is answered empty
-///   source   RFC 1035 section 4; RFC 6891 (EDNS is ignored)
-std::optional<std::string> answer_dns(std::string_view query, const NameTable& names);
+/// One message's answer without the network: from the table and the zones, or nothing when it is to be forwarded.
+///   returns  also FORMERR, NOTIMP and (in our zones) NXDOMAIN answers; a type that a name of ours has not is answered empty
+///   source   RFC 1035 section 4; RFC 2782 (SRV); RFC 6891 (EDNS is ignored)
+std::optional<std::string> answer_dns(std::string_view query, const NameTable& names,
+                                      const DnsZones& zones = {});
 
-/// A small DNS server on UDP and TCP: our names from a table, the rest from the host's resolvers.
+/// A small DNS server on UDP and TCP: our names from a table and our zones, the rest from the host's resolvers.
 class DnsServer final {
  public:
   /// Binds at once. throws Error{unavailable} when the address is taken
@@ -38,7 +56,7 @@ class DnsServer final {
   ~DnsServer();
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
-  void set_names(NameTable names);
+  void set_names(NameTable names, DnsZones zones = {});
   /// Serves until stopped.
   void run(std::stop_token stop);
 
@@ -50,7 +68,11 @@ class DnsServer final {
   void serve_tcp(const Starter& in_a_thread);
   std::unique_ptr<Sockets> sockets_;
   std::uint16_t port_ = 0;
-  Guarded<NameTable> names_;
+  struct Known {
+    NameTable names;
+    DnsZones zones;
+  };
+  Guarded<Known> known_;
   std::vector<std::string> upstream_;
   Log& log_;
 };

@@ -88,6 +88,36 @@ TEST_CASE("a question for a name of ours is answered by its address, other types
   CHECK_FALSE(answer_dns(question("example.org"), kNames).has_value());
 }
 
+TEST_CASE("a zone answers with several addresses and ports, and says what does not exist") {
+  DnsZones zones;
+  zones["shop.local"]["api.shop.local"] = {.addresses = {"10.0.0.1", "10.0.0.2", "10.0.0.3"},
+                                           .ports = {{"t1.api.shop.local", 8080}},
+                                           .ttl = 7,
+                                           .most = 2};
+  auto answer = answer_dns(question("API.shop.local"), kNames, zones);
+  REQUIRE(answer);
+  CHECK((*answer)[7] == 2);  // of three
+  CHECK(address_in(*answer).starts_with("10.0.0."));
+  auto ports = answer_dns(question("api.shop.local", 33), kNames, zones);
+  REQUIRE(ports);
+  CHECK((*ports)[7] == 1);
+  CHECK(ports->ends_with(std::string("\x1f\x90\x02t1\x03"
+                                     "api\x04shop\x05local",
+                                     20) +
+                         '\0'));
+  for (const char* name : {"db.shop.local", "x.api.shop.local"}) {
+    auto none = answer_dns(question(name), kNames, zones);
+    REQUIRE(none);
+    CHECK((none->at(3) & 0xF) == 3);
+  }
+  auto above = answer_dns(question("shop.local"), kNames, zones);
+  REQUIRE(above);
+  CHECK((above->at(3) & 0xF) == 0);
+  CHECK((*above)[7] == 0);
+  CHECK_FALSE(answer_dns(question("local"), kNames, zones));
+  CHECK_FALSE(answer_dns(question("othershop.local"), kNames, zones));
+}
+
 TEST_CASE("what is no question gets an error or nothing") {
   CHECK(answer_dns("short", kNames) == "");
   auto truncated = question("ecr.amazonaws.com").substr(0, 20);

@@ -199,8 +199,10 @@ std::vector<Leftover> remove_everything(const RuntimeOptions& options) {
     run_quietly({"ip", "link", "delete", link});
   }
   remove_namespaces(places.short_id);
-  for (const auto& table : tables(places.short_id))
-    run_quietly({"nft", "delete", "table", "ip", table});
+  for (const auto& table : tables(places.short_id)) {
+    for (const char* family : {"ip", "bridge"})
+      run_quietly({"nft", "delete", "table", family, table});
+  }
   if (::geteuid() == 0) forbid_forwarding_again();
   for (const auto& mount : mounts(places, options)) os::unmount(mount);
   os::remove_tree(options.state / "network");

@@ -77,6 +77,7 @@ void allow_forwarding() {
 struct Record {
   Range subnet;
   std::string bridge;
+  bool is_restricted = false;                  // has a table of the bridge family
   std::string owner;                           // of a transient network: see owner_mark()
   std::map<std::string, std::uint32_t> hosts;  // endpoint -> its number in the subnet
   std::map<std::string, std::vector<PortForward>> published;
@@ -109,6 +110,7 @@ Json to_json(const Record& record) {
   return Json::object({{"subnet", to_string(record.subnet)},
                        {"bridge", record.bridge},
                        {"owner", record.owner},
+                       {"restricted", record.is_restricted},
                        {"hosts", std::move(hosts)},
                        {"published", std::move(published)}});
 }
@@ -116,6 +118,7 @@ Json to_json(const Record& record) {
 Record record_from(const Json& json) {
   Record record{.subnet = parse_range(json.get_string("subnet")),
                 .bridge = json.get_string("bridge"),
+                .is_restricted = json.get_bool("restricted"),
                 .owner = json.get_string("owner")};
   for (const auto& [name, host] : json.at("hosts").as_object())
     record.hosts[name] = static_cast<std::uint32_t>(host.as_int());
@@ -148,6 +151,10 @@ void in_namespace(const fs::path& path, const std::function<void()>& work) {
     work();
   });
   thread.join();
+}
+
+void share_ports(const fs::path& netns, const std::vector<SharedForward>& forwards) {
+  in_namespace(netns, [&] { apply_rules(shared_table("slipway_shared", forwards)); });
 }
 
 std::set<std::uint16_t> listening_ports(const fs::path& netns) {
@@ -202,6 +209,7 @@ struct Network::Inside {
   [[nodiscard]] std::string table(const Record& record) const {
     return fmt::format("slipway_{}_{:04x}", short_id, record.subnet.first >> 8U & 0xFFFFU);
   }
+  [[nodiscard]] std::string memory(const Record& record) const { return table(record) + "_memory"; }
   [[nodiscard]] Endpoint endpoint(const Record& record, const std::string& name,
                                   std::uint32_t host) const {
     return {.name = name,
@@ -245,6 +253,10 @@ struct Network::Inside {
                "1");  // for ports published on 127.0.0.1
     apply_rules(
         network_table(table(record), record.bridge, to_string(record.subnet), record.published));
+    try {
+      apply_rules(memory_table(memory(record), record.bridge, to_string(record.subnet)));
+    } catch (const Error&) {  // NOLINT(bugprone-empty-catch): an option that not every kernel has
+    }
   }
 
   void make_namespace(const Endpoint& endpoint) const {
@@ -391,6 +403,16 @@ void Network::publish(const std::string& key, const std::vector<PortForward>& fo
 
 void Network::unpublish(const std::string& key) { publish(key, {}); }
 
+void Network::restrict(const BridgeFilter& filter) {
+  auto lock = inside_->lock();
+  auto record = inside_->existing();
+  if (!record.is_restricted) {
+    record.is_restricted = true;
+    inside_->write(record);
+  }
+  apply_rules(bridge_filter_table(inside_->table(record), filter));
+}
+
 void Network::remove() {
   auto lock = inside_->lock();
   auto record = inside_->read();
@@ -399,7 +421,10 @@ void Network::remove() {
     Inside::remove_namespace(inside_->endpoint(*record, name, host));
   Netlink().remove(record->bridge);
   auto table = inside_->table(*record);
-  apply_rules(fmt::format("table ip {0}\ndelete table ip {0}\n", table));
+  for (const auto& name : {table, inside_->memory(*record)})
+    apply_rules(fmt::format("table ip {0}\ndelete table ip {0}\n", name));
+  if (record->is_restricted)
+    apply_rules(fmt::format("table bridge {0}\ndelete table bridge {0}\n", table));
   forbid_forwarding_again();
   fs::remove(inside_->file);
 }

@@ -7,7 +7,10 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "container/bridge_filter.hpp"
 
 namespace slipway::container {
 
@@ -27,6 +30,14 @@ struct PortForward {
   std::uint16_t target_port = 0;
   bool udp = false;
   bool operator==(const PortForward&) const = default;
+};
+
+/// A way to several: each TCP connection to `listen_address:listen_port` reaches one of the targets, drawn by lot.
+struct SharedForward {
+  std::string listen_address;
+  std::uint16_t listen_port = 0;
+  std::vector<std::pair<std::string, std::uint16_t>> targets;  ///< none: nothing answers
+  bool operator==(const SharedForward&) const = default;
 };
 
 struct NetworkOptions {
@@ -67,6 +78,8 @@ class Network final {
                const std::filesystem::path& netns = {});
   /// Takes a host's publish() back.
   void unpublish(const std::string& key);
+  /// Lets only those connections begin on the bridge that a filter allows, until the next call, or remove(). Those that there are go on.
+  void restrict(const BridgeFilter& filter);
   /// Releases all, removes bridge, rules and file.
   void remove();
 
@@ -80,6 +93,10 @@ void sweep_networks(const std::filesystem::path& state);
 
 /// Runs `work` to its end on a thread that has entered another network namespace; throws what it throws.
 void in_namespace(const std::filesystem::path& netns, const std::function<void()>& work);
+
+/// Makes the addresses of `forwards` lead to their targets inside a network namespace; replaces what was set there before.
+///   throws  Error{unavailable} when nft refuses
+void share_ports(const std::filesystem::path& netns, const std::vector<SharedForward>& forwards);
 
 /// The TCP ports (IPv4 and IPv6) that something inside a network namespace listens on.
 ///   source  Linux Documentation/networking/proc_net_tcp.rst: state 0A is LISTEN

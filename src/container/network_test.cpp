@@ -18,6 +18,45 @@ using namespace slipway::container;
 using namespace std::chrono_literals;
 using testing::Machine;
 
+TEST_CASE("a filter is sets, a chain for each policy and a verdict for each member") {
+  BridgeFilter filter;
+  filter.sets = {{"sg_1", {"10.0.0.5", "10.0.0.6"}}, {"sg_2", {}}};
+  filter.policies["p"] = {.in = {{.protocol = "tcp",
+                                  .first_port = 80,
+                                  .last_port = 81,
+                                  .ranges = {"10.1.0.0/16"},
+                                  .sets = {"sg_1"}}},
+                          .out = {{.ranges = {"0.0.0.0/0"}}}};
+  filter.members = {{"10.0.0.5", "p"}};
+  filter.resolver = "10.0.0.1";
+  std::string text = bridge_filter_table("slipway_x", filter);
+  for (const char* line :
+       {"add element bridge slipway_x sg_1 { 10.0.0.5, 10.0.0.6 }",
+        "add rule bridge slipway_x in_p tcp dport 80-81 ip saddr 10.1.0.0/16 return",
+        "add rule bridge slipway_x in_p tcp dport 80-81 ip saddr @sg_1 return",
+        "add rule bridge slipway_x in_p drop", "add rule bridge slipway_x out_p return",
+        "add element bridge slipway_x incoming { 10.0.0.5 : jump in_p }",
+        "add rule bridge slipway_x check ip daddr 10.0.0.1 udp dport 53 accept"}) {
+    CHECK_MESSAGE(text.find(std::string(line) + "\n") != std::string::npos, line);
+  }
+  CHECK(text.find("add element bridge slipway_x sg_2") == std::string::npos);
+  filter.members = {{"10.0.0.5; drop", "p"}};
+  CHECK_THROWS_AS(bridge_filter_table("slipway_x", filter), Error);
+}
+
+TEST_CASE("connections to a shared port are spread over its targets") {
+  std::string text = shared_table(
+      "t",
+      {{"127.255.0.1", 80, {{"10.0.0.1", 8000}, {"10.0.0.2", 8001}}}, {"127.255.0.2", 81, {}}});
+  CHECK(text.find(
+            "ip daddr 127.255.0.1 tcp dport 80 numgen random mod 2 0 dnat to 10.0.0.1:8000\n") !=
+        std::string::npos);
+  CHECK(text.find("ip daddr 127.255.0.1 tcp dport 80 dnat to 10.0.0.2:8001\n") !=
+        std::string::npos);
+  CHECK(text.find("127.255.0.2") == std::string::npos);
+  CHECK_THROWS_AS(shared_table("t", {{"127.255.0.1", 80, {{"nowhere", 1}}}}), Error);
+}
+
 TEST_CASE("what listens in a namespace is known by its port") {
   NEEDS_CONTAINERS();
   Machine machine;

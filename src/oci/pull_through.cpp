@@ -11,12 +11,12 @@
 namespace slipway::oci {
 
 void PullThrough::bring_manifest(std::string_view repository, std::string_view tag_or_digest,
-                                 const std::stop_token& stop) {
+                                 const std::stop_token& stop, std::string_view remote) {
   auto digest = Digest::try_parse(tag_or_digest);
   auto here = store_.manifest(repository, tag_or_digest);
   if (digest && here) return;
-  Reference image{upstream_, std::string(repository), digest ? "" : std::string(tag_or_digest),
-                  digest};
+  Reference image{upstream_, std::string(remote.empty() ? repository : remote),
+                  digest ? "" : std::string(tag_or_digest), digest};
   try {
     if (here) {
       auto now = client_.resolve(image, stop);
@@ -38,9 +38,9 @@ void PullThrough::bring_manifest(std::string_view repository, std::string_view t
 }
 
 void PullThrough::bring_blob(std::string_view repository, const Digest& digest,
-                             const std::stop_token& stop) {
+                             const std::stop_token& stop, std::string_view remote) {
   if (store_.blob_size(repository, digest)) return;
-  Reference place{upstream_, std::string(repository), "", std::nullopt};
+  Reference place{upstream_, std::string(remote.empty() ? repository : remote), "", std::nullopt};
   auto size = client_.blob_size(place, digest, stop);
   if (!size) return;
   os::Fd file(::open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));

@@ -20,9 +20,11 @@ class PullThrough final {
       : upstream_(std::move(upstream)), client_(client), store_(store), log_(log) {}
 
   /// Brings a manifest by tag or digest unless it is here and current.
+  ///   remote  the repository's name in the other registry; empty: the same
   void bring_manifest(std::string_view repository, std::string_view tag_or_digest,
-                      const std::stop_token& stop);
-  void bring_blob(std::string_view repository, const Digest& digest, const std::stop_token& stop);
+                      const std::stop_token& stop, std::string_view remote = {});
+  void bring_blob(std::string_view repository, const Digest& digest, const std::stop_token& stop,
+                  std::string_view remote = {});
 
  private:
   std::string upstream_;
