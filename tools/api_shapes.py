@@ -14,7 +14,7 @@ import re
 import botocore
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
-SERVICES = {"sts": "sts", "iam": "iam", "ecr": "ecr", "ecs": "ecs", "codedeploy": "codedeploy", "elbv2": "elb", "secretsmanager": "secrets", "ssm": "ssm", "logs": "logs", "cloudwatch": "cloudwatch"}
+SERVICES = {"sts": "sts", "iam": "iam", "ecr": "ecr", "ecs": "ecs", "codedeploy": "codedeploy", "elbv2": "elb", "secretsmanager": "secrets", "ssm": "ssm", "logs": "logs", "cloudwatch": "cloudwatch", "servicediscovery": "discovery"}
 
 
 def model(service):

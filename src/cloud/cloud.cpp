@@ -8,7 +8,9 @@
 #include "base/text.hpp"
 #include "cloud/autoscaling/autoscaling.hpp"
 #include "cloud/cloudwatch/cloudwatch.hpp"
+#include "cloud/discovery/discovery.hpp"
 #include "cloud/ec2/ec2.hpp"
+#include "cloud/ec2/security_groups.hpp"
 #include "cloud/ecr/ecr.hpp"
 #include "cloud/ecr/registry.hpp"
 #include "cloud/ecr/service.hpp"
@@ -67,8 +69,10 @@ struct Cloud::Parts {
         objects(state, directory / "s3"),
         metrics(state),
         alarms(state, metrics),
-        surroundings{options, state,   authoriser, sessions, log_store, registries,
-                     tokens,  objects, metrics,    alarms,   names,     log},
+        discovery(state, names),
+        security(state, options, log),
+        surroundings{options, state,   authoriser, sessions,  log_store, registries, tokens,
+                     objects, metrics, alarms,     discovery, security,  names,      log},
         s3_door(surroundings, objects),
         door({options.account, options.region, directory / "faults.json"}, sessions, authoriser,
              log),
@@ -82,6 +86,7 @@ struct Cloud::Parts {
     own(ssm::make_ssm(state));
     own(logs::make_logs(state, log_store));
     own(cloudwatch::make_cloudwatch(metrics, alarms));
+    own(discovery::make_discovery(state, discovery));
     own(ec2::make_ec2(surroundings));
     own(rds::make_rds(surroundings));
     own(autoscaling::make_autoscaling(state));
@@ -166,6 +171,8 @@ struct Cloud::Parts {
   s3::Store objects;
   cloudwatch::Metrics metrics;
   cloudwatch::Alarms alarms;
+  discovery::Registry discovery;
+  ec2::SecurityGroups security;
   Surroundings surroundings;
   s3::Door s3_door;
   FrontDoor door;
@@ -195,11 +202,11 @@ void Cloud::run(std::stop_token stop, const std::function<void(const Endpoint&)>
     dns.emplace(endpoint.gateway, 53, container::NameTable{}, std::vector<std::string>{},
                 parts.log);
     parts.names.on_change([&](const Names::Table& own) {
-      container::NameTable table(own.begin(), own.end());
+      container::NameTable table = own.hosts;
       table.emplace("*.amazonaws.com", endpoint.gateway);
       table.emplace("*.on.aws", endpoint.gateway);
       table.emplace("token.actions.githubusercontent.com", endpoint.gateway);
-      dns->set_names(std::move(table));
+      dns->set_names(std::move(table), own.zones);
     });
   }
   os::write_file_durably(parts.directory / "env.json", to_json(endpoint).pretty() + "\n", 0600);

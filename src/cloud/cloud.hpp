@@ -36,6 +36,12 @@ namespace cloudwatch {
 class Alarms;
 class Metrics;
 }  // namespace cloudwatch
+namespace discovery {
+class Registry;
+}
+namespace ec2 {
+class SecurityGroups;
+}
 namespace ecr {
 class Registries;
 class Tokens;
@@ -67,9 +73,11 @@ struct Surroundings {
   ecr::Tokens&
       registry_tokens;  ///< passwords for pulling from the registry as a role (ecr/ecr.hpp)
   s3::Store& objects;   ///< S3's buckets and objects (s3/store.hpp)
-  cloudwatch::Metrics& metrics;  ///< values (cloudwatch/metrics.hpp)
-  cloudwatch::Alarms& alarms;    ///< what deployments watch (cloudwatch/alarms.hpp)
-  Names& names;                  ///< what the network's DNS answers (names.hpp)
+  cloudwatch::Metrics& metrics;    ///< values (cloudwatch/metrics.hpp)
+  cloudwatch::Alarms& alarms;      ///< what deployments watch (cloudwatch/alarms.hpp)
+  discovery::Registry& discovery;  ///< Cloud Map's instances (discovery/registry.hpp)
+  ec2::SecurityGroups& security;   ///< who may reach whom (ec2/security_groups.hpp)
+  Names& names;                    ///< what the network's DNS answers (names.hpp)
   Log& log;
 };
 

@@ -11,7 +11,7 @@ void Names::on_change(std::function<void(const Table&)> changed) {
 void Names::set(const std::string& name, const std::string& address) {
   {
     std::lock_guard lock(mutex_);
-    table_[name] = address;
+    hosts_[name] = address;
   }
   tell();
 }
@@ -19,14 +19,38 @@ void Names::set(const std::string& name, const std::string& address) {
 void Names::erase(const std::string& name) {
   {
     std::lock_guard lock(mutex_);
-    table_.erase(name);
+    hosts_.erase(name);
+  }
+  tell();
+}
+
+void Names::set_zone(const std::string& owner, const std::string& zone,
+                     std::optional<std::map<std::string, container::DnsRecords>> records) {
+  {
+    std::lock_guard lock(mutex_);
+    zones_.erase(owner);
+    if (records) zones_[owner][zone] = std::move(*records);
   }
   tell();
 }
 
 Names::Table Names::table() const {
   std::lock_guard lock(mutex_);
-  return table_;
+  Table table{.hosts = hosts_, .zones = {}};
+  for (const auto& [owner, zones] : zones_) {
+    for (const auto& [name, records] : zones) {
+      for (const auto& [host, more] : records) {
+        auto& all = table.zones[name][host];
+        auto addresses = std::move(all.addresses);
+        auto ports = std::move(all.ports);
+        all = more;
+        all.addresses.insert(all.addresses.end(), addresses.begin(), addresses.end());
+        all.ports.insert(all.ports.end(), ports.begin(), ports.end());
+      }
+      table.zones[name];  // an empty zone is one too
+    }
+  }
+  return table;
 }
 
 void Names::tell() {

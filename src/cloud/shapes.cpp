@@ -310,9 +310,10 @@ void ShapeTables::check(const Call& call, bool is_query) {
                            value, one.path, one.constraint);
   }
   bool is_parameter = call.service == "ecs" || call.service == "logs";
-  throw Refusal(is_query       ? "ValidationError"
-                : is_parameter ? "InvalidParameterException"
-                               : "ValidationException",
+  throw Refusal(call.service == "servicediscovery" ? "InvalidInput"
+                : is_query                         ? "ValidationError"
+                : is_parameter                     ? "InvalidParameterException"
+                                                   : "ValidationException",
                 message);
 }
 

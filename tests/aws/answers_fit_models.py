@@ -254,6 +254,54 @@ def ec2_calls(client):
     call(client, "delete_security_group", GroupId=group)
 
 
+def discovery_calls(client, vpc):
+    call(client, "create_http_namespace", Name="calls", Description="d", Tags=[{"Key": "a", "Value": "b"}])
+    call(client, "create_http_namespace", expect="NamespaceAlreadyExists", Name="calls")
+    call(client, "create_private_dns_namespace", expect="InvalidInput", Name="not a name", Vpc=vpc)
+    call(client, "create_public_dns_namespace", expect="InvalidInput", Name="example.org")
+    operation = call(client, "create_private_dns_namespace", Name="shop.local", Vpc=vpc)["OperationId"]
+    space = call(client, "get_operation", OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
+    call(client, "get_operation", expect="OperationNotFound", OperationId="nothing")
+    call(client, "list_operations", Filters=[{"Name": "NAMESPACE_ID", "Values": [space]}])
+    found = call(client, "list_namespaces", Filters=[{"Name": "TYPE", "Values": ["DNS_PRIVATE"]}])["Namespaces"]
+    assert [n["Name"] for n in found] == ["shop.local"], found
+    call(client, "update_private_dns_namespace", Id=space, Namespace={"Description": "the shop", "Properties": {"DnsProperties": {"SOA": {"TTL": 20}}}})
+    assert call(client, "get_namespace", Id=space)["Namespace"]["Properties"]["DnsProperties"]["SOA"]["TTL"] == 20
+    call(client, "get_namespace", expect="NamespaceNotFound", Id="ns-0000000000000000")
+    dns = {"DnsRecords": [{"Type": "A", "TTL": 60}, {"Type": "SRV", "TTL": 60}]}
+    service = call(client, "create_service", Name="api", DnsConfig={"NamespaceId": space, **dns}, HealthCheckCustomConfig={})["Service"]
+    call(client, "create_service", expect="InvalidInput", Name="v6", NamespaceId=space, DnsConfig={"DnsRecords": [{"Type": "AAAA", "TTL": 60}]})
+    call(client, "create_service", expect="NamespaceNotFound", Name="x", NamespaceId="ns-0000000000000000", DnsConfig=dns)
+    call(client, "create_service", expect="ServiceAlreadyExists", Name="api", NamespaceId=space, DnsConfig=dns)
+    call(client, "update_service", Id=service["Id"], Service={"Description": "it", "DnsConfig": {"DnsRecords": [{"Type": "A", "TTL": 5}]}})
+    call(client, "list_services", Filters=[{"Name": "NAMESPACE_ID", "Values": [space]}])
+    call(client, "get_service", expect="ServiceNotFound", Id="srv-0000000000000000")
+    for number in range(3):
+        call(client, "register_instance", ServiceId=service["Id"], InstanceId=f"i{number}", Attributes={"AWS_INSTANCE_IPV4": f"10.0.0.{number}", "stage": str(number % 2)})
+    call(client, "register_instance", expect="InvalidInput", ServiceId=service["Id"], InstanceId="x", Attributes={"stage": "1"})
+    call(client, "get_instance", ServiceId=service["Id"], InstanceId="i0")
+    call(client, "get_instance", expect="InstanceNotFound", ServiceId=service["Id"], InstanceId="x")
+    first = call(client, "list_instances", ServiceId=service["Id"], MaxResults=2)
+    assert len(first["Instances"]) == 2 and len(call(client, "list_instances", ServiceId=service["Id"], NextToken=first["NextToken"])["Instances"]) == 1
+    call(client, "update_instance_custom_health_status", ServiceId=service["Id"], InstanceId="i0", Status="UNHEALTHY")
+    assert call(client, "get_instances_health_status", ServiceId=service["Id"])["Status"] == {"i0": "UNHEALTHY", "i1": "HEALTHY", "i2": "HEALTHY"}
+    discover = lambda **more: [i["InstanceId"] for i in call(client, "discover_instances", NamespaceName="shop.local", ServiceName="api", **more)["Instances"]]
+    assert discover() == ["i1", "i2"] and discover(HealthStatus="UNHEALTHY") == ["i0"] and discover(HealthStatus="ALL") == ["i0", "i1", "i2"]
+    assert discover(QueryParameters={"stage": "1"}) == ["i1"] and discover(OptionalParameters={"stage": "7"}) == ["i1", "i2"]
+    call(client, "discover_instances", expect="ServiceNotFound", NamespaceName="shop.local", ServiceName="x")
+    call(client, "discover_instances_revision", NamespaceName="shop.local", ServiceName="api")
+    call(client, "tag_resource", ResourceARN=service["Arn"], Tags=[{"Key": "a", "Value": "b"}])
+    assert call(client, "list_tags_for_resource", ResourceARN=service["Arn"])["Tags"] == [{"Key": "a", "Value": "b"}]
+    call(client, "untag_resource", ResourceARN=service["Arn"], TagKeys=["a"])
+    call(client, "delete_service", expect="ResourceInUse", Id=service["Id"])
+    for number in range(3):
+        call(client, "deregister_instance", ServiceId=service["Id"], InstanceId=f"i{number}")
+    call(client, "deregister_instance", expect="InstanceNotFound", ServiceId=service["Id"], InstanceId="i0")
+    call(client, "delete_namespace", expect="ResourceInUse", Id=space)
+    call(client, "delete_service", Id=service["Id"])
+    call(client, "delete_namespace", Id=space)
+
+
 def ecr_calls(aws, client, image):
     call(client, "describe_registry")
     call(client, "get_authorization_token")
@@ -433,6 +481,9 @@ def main():
         if on("logs"): section("logs", logs_calls, make("logs"))
         if on("cloudwatch"): section("cloudwatch", cloudwatch_calls, make("cloudwatch"))
         if on("ec2"): section("ec2", ec2_calls, make("ec2"))
+        if on("servicediscovery"):
+            vpc = aws.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+            section("servicediscovery", discovery_calls, walker.watch(aws.client("servicediscovery", inject_host_prefix=False)), vpc)
         if on("application-autoscaling"): section("application-autoscaling", autoscaling_calls, make("application-autoscaling"))
         if on("cloudtrail"): section("cloudtrail", trail_calls, make("cloudtrail"))
         image = aws.image() if on("ecr") or on("ecs") else ""

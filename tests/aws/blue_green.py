@@ -9,6 +9,41 @@ import urllib.request
 from local_aws import DOCKERFILE, LocalAws, wait_for
 
 
+def pauses(ecs, service, done, answer):
+    """Hooks hold a deployment before its tasks and before its traffic, until they are answered."""
+    hook = lambda **more: {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0, "lifecycleHooks": [{"lifecycleStages": ["PRE_SCALE_UP", "POST_TEST_TRAFFIC_SHIFT"], **more}]}
+    try:
+        ecs.update_service(cluster="c", service="s", deploymentConfiguration=hook(hookTargetArn="arn:aws:lambda:us-east-1:123456789012:function:f", roleArn="arn:aws:iam::123456789012:role/r"))
+        raise AssertionError("a hook that calls a function was taken")
+    except ecs.exceptions.InvalidParameterException as refusal:
+        assert "no Lambda" in str(refusal), refusal
+    ecs.update_service(cluster="c", service="s", taskDefinition="app:1", deploymentConfiguration=hook(targetType="PAUSE", timeoutConfiguration={"timeoutInMinutes": 60, "action": "ROLLBACK"}))
+
+    def paused(stage):
+        arn = service()["currentServiceDeployment"]
+        shown = ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"][0]
+        waiting = [one for one in shown.get("lifecycleHookDetails", []) if one["status"] == "AWAITING_ACTION"]
+        return shown.get("lifecycleStage") == stage and waiting and {"serviceDeploymentArn": arn, "hookId": waiting[0]["hookId"]}
+
+    first = wait_for(lambda: paused("PRE_SCALE_UP"), 30, "the first pause")
+    assert service()["runningCount"] == 2, service()
+    ecs.continue_service_deployment(**first)
+    second = wait_for(lambda: paused("POST_TEST_TRAFFIC_SHIFT"), 60, "the second pause")
+    assert service()["runningCount"] == 4 and answer() == "two", answer()
+    try:
+        ecs.continue_service_deployment(**first)
+        raise AssertionError("a hook was answered twice")
+    except ecs.exceptions.InvalidParameterException:
+        pass
+    ecs.continue_service_deployment(**second)
+    wait_for(done, 60, "the deployment after its pauses")
+    assert answer() == "one"
+    ecs.update_service(cluster="c", service="s", taskDefinition="app:2")
+    ecs.continue_service_deployment(action="ROLLBACK", **wait_for(lambda: paused("PRE_SCALE_UP"), 30, "a pause"))
+    wait_for(lambda: done() and service()["taskDefinition"].endswith("app:1"), 60, "the way back")
+    assert answer() == "one"
+
+
 def main():
     with LocalAws() as aws:
         images = [aws.image(tag=tag, dockerfile=DOCKERFILE.replace("echo hello", f"echo {tag}")) for tag in ("one", "two")]
@@ -58,7 +93,8 @@ def main():
         assert answer() == "two" and service()["taskDefinition"].endswith("app:2"), service()
         weights = elb.describe_rules(RuleArns=[rule])["Rules"][0]["Actions"][0]["ForwardConfig"]["TargetGroups"]
         assert {each["TargetGroupArn"]: each["Weight"] for each in weights}[groups[1]] == 100, weights
-    print("blue/green: the traffic moves with the rule, a broken revision never gets any")
+        pauses(ecs, service, done, answer)
+    print("blue/green: the traffic moves with the rule, a broken revision never gets any, hooks pause it")
 
 
 if __name__ == "__main__":

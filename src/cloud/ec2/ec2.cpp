@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "cloud/ec2/security_groups.hpp"
 #include "cloud/iam/condition.hpp"
 #include "cloud/input.hpp"
 #include "formats/sha256.hpp"
@@ -15,8 +16,8 @@ namespace {
 
 constexpr std::string_view kBad = "InvalidParameterValue";
 constexpr std::string_view kVpc = "ec2.vpc";
-constexpr std::string_view kSubnet = "ec2.subnet";
-constexpr std::string_view kGroup = "ec2.group";
+constexpr std::string_view kSubnet = kSubnetKind;
+constexpr std::string_view kGroup = kGroupKind;
 
 // The same ids for the same account and region, so that what a user wrote down stays true after a reset.
 std::string default_id(std::string_view prefix, const Scope& scope, std::string_view salt) {
@@ -95,6 +96,16 @@ Json group_json(const Scope& scope, const std::string& id, const std::string& na
                        {"tagSet", Json::array({})}});
 }
 
+// Every VPC has one, whose members reach each other.
+Json default_group(const Scope& scope, const std::string& id, const std::string& vpc) {
+  auto body = group_json(scope, id, "default", "default VPC security group", vpc);
+  auto own = permission_json("-1", "");
+  own["ipRanges"] = Json::array({});
+  own["groups"] = Json::array({Json::object({{"userId", scope.account}, {"groupId", id}})});
+  body["ipPermissions"].push_back(own);
+  return body;
+}
+
 // What a fresh account has in a region.
 void ensure_defaults(Tables& tables, const Scope& scope) {
   auto vpc = default_id("vpc", scope, "default");
@@ -109,12 +120,7 @@ void ensure_defaults(Tables& tables, const Scope& scope) {
                            scope.region + zone, true));
   }
   auto group = default_id("sg", scope, "default");
-  auto body = group_json(scope, group, "default", "default VPC security group", vpc);
-  auto own = permission_json("-1", "");
-  own["ipRanges"] = Json::array({});
-  own["groups"] = Json::array({Json::object({{"userId", scope.account}, {"groupId", group}})});
-  body["ipPermissions"].push_back(own);
-  tables.put(kGroup, scope, group, body);
+  tables.put(kGroup, scope, group, default_group(scope, group, vpc));
 }
 
 // A filter's name as the member it looks at; nothing for names that are not known here.
@@ -174,7 +180,7 @@ bool passes(const Input& in, const Json& resource) {
 
 class Ec2 final : public Service {
  public:
-  explicit Ec2(State& state) : state_(state) {}
+  explicit Ec2(const Surroundings& around) : state_(around.state), security_(around.security) {}
 
   [[nodiscard]] const ServiceDescription& description() const override {
     static const ServiceDescription about{
@@ -325,8 +331,7 @@ class Ec2 final : public Service {
     vpc["tagSet"] = tags_of(in, "vpc");
     put(call, kVpc, id, vpc);
     auto group = new_id("sg");
-    put(call, kGroup, group,
-        group_json(scope(call), group, "default", "default VPC security group", id));
+    put(call, kGroup, group, default_group(scope(call), group, id));
     return Json::object({{"vpc", vpc}});
   }
   Json delete_vpc(const Call& call) {
@@ -466,6 +471,7 @@ class Ec2 final : public Service {
       group[key].push_back(std::move(permission));
     }
     put(call, kGroup, id, group);
+    security_.rules_changed();
     return Json::object({{"return", true}, {"securityGroupRuleSet", Json::array({})}});
   }
   // The list under `set` with what the filters leave, whose names are those of `members` with dashes.
@@ -551,6 +557,7 @@ class Ec2 final : public Service {
       }
     }
     put(call, kGroup, id, group);
+    security_.rules_changed();
     return Json::object({{"return", true}});
   }
 
@@ -573,6 +580,7 @@ class Ec2 final : public Service {
   }
 
   State& state_;
+  SecurityGroups& security_;
 };
 
 const Operations<Ec2>& Ec2::operations() {
@@ -613,7 +621,7 @@ const Operations<Ec2>& Ec2::operations() {
 }  // namespace
 
 std::unique_ptr<Service> make_ec2(const Surroundings& around) {
-  return std::make_unique<Ec2>(around.state);
+  return std::make_unique<Ec2>(around);
 }
 
 }  // namespace slipway::cloud::ec2

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "cloud/ecr/repository.hpp"
+#include "cloud/ecr/upstream.hpp"
 #include "cloud/input.hpp"
 #include "oci/registry_server.hpp"
 
@@ -33,8 +34,13 @@ std::string iam_action(const net::ServerRequest& request, RegistryAction action)
 
 class EcrPolicy final : public oci::RegistryPolicy {
  public:
-  EcrPolicy(Scope scope, State& state, Tokens& tokens, iam::Authoriser& authoriser)
-      : scope_(std::move(scope)), state_(state), tokens_(tokens), authoriser_(authoriser) {}
+  EcrPolicy(Scope scope, State& state, Registries& registries, Tokens& tokens,
+            iam::Authoriser& authoriser, Log& log)
+      : scope_(std::move(scope)),
+        state_(state),
+        tokens_(tokens),
+        authoriser_(authoriser),
+        upstreams_(state, registries, log) {}
 
   std::optional<net::HttpResponse> authorise(const net::ServerRequest& request,
                                              RegistryAction action,
@@ -64,11 +70,29 @@ class EcrPolicy final : public oci::RegistryPolicy {
                           .context = {}};
     auto decision =
         decide(authoriser_, holder->principal, permission, call, stored.value_or(Json()));
-    if (decision.is_allowed && holder->principal.account == scope_.account) return std::nullopt;
-    if (decision.is_allowed && decision.reason == "the repository policy") return std::nullopt;
-    return oci::denied(not_authorised(holder->principal, permission, decision));
+    bool is_owner = holder->principal.account == scope_.account;
+    bool is_allowed =
+        decision.is_allowed && (is_owner || decision.reason == "the repository policy");
+    if (!is_allowed) return oci::denied(not_authorised(holder->principal, permission, decision));
+    for (const auto& more : more_actions(request, action, repository)) {
+      permission.action = more;
+      decision = decide(authoriser_, holder->principal, permission, call, stored.value_or(Json()));
+      if (!decision.is_allowed)
+        return oci::denied(not_authorised(holder->principal, permission, decision));
+    }
+    return std::nullopt;
   }
-  bool creates_on_push(std::string_view) override { return false; }
+  bool creates_on_push(std::string_view repository) override {
+    return upstreams_.create_on_push(scope_, repository);
+  }
+  void wants_manifest(std::string_view repository, std::string_view tag_or_digest,
+                      const std::stop_token& stop) override {
+    upstreams_.bring_manifest(scope_, repository, tag_or_digest, stop);
+  }
+  void wants_blob(std::string_view repository, const oci::Digest& digest,
+                  const std::stop_token& stop) override {
+    upstreams_.bring_blob(scope_, repository, digest, stop);
+  }
   bool is_immutable(std::string_view repository, std::string_view tag) override {
     auto stored = find(repository);
     return stored && is_tag_immutable(*stored, tag);
@@ -85,6 +109,15 @@ class EcrPolicy final : public oci::RegistryPolicy {
   bool allows_mount(std::string_view, std::string_view) override { return false; }
 
  private:
+  // What must be allowed besides, where the request brings an image from another registry or makes a repository.
+  std::vector<std::string> more_actions(const net::ServerRequest& request, RegistryAction action,
+                                        std::string_view repository) {
+    if (action == RegistryAction::push && upstreams_.would_create(scope_, repository))
+      return {"ecr:CreateRepository"};
+    auto path = oci::parse_registry_path(request.path);
+    if (action != RegistryAction::pull || path.kind != RegistryPath::Kind::manifest) return {};
+    return upstreams_.import_actions(scope_, repository, path.argument);
+  }
   std::optional<Json> find(std::string_view repository) {
     return state_.read(
         [&](Tables& tables) { return tables.get(kRepositoryKind, scope_, repository); });
@@ -94,13 +127,15 @@ class EcrPolicy final : public oci::RegistryPolicy {
   State& state_;
   Tokens& tokens_;
   iam::Authoriser& authoriser_;
+  Upstreams upstreams_;
 };
 
 }  // namespace
 
 struct Registry::One {
   One(oci::RegistryStore& store, const Scope& scope, Registry& owner)
-      : policy(scope, owner.state_, owner.tokens_, owner.authoriser_),
+      : policy(scope, owner.state_, owner.registries_, owner.tokens_, owner.authoriser_,
+               owner.log_),
         server(store, policy, owner.log_,
                oci::RegistryServerOptions{.read_only = false,
                                           .allows_delete = false,

@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "cloud/ecr/images.hpp"
 #include "cloud/ecr/repository.hpp"
+#include "cloud/ecr/upstream.hpp"
 #include "cloud/iam/policy.hpp"
 #include "cloud/input.hpp"
 #include "oci/reference.hpp"
@@ -122,23 +123,9 @@ class Ecr final : public Service {
           "regular expression "
           "'(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*''");
     }
-    auto mutability = read_mutability(in);
-    Json repository = Json::object({{"repositoryArn", repository_arn(scope(call), name)},
-                                    {"registryId", call.account},
-                                    {"repositoryName", name},
-                                    {"repositoryUri", registry_host(scope(call)) + "/" + name},
-                                    {"createdAt", formats::epoch_seconds(call.now)},
-                                    {"imageTagMutability", mutability}});
-    if (in.has("imageTagMutabilityExclusionFilters"))
-      repository["imageTagMutabilityExclusionFilters"] =
-          call.input.at("imageTagMutabilityExclusionFilters");
-    const auto* scanning = call.input.find("imageScanningConfiguration");
-    repository["imageScanningConfiguration"] =
-        scanning != nullptr ? *scanning : Json::object({{"scanOnPush", false}});
-    const auto* encryption = call.input.find("encryptionConfiguration");
-    repository["encryptionConfiguration"] =
-        encryption != nullptr ? *encryption : Json::object({{"encryptionType", "AES256"}});
-    repository["tags"] = Json(in.items("tags"));
+    read_mutability(in);
+    Json repository =
+        new_repository(scope(call), name, formats::epoch_seconds(call.now), call.input);
     state_.write([&](Tables& tables) {
       if (tables.get(kRepositoryKind, scope(call), name)) {
         throw Refusal(
@@ -500,6 +487,10 @@ class Ecr final : public Service {
   Json on_images(const Call& call) {
     return Work(store(call), call, need(call).get_string("repositoryName"));
   }
+  template <Json (*Work)(State&, const Call&)>
+  Json on_state(const Call& call) {
+    return Work(state_, call);
+  }
   Json put_image(const Call& call) {
     auto stored = need(call);
     return ecr::put_image(store(call), call, stored.get_string("repositoryName"), stored);
@@ -518,14 +509,20 @@ const Operations<Ecr>& Ecr::operations() {
       {"BatchDeleteImage", &Ecr::on_images<batch_delete_image>},
       {"BatchGetImage", &Ecr::on_images<batch_get_image>},
       {"CompleteLayerUpload", &Ecr::on_images<complete_layer_upload>},
+      {"CreatePullThroughCacheRule", &Ecr::on_state<create_cache_rule>},
       {"CreateRepository", &Ecr::create_repository},
+      {"CreateRepositoryCreationTemplate", &Ecr::on_state<create_template>},
       {"DeleteLifecyclePolicy", &Ecr::delete_lifecycle_policy},
+      {"DeletePullThroughCacheRule", &Ecr::on_state<delete_cache_rule>},
       {"DeleteRepository", &Ecr::delete_repository},
+      {"DeleteRepositoryCreationTemplate", &Ecr::on_state<delete_template>},
       {"DeleteRepositoryPolicy", &Ecr::delete_repository_policy},
       {"DescribeImageScanFindings", &Ecr::describe_image_scan_findings},
       {"DescribeImages", &Ecr::on_images<describe_images>},
+      {"DescribePullThroughCacheRules", &Ecr::on_state<describe_cache_rules>},
       {"DescribeRegistry", &Ecr::describe_registry},
       {"DescribeRepositories", &Ecr::describe_repositories},
+      {"DescribeRepositoryCreationTemplates", &Ecr::on_state<describe_templates>},
       {"GetAuthorizationToken", &Ecr::get_authorization_token},
       {"GetDownloadUrlForLayer", &Ecr::get_download_url_for_layer},
       {"GetLifecyclePolicy", &Ecr::get_lifecycle_policy},
@@ -543,7 +540,10 @@ const Operations<Ecr>& Ecr::operations() {
       {"StartImageScan", &Ecr::start_image_scan},
       {"TagResource", &Ecr::tag_resource},
       {"UntagResource", &Ecr::untag_resource},
+      {"UpdatePullThroughCacheRule", &Ecr::on_state<update_cache_rule>},
+      {"UpdateRepositoryCreationTemplate", &Ecr::on_state<update_template>},
       {"UploadLayerPart", &Ecr::on_images<upload_layer_part>},
+      {"ValidatePullThroughCacheRule", &Ecr::on_state<validate_cache_rule>},
   };
   return table;
 }

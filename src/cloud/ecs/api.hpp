@@ -63,6 +63,7 @@ class Ecs final : public Service, public Deployer {
   // revisions.cpp
   Json describe_service_deployments(const Call& call);
   Json describe_service_revisions(const Call& call);
+  Json continue_service_deployment(const Call& call);
   Json stop_service_deployment(const Call& call);
   // settings.cpp
   Json update_cluster(const Call& call);
@@ -94,6 +95,11 @@ class Ecs final : public Service, public Deployer {
   Json find_task_definition(const Scope& scope, const std::string& name, bool active);
   void check_pass_role(const Call& call, const Json& task_definition) const;
   Json cluster_answer(const Scope& scope, const std::string& name);
+  /// The ARN of the namespace that a call gives as serviceConnectDefaults (empty: none any more), or nothing.
+  std::optional<std::string> given_namespace(const Call& call);
+  static void set_default_namespace(Json& cluster, const std::optional<std::string>& space);
+  /// Of a cluster, for Service Connect: an ARN, or empty.
+  std::string default_namespace(const Scope& scope, const std::string& cluster);
   Json service_answer(const Scope& scope, const std::string& key);
 
   std::unique_ptr<Images> images_;

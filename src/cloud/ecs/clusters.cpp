@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cloud/ecs/api.hpp"
+#include "cloud/ecs/service_names.hpp"
 #include "cloud/input.hpp"
 
 namespace slipway::cloud::ecs {
@@ -27,12 +28,14 @@ Json describe_cluster(const World& world, const Scope& scope, const std::string&
                            {"runningTasksCount", running},
                            {"pendingTasksCount", pending},
                            {"activeServicesCount", services}});
-  for (const char* key : {"tags", "settings", "capacityProviders",
-                          "defaultCapacityProviderStrategy", "configuration"}) {
+  for (const char* key :
+       {"tags", "settings", "capacityProviders", "defaultCapacityProviderStrategy", "configuration",
+        "serviceConnectDefaults"}) {
     const Json* value = stored.find(key);
     if (value) {
       out[key] = *value;
-    } else if (std::string_view(key) != "configuration") {
+    } else if (std::string_view(key) != "configuration" &&
+               std::string_view(key) != "serviceConnectDefaults") {
       out[key] = Json::array();
     }
   }
@@ -93,6 +96,7 @@ Json Ecs::create_cluster(const Call& call) {
     if (const Json* value = call.input.find(key)) stored[key] = *value;
   }
   Scope scope = scope_of(call);
+  set_default_namespace(stored, given_namespace(call));
   engine_.around().state.write([&](Tables& tables) {
     if (auto present = tables.get("ecs.cluster", scope, name)) {
       stored = *present;  // creating a cluster again gives the one that is there
@@ -102,6 +106,25 @@ Json Ecs::create_cluster(const Call& call) {
   });
   engine_.change([&](World& world) { world.clusters.insert(full_key(scope, name)); });
   return cluster_answer(scope, name);
+}
+
+std::optional<std::string> Ecs::given_namespace(const Call& call) {
+  const Json* given = call.input.find("serviceConnectDefaults");
+  if (given == nullptr) return std::nullopt;
+  return settled_namespace(engine_.around(), scope_of(call), given->get_string("namespace"));
+}
+
+void Ecs::set_default_namespace(Json& cluster, const std::optional<std::string>& space) {
+  if (!space) return;
+  cluster.erase("serviceConnectDefaults");
+  if (!space->empty()) cluster["serviceConnectDefaults"] = Json::object({{"namespace", *space}});
+}
+
+std::string Ecs::default_namespace(const Scope& scope, const std::string& cluster) {
+  auto stored = engine_.around().state.read(
+      [&](Tables& tables) { return tables.get("ecs.cluster", scope, cluster); });
+  const Json* defaults = stored ? stored->find("serviceConnectDefaults") : nullptr;
+  return defaults == nullptr ? "" : defaults->get_string("namespace");
 }
 
 Json Ecs::cluster_answer(const Scope& scope, const std::string& name) {

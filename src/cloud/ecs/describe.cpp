@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "cloud/ecs/model.hpp"
+#include "cloud/ecs/pauses.hpp"
 #include "cloud/input.hpp"
 
 namespace slipway::cloud::ecs {
@@ -51,6 +52,18 @@ Json describe(const Task& task, const TaskContainer& container) {
   return out;
 }
 
+// The Cloud Map services of a deployment's Service Connect.
+Json connect_resources(const Json& connect) {
+  Json out = Json::array();
+  std::string space = connect.get_string("namespace");
+  for (const auto& one : connect.get_array("services")) {
+    out.push_back(Json::object({{"discoveryName", one.get_string("discoveryName")},
+                                {"discoveryArn", space.substr(0, space.find(":namespace/")) +
+                                                     ":service/" + one.get_string("service")}}));
+  }
+  return out;
+}
+
 Json describe(const Deployment& d, int desired, Counts counts) {
   Json out = Json::object({{"id", d.id},
                            {"status", d.status},
@@ -67,6 +80,10 @@ Json describe(const Deployment& d, int desired, Counts counts) {
                            {"rolloutState", d.rollout},
                            {"rolloutStateReason", d.reason}});
   if (!d.network.empty()) out["networkConfiguration"] = d.network;
+  if (const Json* given = d.connect.find("given")) {
+    out["serviceConnectConfiguration"] = *given;
+    out["serviceConnectResources"] = connect_resources(d.connect);
+  }
   return out;
 }
 
@@ -308,7 +325,10 @@ Json describe_service_deployment(const ServiceRecord& service, const Deployment&
                       {"requestedTaskCount", d.status == "PRIMARY" ? service.desired : 0}})},
        {"deploymentConfiguration", configuration_json(service)}});
   if (d.finished > 0) out["finishedAt"] = seconds(d.finished);
-  put_text(out, "lifecycleStage", d.stage);
+  // The stage before the traffic has a name for hooks only.
+  put_text(out, "lifecycleStage",
+           d.stage == "PRE_PRODUCTION_TRAFFIC_SHIFT" ? "POST_TEST_TRAFFIC_SHIFT" : d.stage);
+  if (!d.pauses.empty()) out["lifecycleHookDetails"] = pause_details(d);
   if (service.breaker.enabled) {
     out["deploymentCircuitBreaker"] =
         Json::object({{"failureCount", d.progress.failed_tasks},

@@ -44,7 +44,7 @@ constexpr std::chrono::minutes kIdle{20};
 constexpr std::uint32_t kTerminateSession = 2;
 
 // What the thread that waits for the command tells the one that minds the channel.
-struct Outcome {
+struct SessionEnd {
   os::Fd terminal;
   bool has_ended = false;
   std::string trouble;  // why it never ran
@@ -152,7 +152,7 @@ class Channel final {
   }
 
   void take_outcome() {
-    outcome_.with([&](Outcome& outcome) {
+    outcome_.with([&](SessionEnd& outcome) {
       if (outcome.terminal.is_open()) terminal_ = std::move(outcome.terminal);
       if (outcome.has_ended && !has_ended_) {
         has_ended_ = true;
@@ -288,7 +288,7 @@ class Channel final {
     container::RunIo io;
     io.on_terminal = [this](os::Fd terminal) {
       ::fcntl(terminal.get(), F_SETFL, O_RDWR | O_NONBLOCK);
-      outcome_.with([&](Outcome& outcome) { outcome.terminal = std::move(terminal); });
+      outcome_.with([&](SessionEnd& outcome) { outcome.terminal = std::move(terminal); });
       ::eventfd_write(wake_.get(), 1);
     };
     std::string trouble;
@@ -299,7 +299,7 @@ class Channel final {
           "----------ERROR-------\nUnable to start command: Failed to start pty: {}", error.what());
     } catch (const Cancelled&) {  // NOLINT(bugprone-empty-catch): the caller has gone
     }
-    outcome_.with([&](Outcome& outcome) {
+    outcome_.with([&](SessionEnd& outcome) {
       outcome.has_ended = true;
       outcome.trouble = trouble;
     });
@@ -336,7 +336,7 @@ class Channel final {
   std::stop_token stop_;
   os::Fd wake_;
   TaskGroup* command_ = nullptr;
-  Guarded<Outcome> outcome_;
+  Guarded<SessionEnd> outcome_;
 
   os::Fd terminal_;
   std::string input_;  // typed, not yet taken by the terminal

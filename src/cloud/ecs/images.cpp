@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "cloud/ecr/ecr.hpp"
+#include "cloud/ecr/upstream.hpp"
 #include "cloud/ecs/ecs.hpp"
 #include "cloud/iam/authoriser.hpp"
 #include "cloud/input.hpp"
@@ -35,6 +36,7 @@ class CloudImages final : public Images {
  public:
   explicit CloudImages(const Surroundings& around)
       : around_(around),
+        upstreams_(around.state, around.registries, around.log),
         store_(around.options.state / "images"),
         layers_(around.options.state / "images/layers") {}
 
@@ -48,15 +50,18 @@ class CloudImages final : public Images {
   }
 
  private:
-  void check_role(const std::string& role, const Scope& registry,
-                  const oci::Reference& reference) const {
+  void check_role(const std::string& role, const Scope& registry, const oci::Reference& reference) {
     const auto& iam = around_.authoriser;
     std::string resource =
         arn("ecr", registry.region, registry.account, "repository/" + reference.repository);
-    for (const auto& [action, on] :
-         {std::pair<const char*, std::string>{"ecr:GetAuthorizationToken", "*"},
-          {"ecr:BatchGetImage", resource},
-          {"ecr:GetDownloadUrlForLayer", resource}}) {
+    std::vector<std::pair<std::string, std::string>> needed = {
+        {"ecr:GetAuthorizationToken", "*"},
+        {"ecr:BatchGetImage", resource},
+        {"ecr:GetDownloadUrlForLayer", resource}};
+    for (const auto& more :
+         upstreams_.import_actions(registry, reference.repository, reference.tag_or_digest()))
+      needed.emplace_back(more, resource);
+    for (const auto& [action, on] : needed) {
       auto decision = iam.decide_for_role(role, action, on, registry.region);
       if (decision.is_allowed) continue;
       if (on == "*") {
@@ -87,6 +92,7 @@ class CloudImages final : public Images {
            "found",
            reference.str());
     };
+    upstreams_.bring_manifest(registry, reference.repository, reference.tag_or_digest(), stop);
     auto stored = store.manifest(reference.repository, reference.tag_or_digest());
     if (!stored) missing();
     auto parsed = oci::parse_manifest_or_index(*stored->bytes, stored->media_type);
@@ -95,11 +101,15 @@ class CloudImages final : public Images {
       if (!fitting)
         fail(Fault::not_found, "image Manifest does not contain descriptor matching platform '{}'",
              oci::Platform::host().str());
+      upstreams_.bring_manifest(registry, reference.repository, fitting->digest.str(), stop);
       auto child = store.manifest(reference.repository, fitting->digest.str());
       if (!child) missing();
       parsed = oci::parse_manifest(*child->bytes);
     }
     const auto& manifest = std::get<oci::Manifest>(parsed);
+    upstreams_.bring_blob(registry, reference.repository, manifest.config.digest, stop);
+    for (const auto& layer : manifest.layers)
+      upstreams_.bring_blob(registry, reference.repository, layer.digest, stop);
     TaskImage image{.digest = stored->digest.str(), .layers = {}, .config = {}};
     image.config = oci::parse_image_config(blob_text(store, reference, manifest.config.digest));
     image.layers = unpacked(store, reference, manifest, image.config, stop);
@@ -166,6 +176,7 @@ class CloudImages final : public Images {
   }
 
   Surroundings around_;
+  ecr::Upstreams upstreams_;
   oci::BlobStore store_;
   oci::LayerCache layers_;
 };

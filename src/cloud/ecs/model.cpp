@@ -72,6 +72,7 @@ Json to_json(const Deployment& d) {
                        {"digests", d.digests},
                        {"network", d.network},
                        {"loadBalancers", d.load_balancers},
+                       {"connect", d.connect},
                        {"stage", d.stage},
                        {"stageSince", d.stage_since},
                        {"weight", d.weight},
@@ -79,6 +80,7 @@ Json to_json(const Deployment& d) {
                        {"isReady", d.is_ready},
                        {"hasLooked", d.has_looked},
                        {"ignoredAlarms", d.ignored_alarms},
+                       {"pauses", d.pauses},
                        {"goodSince", d.good_since}});
 }
 
@@ -99,6 +101,7 @@ Deployment deployment_from_json(const Json& json) {
           .digests = json.at("digests"),
           .network = json.at("network"),
           .load_balancers = json.at("loadBalancers"),
+          .connect = json.contains("connect") ? json.at("connect") : Json::object(),
           .stage = json.get_string("stage"),
           .stage_since = json.get_int("stageSince"),
           .weight = static_cast<int>(json.get_int("weight")),
@@ -106,6 +109,7 @@ Deployment deployment_from_json(const Json& json) {
           .is_ready = json.get_bool("isReady"),
           .has_looked = json.get_bool("hasLooked"),
           .ignored_alarms = Json(json.get_array("ignoredAlarms")),
+          .pauses = Json(json.get_array("pauses")),
           .good_since = json.get_int("goodSince")};
 }
 
@@ -229,6 +233,8 @@ Json to_json(const Task& task) {
                        {"overrides", task.overrides},
                        {"network", task.network},
                        {"tags", task.tags},
+                       {"aliases", task.aliases},
+                       {"names", task.names},
                        {"containers", containers},
                        {"created", task.created},
                        {"pullStarted", task.pull_started},
@@ -265,6 +271,8 @@ Task task_from_json(const Scope& scope, const Json& json) {
   task.overrides = json.at("overrides");
   task.network = json.at("network");
   task.tags = json.at("tags");
+  task.aliases = Json(json.get_array("aliases"));
+  task.names = Json(json.get_array("names"));
   for (const auto& item : json.get_array("containers"))
     task.containers.push_back(container_from_json(item));
   task.created = json.get_int("created");

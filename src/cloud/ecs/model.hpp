@@ -58,6 +58,8 @@ struct Task {
   Json overrides = Json::object();
   Json network = Json::object();  ///< networkConfiguration
   Json tags = Json::array();
+  Json aliases = Json::array();  ///< names that Service Connect gives it (service_names.hpp)
+  Json names = Json::array();    ///< ids of the Cloud Map services that it is an instance of
   std::vector<TaskContainer> containers;
   std::int64_t created = 0, pull_started = 0, pull_stopped = 0, started = 0, stopping = 0,
                stopped = 0;
@@ -89,6 +91,7 @@ struct Deployment {
   Json digests = Json::object();  ///< image → digest, resolved once
   Json network = Json::object();
   Json load_balancers = Json::array();
+  Json connect = Json::object();  ///< Service Connect, settled (service_names.hpp); empty: without
   std::string
       stage;  ///< of a deployment beside the old one: SCALE_UP, PRODUCTION_TRAFFIC_SHIFT, BAKE_TIME, CLEAN_UP; else empty
   std::int64_t stage_since = 0;
@@ -97,6 +100,7 @@ struct Deployment {
   bool is_ready = false;                ///< its tasks have been healthy, in those stages
   bool has_looked = false;              ///< at the alarms, when it began
   Json ignored_alarms = Json::array();  ///< names of those that were in ALARM then
+  Json pauses = Json::array();          ///< at lifecycle hooks (pauses.hpp)
   std::int64_t good_since = 0;          ///< all is as wanted since then: the alarms' bake time
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "cloud/ecs/api.hpp"
+#include "cloud/ecs/pauses.hpp"
 #include "cloud/input.hpp"
 
 namespace slipway::cloud::ecs {
@@ -29,20 +30,49 @@ Json revision_json(const ServiceRecord& service, const Deployment& d, const Json
       one["imageDigest"] = digest;
     images.push_back(std::move(one));
   }
-  Json out = Json::object({{"serviceRevisionArn", service_revision_arn(service, d)},
-                           {"serviceArn", service_arn(service)},
-                           {"clusterArn", cluster_arn(service.scope, service.cluster)},
-                           {"taskDefinition", d.task_definition_arn},
-                           {"launchType", "FARGATE"},
-                           {"platformVersion", "1.4.0"},
-                           {"platformFamily", "Linux"},
-                           {"loadBalancers", d.load_balancers},
-                           {"serviceRegistries", Json::array()},
-                           {"containerImages", images},
-                           {"guardDutyEnabled", false},
-                           {"createdAt", static_cast<double>(d.created) / 1000.0}});
+  Json out =
+      Json::object({{"serviceRevisionArn", service_revision_arn(service, d)},
+                    {"serviceArn", service_arn(service)},
+                    {"clusterArn", cluster_arn(service.scope, service.cluster)},
+                    {"taskDefinition", d.task_definition_arn},
+                    {"launchType", "FARGATE"},
+                    {"platformVersion", "1.4.0"},
+                    {"platformFamily", "Linux"},
+                    {"loadBalancers", d.load_balancers},
+                    {"serviceRegistries", Json(service.settings.get_array("serviceRegistries"))},
+                    {"containerImages", images},
+                    {"guardDutyEnabled", false},
+                    {"createdAt", static_cast<double>(d.created) / 1000.0}});
   if (!d.network.empty()) out["networkConfiguration"] = d.network;
+  if (const Json* given = d.connect.find("given")) out["serviceConnectConfiguration"] = *given;
   return out;
+}
+
+// The service whose PRIMARY a service deployment's ARN names, by its key. throws Refusal
+std::pair<std::string, ServiceRecord*> deployment_in_progress(World& world, const Scope& scope,
+                                                              const std::string& wanted) {
+  for (auto& [key, service] : world.services) {
+    const Deployment* primary = service.primary();
+    if (service.scope != scope || !primary || service_deployment_arn(service, *primary) != wanted)
+      continue;
+    if (primary->rollout != "IN_PROGRESS")
+      refuse("ConflictException",
+             "The service deployment is not in progress and cannot be stopped.");
+    return {key, &service};
+  }
+  refuse("ServiceDeploymentNotFoundException", "Service deployment not found: " + wanted);
+}
+
+void end_deployment(World& world, ServiceRecord& service, const char* how, bool rolls_back) {
+  Deployment& primary = *service.primary();
+  primary.rollout = "FAILED";
+  primary.reason = fmt::format("ECS deployment {} {}.", primary.id, how);
+  primary.finished = primary.updated = now_ms();
+  if (rolls_back && !roll_back(world, service, "ECS deployment stopped", now_ms())) {
+    refuse("ConflictException",
+           "There is no service revision that completed before, to which the deployment could be "
+           "rolled back.");
+  }
 }
 
 }  // namespace
@@ -141,31 +171,32 @@ Json Ecs::describe_service_revisions(const Call& call) {
   });
 }
 
+Json Ecs::continue_service_deployment(const Call& call) {
+  Input in(call.input, "InvalidParameterException");
+  std::string wanted = in.text("serviceDeploymentArn");
+  std::string hook = in.text("hookId");
+  bool continues = in.text_or("action", "CONTINUE") == "CONTINUE";
+  engine_.change([&](World& world) {
+    auto [key, service] = deployment_in_progress(world, scope_of(call), wanted);
+    if (!answer_pause(*service->primary(), hook, continues)) {
+      refuse("InvalidParameterException",
+             fmt::format("The service deployment has no lifecycle hook {} that awaits an action.",
+                         hook));
+    }
+    world.dirty_services.insert(key);
+    if (!continues) end_deployment(world, *service, "was rolled back by a user", true);
+  });
+  return Json::object({{"serviceDeploymentArn", wanted}});
+}
+
 Json Ecs::stop_service_deployment(const Call& call) {
   Input in(call.input, "InvalidParameterException");
   std::string wanted = in.text("serviceDeploymentArn");
   bool rolls_back = in.text_or("stopType", "ROLLBACK") == "ROLLBACK";
   engine_.change([&](World& world) {
-    for (auto& [key, service] : world.services) {
-      Deployment* primary = service.primary();
-      if (service.scope != scope_of(call) || !primary ||
-          service_deployment_arn(service, *primary) != wanted)
-        continue;
-      if (primary->rollout != "IN_PROGRESS")
-        refuse("ConflictException",
-               "The service deployment is not in progress and cannot be stopped.");
-      primary->rollout = "FAILED";
-      primary->reason = fmt::format("ECS deployment {} was stopped by a user.", primary->id);
-      primary->finished = primary->updated = now_ms();
-      world.dirty_services.insert(key);
-      if (rolls_back && !roll_back(world, service, "ECS deployment stopped", now_ms())) {
-        refuse("ConflictException",
-               "There is no service revision that completed before, to which the deployment could "
-               "be rolled back.");
-      }
-      return;
-    }
-    refuse("ServiceDeploymentNotFoundException", "Service deployment not found: " + wanted);
+    auto [key, service] = deployment_in_progress(world, scope_of(call), wanted);
+    world.dirty_services.insert(key);
+    end_deployment(world, *service, "was stopped by a user", rolls_back);
   });
   return Json::object({{"serviceDeploymentArn", wanted}});
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "cloud/ec2/security_groups.hpp"
 #include "cloud/ecs/api.hpp"
+#include "cloud/ecs/pauses.hpp"
+#include "cloud/ecs/service_names.hpp"
 #include "cloud/input.hpp"
 
 namespace slipway::cloud::ecs {
@@ -9,18 +12,36 @@ namespace {
 
 constexpr std::chrono::seconds kHeldPoll{20};
 
+// Hooks that pause; there is nothing here that could run a function.
+void check_hooks(const Json& configuration) {
+  for (const auto& hook : configuration.get_array("lifecycleHooks")) {
+    if (hook.get_string("targetType", "AWS_LAMBDA") != "PAUSE") {
+      refuse("InvalidParameterException",
+             "slipway: lifecycle hooks of the type AWS_LAMBDA are not supported yet: there is no "
+             "Lambda; those of the type PAUSE are");
+    }
+    if (hook.get_array("lifecycleStages").empty())
+      refuse("InvalidParameterException",
+             "lifecycleStages must be specified for each deployment lifecycle hook.");
+    if (hook.contains("hookTargetArn"))
+      refuse("InvalidParameterException",
+             "hookTargetArn must not be specified for a lifecycle hook of the type PAUSE.");
+  }
+}
+
 // The strategy with its own settings; without one given the service keeps what it has.
 void read_strategy(ServiceRecord& service, const Json& configuration) {
-  if (!configuration.get_array("lifecycleHooks").empty()) {
-    refuse("InvalidParameterException",
-           "slipway: deployment lifecycle hooks are not supported yet: there is no Lambda");
-  }
+  check_hooks(configuration);
   if (std::string strategy = configuration.get_string("strategy"); !strategy.empty()) {
     service.strategy = Json::object();
     if (strategy != "ROLLING") service.strategy["strategy"] = strategy;
   }
+  if (service.strategy.empty() && !configuration.get_array("lifecycleHooks").empty())
+    refuse("InvalidParameterException",
+           "Deployment lifecycle hooks are not supported with the ROLLING deployment strategy.");
   if (service.strategy.empty()) return;
-  for (const char* key : {"bakeTimeInMinutes", "linearConfiguration", "canaryConfiguration"}) {
+  for (const char* key :
+       {"bakeTimeInMinutes", "linearConfiguration", "canaryConfiguration", "lifecycleHooks"}) {
     if (const Json* value = configuration.find(key)) service.strategy[key] = *value;
   }
 }
@@ -78,6 +99,7 @@ void read_deployment_configuration(ServiceRecord& service, const Json& given) {
 constexpr std::pair<const char*, bool> kSettings[] = {
     {"loadBalancers", true},
     {"serviceRegistries", true},
+    {"serviceConnectConfiguration", true},
     {"networkConfiguration", true},
     {"capacityProviderStrategy", true},
     {"platformVersion", false},
@@ -107,7 +129,7 @@ bool read_settings(ServiceRecord& service, const Json& given) {
   return deploys;
 }
 
-void check_network(const ServiceRecord& service, const Json& definition) {
+void check_network(State& state, const ServiceRecord& service, const Json& definition) {
   if (definition.get_string("networkMode") != "awsvpc") return;
   const Json* network = service.settings.find("networkConfiguration");
   const Json* vpc = network ? network->find("awsvpcConfiguration") : nullptr;
@@ -115,6 +137,7 @@ void check_network(const ServiceRecord& service, const Json& definition) {
     refuse("InvalidParameterException",
            "Network Configuration must be provided when networkMode 'awsvpc' is specified.");
   }
+  ec2::check_awsvpc(state, service.scope, *vpc);
 }
 
 // The load balancers of a new revision: beside an old one it takes the target group that the old one has not.
@@ -207,8 +230,9 @@ void add_deployment(ServiceRecord& service, std::int64_t now) {
   if (const Json* network = service.settings.find("networkConfiguration")) next.network = *network;
   if (const Json* balancers = service.settings.find("loadBalancers"))
     next.load_balancers = balancers_beside(service, *balancers);
+  if (const Json* connect = service.settings.find("connect")) next.connect = *connect;
   if (!service.strategy.empty()) {
-    next.stage = "SCALE_UP";
+    next.stage = has_pause(service.strategy, "PRE_SCALE_UP") ? "PRE_SCALE_UP" : "SCALE_UP";
     next.stage_since = now;
   }
   service.deployments.insert(service.deployments.begin(), std::move(next));
@@ -253,11 +277,13 @@ Json Ecs::create_service(const Call& call) {
   check_pass_role(call, definition);
   read_deployment_configuration(service, call.input);
   read_settings(service, call.input);
-  check_network(service, definition);
+  check_network(engine_.around().state, service, definition);
   check_can_execute(in.boolean_or("enableExecuteCommand", false), definition,
                     "service couldn't be created");
   check_balancers(service, definition, engine_.targets());
   check_strategy(service);
+  settle_names(engine_.around(), service, definition,
+               default_namespace(service.scope, service.cluster));
   if (const Json* tags = call.input.find("tags")) service.tags = *tags;
   service.created = now_ms();
   service.created_by = call.caller.arn;
@@ -267,6 +293,7 @@ Json Ecs::create_service(const Call& call) {
     auto* present = find_service(world, service.scope, key);
     if (present && present->status != "INACTIVE")
       refuse("InvalidParameterException", "Creation of service was not idempotent.");
+    check_aliases_are_free(world, service);
     world.services[full_key(service.scope, key)] = service;
     world.dirty_services.insert(full_key(service.scope, key));
   });
@@ -307,11 +334,13 @@ Json Ecs::update_service(const Call& call) {
           definition
               ? *definition
               : engine_.task_definition(scope, next.task_definition_arn).value_or(Json::object());
-      check_network(next, current);
+      check_network(engine_.around().state, next, current);
       check_can_execute(in.boolean_or("enableExecuteCommand", false), current,
                         "service couldn't be updated");
       check_balancers(next, current, engine_.targets());
       check_strategy(next);
+      settle_names(engine_.around(), next, current, default_namespace(scope, next.cluster));
+      check_aliases_are_free(world, next);
       add_deployment(next, now_ms());
     }
     *service = std::move(next);

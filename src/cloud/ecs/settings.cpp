@@ -66,10 +66,12 @@ Json Ecs::update_cluster(const Call& call) {
   if (!in.has("cluster")) refuse("InvalidParameterException", "Cluster cannot be empty.");
   std::string name = existing_cluster(call);
   Scope scope = scope_of(call);
+  auto space = given_namespace(call);
   engine_.around().state.write([&](Tables& tables) {
     Json stored = tables.get("ecs.cluster", scope, name).value();
-    for (const char* key : {"settings", "configuration", "serviceConnectDefaults",
-                            "capacityProviders", "defaultCapacityProviderStrategy"}) {
+    set_default_namespace(stored, space);
+    for (const char* key :
+         {"settings", "configuration", "capacityProviders", "defaultCapacityProviderStrategy"}) {
       if (const Json* value = call.input.find(key)) stored[key] = *value;
     }
     tables.put("ecs.cluster", scope, name, stored);

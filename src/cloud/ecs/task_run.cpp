@@ -8,7 +8,9 @@
 #include "base/error.hpp"
 #include "base/task_group.hpp"
 #include "base/text.hpp"
+#include "cloud/ec2/security_groups.hpp"
 #include "cloud/ecs/container_plan.hpp"
+#include "cloud/ecs/service_names.hpp"
 #include "cloud/ecs/task_endpoint.hpp"
 #include "cloud/ecs/task_setup.hpp"
 #include "cloud/input.hpp"
@@ -43,6 +45,18 @@ struct Progress {
       broken;  // why the task must end before or beside an essential container's exit; else empty
   bool is_ending = false;  // nothing starts any more; what has just started ends itself
 };
+
+// A task's network interface, as its networkConfiguration makes it.
+ec2::Interface interface_of(const Task& task) {
+  ec2::Interface out{.scope = task.scope, .groups = {}, .subnet = ""};
+  const Json* vpc = task.network.find("awsvpcConfiguration");
+  if (vpc == nullptr) return out;
+  for (const auto& group : vpc->get_array("securityGroups"))
+    out.groups.push_back(group.as_string());
+  if (const auto& subnets = vpc->get_array("subnets"); !subnets.empty())
+    out.subnet = subnets.front().as_string();
+  return out;
+}
 
 class TaskRun final {
  public:
@@ -97,17 +111,23 @@ class TaskRun final {
     if (!definition) throw CannotStart{"CannotStartContainerError: the task definition is gone"};
     definition_ = *definition;
     endpoint_ = network->attach("task-" + task_.id.substr(0, 12));
+    Json aliases = task_.aliases.empty()
+                       ? engine_.read([&](const World& world) { return aliases_for(world, task_); })
+                       : task_.aliases;
     update([&](Task& task) {
       task.address = endpoint_.address;
       task.mac = mac_of(endpoint_.address);
+      task.aliases = aliases;
       if (task.last_status == "PROVISIONING") task.last_status = "PENDING";
       if (task.pull_started == 0) task.pull_started = now_ms();
     });
+    engine_.around().security.join(endpoint_.address, interface_of(task_));
     if (any_stop_.stop_requested()) throw Cancelled();
     auto images = pull_images();
     auto secrets = resolve_secrets(engine_, task_, definition_);
     auto files = read_environment_files(engine_, task_, definition_);
-    write_network_files(engine_, directory_, endpoint_.address);
+    write_network_files(engine_, directory_, endpoint_.address, alias_lines(task_.aliases));
+    if (!task_.aliases.empty()) lead_aliases(engine_, task_, endpoint_.netns);
     for (const auto& item : definition_.get_array("containerDefinitions")) {
       std::string name = item.get_string("name");
       auto directory = directory_ / name;
@@ -191,6 +211,11 @@ class TaskRun final {
     TaskEndpoint task_endpoint(engine_, key_, definition_, endpoint_.netns);
     TaskGroup agent{std::stop_token{}};  // ends before the endpoint that it serves
     agent.start([&](const std::stop_token& stop) { task_endpoint.run(stop); });
+    if (!task_.aliases.empty()) {
+      agent.start([this](const std::stop_token& stop) {
+        follow_aliases(engine_, task_, endpoint_.netns, stop);
+      });
+    }
     TaskGroup minders{std::stop_token{}};
     for (const auto& plan : plans_) progress_.with([&](Progress& p) { p.containers[plan.name]; });
     for (const auto& plan : plans_) {
@@ -237,6 +262,7 @@ class TaskRun final {
       task.last_status = "RUNNING";
       task.is_target = !targets.empty();
     });
+    register_names(engine_, key_);
     for (const auto& [group, port] : targets) {
       engine_.targets().add(group, task_.address, port);
       note_event(fmt::format("registered 1 targets in (target-group {})", group));
@@ -282,6 +308,7 @@ class TaskRun final {
   }
 
   void deregister() {
+    deregister_names(engine_, key_);
     bool is_target =
         engine_.read([&](const World& world) { return world.tasks.at(key_).is_target; });
     if (!is_target) return;
@@ -426,6 +453,7 @@ class TaskRun final {
   void set_health(const ContainerPlan& plan, const std::string& health) {
     update_container(plan.name, [&](TaskContainer& c) { c.health = health; });
     progress_.with([&](Progress& p) { p.containers[plan.name].is_healthy = health == "HEALTHY"; });
+    tell_names_health(engine_, key_);
   }
 
   void forward_log(const ContainerPlan& plan, const std::filesystem::path& log,
@@ -487,6 +515,7 @@ class TaskRun final {
   }
 
   void finish() {
+    deregister_names(engine_, key_);
     update([](Task& task) {
       task.desired_status = "STOPPED";
       task.last_status = "DEPROVISIONING";
@@ -500,6 +529,7 @@ class TaskRun final {
       for (const auto& container : task_.containers)
         runtime->remove(runtime_id_of(task_, container.name));
     }
+    engine_.around().security.leave(task_.address);
     if (auto* network = engine_.around().options.network)
       network->release("task-" + task_.id.substr(0, 12));
     os::remove_tree(directory_);
@@ -534,10 +564,12 @@ void run_task(Engine& engine, const std::string& key, const std::stop_token& tas
 
 void fail_task(Engine& engine, const std::string& key, const std::string& reason) {
   Task task = engine.read([&](const World& world) { return world.tasks.at(key); });
+  deregister_names(engine, key);
   if (auto* runtime = engine.around().options.runtime) {
     for (const auto& container : task.containers)
       runtime->remove(runtime_id_of(task, container.name));
   }
+  engine.around().security.leave(task.address);
   if (auto* network = engine.around().options.network)
     network->release("task-" + task.id.substr(0, 12));
   engine.change([&](World& world) {

@@ -112,7 +112,7 @@ std::map<std::string, std::string> agent_environment(const Engine& engine, const
 }
 
 void write_network_files(const Engine& engine, const fs::path& directory,
-                         const std::string& address) {
+                         const std::string& address, const std::string& aliases) {
   os::make_dirs(directory);
   const auto& gateway = engine.around().options.gateway;
   os::replace_file(
@@ -120,8 +120,8 @@ void write_network_files(const Engine& engine, const fs::path& directory,
       gateway.empty() ? "" : fmt::format("nameserver {}\noptions timeout:2 attempts:3\n", gateway));
   os::replace_file(
       directory / "hosts",
-      fmt::format("127.0.0.1 localhost\n::1 localhost\n{} ip-{}.ec2.internal ip-{}\n", address,
-                  replace_all(address, ".", "-"), replace_all(address, ".", "-")));
+      fmt::format("127.0.0.1 localhost\n::1 localhost\n{} ip-{}.ec2.internal ip-{}\n{}", address,
+                  replace_all(address, ".", "-"), replace_all(address, ".", "-"), aliases));
 }
 
 // The log groups must be there (or may be made) before anything runs, as the agent checks.

@@ -29,9 +29,9 @@ std::map<std::string, std::map<std::string, std::string>> read_environment_files
 std::map<std::string, std::string> agent_environment(const Engine& engine, const Task& task,
                                                      const Json& definition,
                                                      const std::string& container);
-/// Writes the task's resolv.conf and hosts into its directory.
+/// Writes the task's resolv.conf and hosts into its directory; `aliases`: more lines of hosts.
 void write_network_files(const Engine& engine, const std::filesystem::path& directory,
-                         const std::string& address);
+                         const std::string& address, const std::string& aliases);
 /// Finds (or, where awslogs-create-group says so, makes) the log groups, and makes the streams. throws CannotStart
 void check_logs(Engine& engine, const Task& task, const Json& definition,
                 const std::vector<ContainerPlan>& plans);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "cloud/ec2/security_groups.hpp"
 #include "cloud/ecs/api.hpp"
 #include "cloud/input.hpp"
 
@@ -38,6 +39,7 @@ Json Ecs::run_task(const Call& call) {
       refuse("InvalidParameterException",
              "Network Configuration must be provided when networkMode 'awsvpc' is specified.");
     }
+    ec2::check_awsvpc(engine_.around().state, scope_of(call), *vpc);
   }
   Json overrides = call.input.contains("overrides") ? call.input.at("overrides") : Json::object();
   check_overrides(overrides, definition);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cloud/ecs/engine.hpp"
+#include "cloud/ecs/pauses.hpp"
 
 namespace slipway::cloud::ecs {
 namespace {
@@ -344,6 +345,21 @@ void complete(World& world, ServiceRecord& service, std::int64_t now) {
                   now);
 }
 
+bool is_before_production(const std::string& stage) {
+  for (const char* one : {"SCALE_UP", "POST_SCALE_UP", "TEST_TRAFFIC_SHIFT",
+                          "POST_TEST_TRAFFIC_SHIFT", "PRE_PRODUCTION_TRAFFIC_SHIFT"}) {
+    if (stage == one) return true;
+  }
+  return false;
+}
+
+// A hook took the deployment back by its time's end.
+void give_up_paused(World& world, ServiceRecord& service, std::int64_t now) {
+  change_rollout(*service.primary(), "FAILED", "ECS deployment failed: a lifecycle hook timed out.",
+                 now);
+  roll_back(world, service, "ECS deployment lifecycle hook", now);
+}
+
 // A revision beside the old one goes from stage to stage. Returns when to look again; 0: when something changes.
 std::int64_t advance(World& world, ServiceRecord& service, bool is_up, std::int64_t now) {
   Deployment& primary = *service.primary();
@@ -357,20 +373,47 @@ std::int64_t advance(World& world, ServiceRecord& service, bool is_up, std::int6
     primary.stage_since = now;
     primary.updated = now;
   };
-  if (primary.stage == "SCALE_UP") {
+  PauseVerdict pause;
+  // Whether the deployment stays at one of these stages for a hook; it is taken back when that says so.
+  auto stays = [&](std::initializer_list<const char*> stages) {
+    for (const char* stage : stages) {
+      if (beside == nullptr) continue;
+      pause = ask_pauses(service.strategy, primary, stage, now);
+      if (pause.kind == PauseVerdict::Kind::passes) continue;
+      if (pause.kind == PauseVerdict::Kind::rolls_back)
+        give_up_paused(world, service, now);
+      else if (primary.stage != stage)
+        enter(stage);
+      return true;
+    }
+    return false;
+  };
+  if (primary.stage == "PRE_SCALE_UP") {
+    if (stays({"PRE_SCALE_UP"})) return pause.until;
+    enter("SCALE_UP");
+    return now;
+  }
+  if (is_before_production(primary.stage)) {
     if (!is_up) return 0;
+    if (stays({"POST_SCALE_UP", "TEST_TRAFFIC_SHIFT"})) return pause.until;
     if (!primary.is_ready && beside != nullptr) lead_tests_to(world, primary, *beside);
     primary.is_ready = true;
+    if (stays({"POST_TEST_TRAFFIC_SHIFT", "PRE_PRODUCTION_TRAFFIC_SHIFT"})) return pause.until;
     if (primary.is_held) return 0;
     enter(beside != nullptr ? "PRODUCTION_TRAFFIC_SHIFT" : "CLEAN_UP");
   }
   if (primary.stage == "PRODUCTION_TRAFFIC_SHIFT") {
+    if (primary.weight == 0 && stays({"PRODUCTION_TRAFFIC_SHIFT"})) return pause.until;
     auto elapsed = now - primary.stage_since;
     if (int weight = weight_at(plan, elapsed); weight != primary.weight && beside != nullptr) {
       primary.weight = weight;
       tell_balancers(world, primary, *beside);
     }
     if (auto next = next_change_after(plan, elapsed); next > 0) return primary.stage_since + next;
+    enter("POST_PRODUCTION_TRAFFIC_SHIFT");
+  }
+  if (primary.stage == "POST_PRODUCTION_TRAFFIC_SHIFT") {
+    if (stays({"POST_PRODUCTION_TRAFFIC_SHIFT"})) return pause.until;
     enter("BAKE_TIME");
   }
   if (primary.stage == "BAKE_TIME") {
@@ -400,7 +443,8 @@ std::int64_t tick(World& world, ServiceRecord& service, const TickHooks& hooks, 
         again = sooner(again, healthy_from(service, *task, now));
       }
     }
-    bool may_start = primary->rollout != "FAILED" && now >= primary->not_before;
+    bool may_start = primary->rollout != "FAILED" && now >= primary->not_before &&
+                     primary->stage != "PRE_SCALE_UP";
     if (now < primary->not_before) again = sooner(again, primary->not_before);
     bool is_beside = !primary->stage.empty() && primary->rollout == "IN_PROGRESS";
     auto decision =
@@ -447,6 +491,8 @@ std::int64_t tick(World& world, ServiceRecord& service, const TickHooks& hooks, 
     is_beside = !primary->stage.empty() && primary->rollout == "IN_PROGRESS";
     if (is_beside && primary->stage != "CLEAN_UP")
       again = sooner(again, advance(world, service, good >= service.desired, now));
+    primary = service.primary();  // another one when a hook has taken the deployment back
+    is_beside = !primary->stage.empty() && primary->rollout == "IN_PROGRESS";
     bool may_complete = !is_beside || primary->stage == "CLEAN_UP";
     if (may_complete && primary->rollout == "IN_PROGRESS" && good >= service.desired &&
         live.size() == static_cast<std::size_t>(service.desired)) {

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "cloud/ecs/engine.hpp"
+#include "cloud/ecs/pauses.hpp"
 
 namespace slipway::cloud::ecs {
 
@@ -113,6 +114,32 @@ TEST_CASE(
   world.tasks.erase("1/r/c/o");
   tick(world, service, hooks, now + 2);
   CHECK(service.primary()->rollout == "COMPLETED");
+}
+
+TEST_CASE("a hook pauses its stages until it is answered, or its time is over") {
+  Json strategy = formats::parse_json(R"({"lifecycleHooks":[
+    {"targetType":"PAUSE","lifecycleStages":["POST_SCALE_UP","PRE_SCALE_UP"],
+     "timeoutConfiguration":{"timeoutInMinutes":2,"action":"CONTINUE"}},
+    {"targetType":"PAUSE","lifecycleStages":["POST_SCALE_UP"]}]})");
+  Deployment d;
+  CHECK(has_pause(strategy, "PRE_SCALE_UP"));
+  CHECK_FALSE(has_pause(strategy, "TEST_TRAFFIC_SHIFT"));
+  using Kind = PauseVerdict::Kind;
+  CHECK(ask_pauses(strategy, d, "TEST_TRAFFIC_SHIFT", 0).kind == Kind::passes);
+  auto verdict = ask_pauses(strategy, d, "POST_SCALE_UP", 1000);
+  CHECK(verdict.kind == Kind::waits);
+  CHECK(verdict.until == 121'000);
+  CHECK(d.pauses.size() == 2);
+  std::string second = d.pauses.as_array()[1].get_string("hookId");
+  CHECK(ask_pauses(strategy, d, "POST_SCALE_UP", 121'000).kind == Kind::waits);  // for the second
+  CHECK(pause_details(d).as_array()[0].get_string("status") == "TIMED_OUT");
+  CHECK_FALSE(answer_pause(d, "other", true));
+  CHECK(answer_pause(d, second, true));
+  CHECK_FALSE(answer_pause(d, second, true));
+  CHECK(ask_pauses(strategy, d, "POST_SCALE_UP", 121'001).kind == Kind::passes);
+  d.pauses = Json::array();
+  ask_pauses(strategy, d, "POST_SCALE_UP", 0);
+  CHECK(ask_pauses(strategy, d, "POST_SCALE_UP", 24 * 3'600'000).kind == Kind::rolls_back);
 }
 
 }  // namespace slipway::cloud::ecs

@@ -130,12 +130,6 @@ void Elb::note(const std::function<void(Model&, Tables&)>& use) {
   });
 }
 
-void Elb::configure() {
-  std::string text = world_.read(
-      [&](const World& world) { return haproxy_config(world.model, haproxy_.socket()); });
-  haproxy_.apply(text);
-}
-
 Json& Elb::tags_of(Model& model, const std::string& arn) {
   if (auto it = model.balancers.find(arn); it != model.balancers.end()) return it->second.tags;
   if (auto it = model.groups.find(arn); it != model.groups.end()) return it->second.tags;

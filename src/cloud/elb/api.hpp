@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <functional>
+#include <mutex>
 #include <set>
 
 #include "base/guarded.hpp"
@@ -35,6 +36,8 @@ class Elb final : public LoadBalancing, private Targets {
   Json add_tags(const Call& call);
   Json remove_tags(const Call& call);
   Json describe_tags(const Call& call);
+  /// Puts its security groups in force.
+  void restrict(const LoadBalancer& balancer);
   // listeners.cpp
   Json create_listener(const Call& call);
   Json describe_listeners(const Call& call);
@@ -89,11 +92,23 @@ class Elb final : public LoadBalancing, private Targets {
   void change(const std::function<void(Model&, Tables&)>& use, bool reconfigure);
   /// The same for what health and draining change, in place: `use` must not refuse once it has changed something.
   void note(const std::function<void(Model&, Tables&)>& use);
+  // follow.cpp: HAProxy follows the model
+  /// Gives HAProxy a configuration for the model as it is; nothing happens when it runs with that one.
   void configure();
+  /// Adds, opens, closes and deletes servers until HAProxy has those of the model; what still has requests is deleted later.
+  void show_targets();
+  /// Whether HAProxy, or a worker of before its last reload, may still have requests for a server that is leaving.
+  bool is_carrying(const std::string& server);
+  void end_requests(const std::string& server);
+  /// Until HAProxy carries nothing for it any more, or `stop`, or the deadline.
+  void wait_until_idle(const std::string& server, const std::stop_token& stop, Deadline deadline);
+  void configure_in_turn(bool anew);
+  void follow_in_turn(const Model& model);
+  bool retire(const std::string& name, ShownServer& server);
+  std::string tell_haproxy(const std::string& command);
   void check(Target target, const TargetGroup& group);
   void apply_check(const Target& target, const TargetGroup& group, bool passed,
                    const std::string& reason, const std::string& text);
-  void show_to_haproxy(const std::string& command, bool may_fail);
   /// Puts what HAProxy has counted into CloudWatch, until `stop`.
   void meter(const std::stop_token& stop);
   void tell();
@@ -103,6 +118,8 @@ class Elb final : public LoadBalancing, private Targets {
 
   Surroundings around_;
   Haproxy haproxy_;
+  std::mutex haproxy_turn_;                   ///< taken before world_, never while it is held
+  std::map<std::string, ShownServer> shown_;  ///< what HAProxy was told; guarded by haproxy_turn_
   Guarded<World> world_;
   net::HttpClient checker_;  ///< asks the targets
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "cloud/ec2/security_groups.hpp"
 #include "cloud/elb/api.hpp"
 #include "cloud/names.hpp"
 #include "container/network.hpp"
@@ -104,7 +105,19 @@ Json Elb::create_load_balancer(const Call& call) {
       },
       false);
   name_it(around_.names, b);
+  restrict(b);
   return Json::object({{"LoadBalancers", Json::array({describe(b)})}});
+}
+
+// A network load balancer without groups lets everything through.
+void Elb::restrict(const LoadBalancer& b) {
+  ec2::Interface interface { .scope = b.scope, .groups = {}, .subnet = "", .is_balancer = true };
+  for (const auto& group : b.given.get_array("SecurityGroups"))
+    interface.groups.push_back(group.as_string());
+  for (const auto& zone : b.given.get_array("Zones"))
+    interface.subnet = zone.get_string("SubnetId");
+  if (b.address.empty() || (b.type == "network" && interface.groups.empty())) return;
+  around_.security.join(b.address, interface);
 }
 
 Json Elb::describe_load_balancers(const Call& call) {
@@ -148,6 +161,7 @@ Json Elb::delete_load_balancer(const Call& call) {
       },
       true);
   if (gone) {
+    around_.security.leave(gone->address);
     around_.names.erase(gone->dns_name);
     if (auto own = private_name(*gone); !own.empty()) around_.names.erase(own);
     if (around_.options.network) around_.options.network->release("elb-" + gone->id);

@@ -233,6 +233,17 @@ std::string server_name(const Target& target) {
   return plain(fmt::format("t_{}_{}", target.address, target.port));
 }
 
+std::map<std::string, ShownServer> wanted_servers(const Model& model) {
+  std::map<std::string, ShownServer> out;
+  for (const auto& [key, target] : model.targets) {
+    auto group = model.groups.find(target.group_arn);
+    if (group == model.groups.end() || target.state == "draining") continue;
+    out[fmt::format("{}/{}", backend_name(group->second), server_name(target))] = {
+        fmt::format("{}:{}", target.address, target.port), is_served(model, target)};
+  }
+  return out;
+}
+
 std::string haproxy_config(const Model& model, const std::string& socket) {
   std::string out = fmt::format(
       "# Written by slipway's local load balancing; changes are lost.\n"

@@ -110,6 +110,24 @@ TEST_CASE("requests are shared between target groups by their weights") {
   CHECK(check.err.find("WARNING") == std::string::npos);
 }
 
+TEST_CASE("HAProxy has every target but those that drain; the healthy ones get requests") {
+  Model model = model_with_rules();
+  auto add = [&](const std::string& address, const std::string& state) {
+    Target target{.group_arn = "arn:tg/web", .address = address, .port = 8000, .state = state};
+    model.targets[target.key()] = target;
+  };
+  model.targets.clear();
+  add("10.0.0.1", "healthy");
+  add("10.0.0.2", "unhealthy");
+  add("10.0.0.3", "initial");
+  add("10.0.0.4", "draining");
+  auto servers = wanted_servers(model);
+  CHECK(servers.size() == 3);
+  CHECK(servers.at("group_web/t_10_0_0_1_8000") == ShownServer{"10.0.0.1:8000", true});
+  CHECK_FALSE(servers.at("group_web/t_10_0_0_2_8000").is_ready);
+  CHECK_FALSE(servers.at("group_web/t_10_0_0_3_8000").is_ready);
+}
+
 TEST_CASE("a matcher takes codes, lists and ranges") {
   CHECK(matches_status("200", 200));
   CHECK_FALSE(matches_status("200", 204));

@@ -43,10 +43,10 @@ std::optional<Haproxy::Master> Haproxy::running() const {
   return os::is_alive(master.pid, master.ticks) ? std::optional(master) : std::nullopt;
 }
 
-void Haproxy::apply(const std::string& configuration) {
+bool Haproxy::apply(const std::string& configuration, bool anew) {
   std::lock_guard lock(mutex_);
   auto master = running();
-  if (master && configuration == applied_) return;
+  if (master && configuration == applied_ && !anew) return false;
   // By its whole path: at a reload the master runs itself anew by the name that it was given, and PATH may lack /usr/sbin.
   auto program = os::find_program("haproxy");
   if (!program)
@@ -64,6 +64,16 @@ void Haproxy::apply(const std::string& configuration) {
     start(*program);
   }
   applied_ = configuration;
+  return true;
+}
+
+// The master's children are its workers. source proc(5), /proc/PID/task/TID/children
+bool Haproxy::has_old_workers() const {
+  auto master = running();
+  if (!master) return false;
+  auto workers =
+      os::read_file_if_exists(fmt::format("/proc/{0}/task/{0}/children", master->pid)).value_or("");
+  return split(trim(workers), ' ').size() > 1;
 }
 
 void Haproxy::start(const std::string& program) {

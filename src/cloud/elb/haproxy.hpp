@@ -23,9 +23,12 @@ class Haproxy final {
 
   [[nodiscard]] std::string socket() const { return (directory_ / "s").string(); }
   /// Makes HAProxy run with this configuration: starts it, or reloads it (listening sockets are handed over, open requests end in the
-  /// old workers). Returns when the new worker listens. Nothing happens when it runs with it already.
+  /// old workers). Returns when the new worker listens. Nothing happens when it runs with it already, unless `anew`.
+  ///   returns  whether it was started or reloaded
   ///   throws  Error{unavailable}: not installed, or HAProxy's own words about the configuration
-  void apply(const std::string& configuration);
+  bool apply(const std::string& configuration, bool anew = false);
+  /// Whether workers of before the last reload still end their requests.
+  [[nodiscard]] bool has_old_workers() const;
   /// One command for the runtime socket; returns what it printed. throws Error{unavailable}
   std::string command(const std::string& line);
   /// Ends master and workers; absence is fine.

@@ -116,6 +116,15 @@ bool matches_status(const std::string& matcher, int status);
 std::string backend_name(const TargetGroup& group);
 std::string server_name(const Target& target);
 
+/// A server of a backend as HAProxy has it.
+struct ShownServer {
+  std::string address;    ///< "10.0.0.5:8000"
+  bool is_ready = false;  ///< gets requests
+  bool operator==(const ShownServer&) const = default;
+};
+/// "BACKEND/SERVER" -> the servers that HAProxy has for a model: every target but those that drain.
+std::map<std::string, ShownServer> wanted_servers(const Model& model);
+
 /// The whole HAProxy configuration for a model. Targets that are healthy take requests at once, others wait for their health check.
 ///   socket  the runtime socket's path
 ///   source  HAProxy 2.6 configuration manual; ELB user guide, "Listener rules"

@@ -180,6 +180,7 @@ Json Elb::set_security_groups(const Call& call) {
         save(tables, b);
       },
       false);
+  restrict(world_.read([&](const World& world) { return world.model.balancers.at(wanted); }));
   return Json::object({{"SecurityGroupIds", list}});
 }
 

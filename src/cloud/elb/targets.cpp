@@ -22,6 +22,7 @@ using std::chrono::seconds;
 // AWS asks a new target once an interval; a laptop's user waits for the first success, so it is asked often until then.
 constexpr std::int64_t kFirstChecksMs = 200;
 constexpr milliseconds kDrainLook{20};
+constexpr seconds kAfterEnd{1};  // for what was broken off to be gone
 
 std::int64_t now_ms() {
   return std::chrono::duration_cast<milliseconds>(
@@ -66,7 +67,6 @@ TargetHealth Elb::health(const std::string& arn, const std::string& address, std
 void Elb::add(const std::string& arn, const std::string& address, std::uint16_t port) {
   Target target{.group_arn = arn, .address = address, .port = port};
   target.added_ms = now_ms();
-  std::string backend;
   note([&](Model& model, Tables& tables) {
     auto group = model.groups.find(arn);
     if (group == model.groups.end())
@@ -74,32 +74,14 @@ void Elb::add(const std::string& arn, const std::string& address, std::uint16_t 
     if (model.targets.contains(target.key())) return;
     model.targets[target.key()] = target;
     tables.put("elb.target", group->second.scope, target.key(), to_json(target));
-    backend = backend_name(group->second);
   });
-  if (backend.empty()) return;
-  show_to_haproxy(
-      fmt::format("add server {}/{} {}:{}", backend, server_name(target), address, port), true);
-}
-
-// Runtime changes that HAProxy lost (it was restarted) come back with the next configuration.
-void Elb::show_to_haproxy(const std::string& command, bool may_fail) {
-  try {
-    std::string answer(trim(haproxy_.command(command)));
-    if (!answer.empty() && answer.find("New server registered") == std::string::npos &&
-        answer.find("Server deleted") == std::string::npos) {
-      around_.log.debug("elb: haproxy: {}: {}", command, answer);
-    }
-  } catch (const Error& error) {
-    if (!may_fail) throw;
-    if (world_.read([](const World& world) { return world.has_ended; })) return;
-    around_.log.warn("elb: haproxy: {}: {}", command, error.what());
-    configure();
-  }
+  show_targets();
 }
 
 void Elb::drain(const std::string& arn, const std::string& address, std::uint16_t port,
                 const std::stop_token& stop) {
-  std::string key = Target{.group_arn = arn, .address = address, .port = port}.key();
+  Target leaving{.group_arn = arn, .address = address, .port = port};
+  std::string key = leaving.key();
   std::optional<TargetGroup> group;
   note([&](Model& model, Tables& tables) {
     auto it = model.targets.find(key);
@@ -110,36 +92,26 @@ void Elb::drain(const std::string& arn, const std::string& address, std::uint16_
     tables.put("elb.target", owner->second.scope, key, to_json(it->second));
   });
   if (!group) return;
-  std::string server =
-      fmt::format("{}/{}", backend_name(*group),
-                  server_name({.group_arn = arn, .address = address, .port = port}));
-  show_to_haproxy(fmt::format("set server {} state drain", server), true);
-  auto deadline = Deadline::in(seconds(group->drain_seconds()));
-  Guarded<int> nothing;
-  while (!deadline.passed() && !stop.stop_requested()) {
-    std::string connections;
-    try {
-      connections = haproxy_.command(fmt::format("show servers conn {}", backend_name(*group)));
-    } catch (const Error&) {
-      break;  // no HAProxy, no requests
-    }
-    bool is_idle = true;
-    for (auto line : lines_of(
-             connections)) {  // "backend/server bkid/svid - addr port - purge_delay used_cur …"
-      auto fields = split(line, ' ');
-      if (fields.size() > 6 && fields[0] == server) is_idle = fields[6] == "0";
-    }
-    if (is_idle) break;
-    nothing.wait(
-        stop, Deadline::in(kDrainLook), [](int) { return false; }, [](int) {});
-  }
-  show_to_haproxy(fmt::format("set server {} state maint", server), true);
-  show_to_haproxy(fmt::format("del server {}", server), true);
+  std::string server = fmt::format("{}/{}", backend_name(*group), server_name(leaving));
+  wait_until_idle(server, stop, Deadline::in(seconds(group->drain_seconds())));
+  end_requests(server);
+  wait_until_idle(server, stop, Deadline::in(kAfterEnd));
   note([&](Model& model, Tables& tables) {
     model.targets.erase(key);
     tables.erase("elb.target", group->scope, key);
   });
   tell();
+}
+
+void Elb::wait_until_idle(const std::string& server, const std::stop_token& stop,
+                          Deadline deadline) {
+  Guarded<int> nothing;
+  show_targets();
+  while (is_carrying(server) && !deadline.passed() && !stop.stop_requested()) {
+    nothing.wait(
+        stop, Deadline::in(kDrainLook), [](int) { return false; }, [](int) {});
+    show_targets();
+  }
 }
 
 void Elb::check(Target target, const TargetGroup& group) {
@@ -174,7 +146,7 @@ void Elb::check(Target target, const TargetGroup& group) {
 
 void Elb::apply_check(const Target& target, const TargetGroup& group, bool passed,
                       const std::string& reason, const std::string& text) {
-  std::vector<std::string> commands;
+  bool has_changed = false;
   note([&](Model& model, Tables& tables) {
     auto it = model.targets.find(target.key());
     if (it == model.targets.end()) return;
@@ -202,15 +174,10 @@ void Elb::apply_check(const Target& target, const TargetGroup& group, bool passe
                                                      : text;
     if (t.state == before) return;
     tables.put("elb.target", group.scope, t.key(), to_json(t));
-    for (const auto& [key, other] : model.targets) {
-      if (other.group_arn != t.group_arn || other.state == "draining") continue;
-      commands.push_back(fmt::format("set server {}/{} state {}", backend_name(group),
-                                     server_name(other),
-                                     is_served(model, other) ? "ready" : "maint"));
-    }
+    has_changed = true;
   });
-  if (commands.empty()) return;
-  for (const auto& command : commands) show_to_haproxy(command, true);
+  if (!has_changed) return;
+  show_targets();
   tell();
 }
 
@@ -229,6 +196,7 @@ void Elb::run(std::stop_token stop) {
             tables.put("elb.lb", b.scope, b.name, to_json(b));
           },
           false);
+      restrict(b);
       around_.names.set(b.dns_name, b.address);
       for (const auto& tag : b.tags.as_array()) {
         if (tag.get_string("Key") == "slipway:dns-name")
