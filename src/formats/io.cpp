@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/reason.hpp"
 
 namespace slipway::formats {
 
@@ -54,7 +55,7 @@ void FdWriter::write(std::string_view bytes) {
   while (!bytes.empty()) {
     ssize_t count = ::write(fd_, bytes.data(), bytes.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail(Fault::unavailable, "writing: {}", std::strerror(errno));
+    if (count < 0) fail(Fault::unavailable, "writing: {}", reason_of(errno));
     bytes.remove_prefix(static_cast<std::size_t>(count));
   }
 }

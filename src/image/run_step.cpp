@@ -352,11 +352,7 @@ class RunStep {
 
 RunOutcome run_step(const RunOp& run, const std::string& id, RunWorld& world,
                     const std::stop_token& stop) {
-  struct Discard {
-    LayerStore& store;
-    const std::string& id;
-    ~Discard() { store.discard_layer(id); }
-  } discard{world.store, id};  // what was committed is no longer there
+  DiscardLayer discard(world.store, id);
   return RunStep(run, id, world, stop).execute();
 }
 

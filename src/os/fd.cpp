@@ -6,11 +6,23 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "base/error.hpp"
+#include "base/reason.hpp"
 
 namespace slipway::os {
+namespace {
+
+// What a descriptor was opened as, for messages; "" for what has no path.
+std::string path_behind(int fd) {
+  std::array<char, 4096> path{};
+  ssize_t length =
+      ::readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), path.data(), path.size());
+  return length > 0 && path[0] == '/' ? std::string(path.data(), static_cast<std::size_t>(length))
+                                      : "";
+}
+
+}  // namespace
 
 Fd& Fd::operator=(Fd&& other) noexcept {
   if (this != &other) {
@@ -30,7 +42,7 @@ void throw_errno(std::string_view what) {
   Fault fault = error == ENOENT || error == ESRCH   ? Fault::not_found
                 : error == EACCES || error == EPERM ? Fault::denied
                                                     : Fault::unavailable;
-  fail(fault, "{}: {}", what, std::strerror(error));
+  fail(fault, "{}: {}", what, reason_of(error));
 }
 
 Pipe make_pipe() {
@@ -69,7 +81,12 @@ void write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     ssize_t n = ::write(fd, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw_errno("write");
+    if (n < 0) {
+      int error = errno;
+      std::string path = path_behind(fd);
+      errno = error;
+      throw_errno(path.empty() ? "write" : "writing '" + path + "'");
+    }
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
 }

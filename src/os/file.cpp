@@ -91,7 +91,7 @@ std::optional<std::string> read_file_if_exists(const std::filesystem::path& path
 
 void write_file(const std::filesystem::path& path, std::string_view bytes, unsigned mode) {
   Fd fd = open_file(path.string(), O_WRONLY | O_CREAT | O_TRUNC, mode);
-  while_doing(fmt::format("writing '{}'", path.string()), [&] { write_all(fd.get(), bytes); });
+  write_all(fd.get(), bytes);
 }
 
 void write_file_durably(const std::filesystem::path& path, std::string_view bytes, unsigned mode) {
@@ -110,8 +110,10 @@ void sync_directory(const std::filesystem::path& directory) {
 void make_dirs(const std::filesystem::path& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
-  if (error)
-    fail(Fault::unavailable, "making the directory '{}': {}", directory.string(), error.message());
+  if (error) {
+    errno = error.value();
+    throw_errno(fmt::format("making the directory '{}'", directory.string()));
+  }
 }
 
 void remove_tree(const std::filesystem::path& path) {
