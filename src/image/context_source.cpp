@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "image/remote_source.hpp"
+#include "image/tree.hpp"
 #include "oci/layout.hpp"
 #include "oci/reference.hpp"
 
@@ -34,6 +35,23 @@ std::string read_dockerfile_text(const fs::path& file) {
   if (text.find('\0') != std::string::npos)
     fail(Fault::bad_input, "it is neither a tar nor a Dockerfile");
   return text;
+}
+
+// The Dockerfile lies in what was fetched, also when it is a link: one that leads out would show this machine's files in errors.
+void find_dockerfile_inside(BuildRequest& request) {
+  if (request.dockerfile_text || (request.dockerfile && request.dockerfile->is_absolute())) return;
+  request.context = fs::canonical(request.context);
+  Tree files({request.context});
+  std::vector<std::string> names{"Dockerfile", "dockerfile"};
+  if (request.dockerfile) names = {request.dockerfile->string()};
+  for (const auto& name : names) {
+    auto found = files.lookup(name, true);
+    if (!found || !found->node.is_file()) continue;
+    request.dockerfile = request.context / found->path;
+    return;
+  }
+  fail(Fault::bad_input, "failed to read dockerfile: there is no file '{}' in the context",
+       names.front());
 }
 
 }  // namespace
@@ -92,12 +110,21 @@ void FetchedContexts::set_context(BuildRequest& request, const std::string& text
     if (dockerfile) request.dockerfile_text = dockerfile;
   } else {
     fs::path path(text);
-    request.context = (path.is_absolute() ? path : cwd / path).lexically_normal();
-    return;
+    path = (path.is_absolute() ? path : cwd / path).lexically_normal();
+    std::error_code problem;
+    if (!fs::is_regular_file(path, problem)) {
+      request.context = path;
+      return;
+    }
+    request.context = new_directory(environment) / "files";
+    os::make_dirs(request.context);
+    bool is_archive = while_doing(fmt::format("the context '{}'", text),
+                                  [&] { return unpack_archive(path, request.context, stop); });
+    if (!is_archive)
+      fail(Fault::bad_input,
+           "the context '{}' is no directory and no tar; name a Dockerfile with -f", text);
   }
-  // The Dockerfile lies in what was fetched.
-  if (request.dockerfile && request.dockerfile->is_relative())
-    request.dockerfile = request.context / *request.dockerfile;
+  find_dockerfile_inside(request);
 }
 
 void FetchedContexts::fetch_named(BuildRequest& request, BuildEnvironment& environment,

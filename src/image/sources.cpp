@@ -12,6 +12,28 @@ namespace slipway::image {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// A file's text. A link stays within the context: a repository or an archive must not have errors show lines of this machine's files.
+std::optional<std::string> read_inside(const fs::path& context, const fs::path& file) {
+  std::error_code problem;
+  auto kind = fs::symlink_status(file, problem).type();
+  if (kind == fs::file_type::regular) return os::read_file_if_exists(file);
+  if (kind != fs::file_type::symlink) return std::nullopt;
+  std::string relative = file.lexically_relative(context).string();
+  bool is_inside = !relative.empty() && relative != ".." && !relative.starts_with("../");
+  return is_inside ? Tree({context}).read(relative) : os::read_file_if_exists(file);
+}
+
+// `DOCKERFILE.dockerignore`, else the context's `.dockerignore`; nothing when there is neither.
+std::optional<std::string> ignore_patterns(const fs::path& context, const fs::path& dockerfile) {
+  std::optional<std::string> own;
+  if (!dockerfile.empty()) own = read_inside(context, dockerfile.string() + ".dockerignore");
+  return own ? own : read_inside(context, context / ".dockerignore");
+}
+
+}  // namespace
+
 ContextTree& Sources::context(const std::string& directory) {
   std::lock_guard lock(mutex_);
   auto& made = contexts_[directory];
@@ -23,12 +45,7 @@ ContextTree& Sources::context(const std::string& directory) {
     fail(Fault::bad_input, "no such directory: the build context '{}'",
          directory.empty() ? request_.context.string() : directory);
   }
-  std::optional<std::string> patterns;
-  if (directory.empty() && !dockerfile_.empty())
-    patterns = os::read_file_if_exists(dockerfile_.string() + ".dockerignore");
-  fs::path ignore_file = place / ".dockerignore";
-  if (!patterns && fs::is_regular_file(ignore_file, problem))
-    patterns = os::read_file_if_exists(ignore_file);
+  auto patterns = ignore_patterns(place, directory.empty() ? dockerfile_ : fs::path());
   auto read = read_ignore_file(patterns.value_or(""));
   auto matcher = while_doing(".dockerignore", [&] { return IgnoreMatcher(read); });
   fs::path hashes = layers_.root() / "hashes" / formats::sha256_hex(place.string()).substr(0, 32);
