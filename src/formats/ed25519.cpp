@@ -18,7 +18,6 @@ struct Freed {
     Free(object);
   }
 };
-using DigestContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
 using Bio = std::unique_ptr<BIO, Freed<BIO_free_all>>;
 
 constexpr std::size_t kKeySize = 32;
@@ -69,27 +68,13 @@ std::string Ed25519Key::public_bytes() const {
 }
 
 std::string Ed25519Key::sign(std::string_view message) const {
-  DigestContext context(EVP_MD_CTX_new());
-  std::string signature(kSignatureSize, '\0');
-  std::size_t size = kSignatureSize;
-  if (EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key_->pkey.get()) != 1 ||
-      EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size,
-                     bytes_of(message), message.size()) != 1) {
-    fail(Fault::unavailable, "OpenSSL cannot sign");
-  }
-  return signature;
+  return sign_with(key_->pkey, message);
 }
 
 bool verify_ed25519(std::string_view public_key, std::string_view message,
                     std::string_view signature) {
   Pkey key = public_key_of(public_key);
-  if (!key || signature.size() != kSignatureSize) return false;
-  DigestContext context(EVP_MD_CTX_new());
-  bool is_good = EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
-                 EVP_DigestVerify(context.get(), bytes_of(signature), signature.size(),
-                                  bytes_of(message), message.size()) == 1;
-  ERR_clear_error();
-  return is_good;
+  return key && signature.size() == kSignatureSize && verify_with(key, message, signature);
 }
 
 std::string ed25519_public_pem(std::string_view public_key) {

@@ -24,7 +24,6 @@ struct FreedBy {
   }
 };
 using PkeyContext = std::unique_ptr<EVP_PKEY_CTX, FreedBy<EVP_PKEY_CTX_free>>;
-using Digester = std::unique_ptr<EVP_MD_CTX, FreedBy<EVP_MD_CTX_free>>;
 using Number = std::unique_ptr<BIGNUM, FreedBy<BN_free>>;
 
 const unsigned char* octets_of(std::string_view text) {
@@ -58,15 +57,6 @@ Pkey public_key(std::string_view n, std::string_view e) {
   EVP_PKEY_fromdata_init(context.get());
   EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, parameters.get());
   return Pkey(key);
-}
-
-bool verifies(EVP_PKEY* key, std::string_view signed_text, std::string_view signature) {
-  Digester context(EVP_MD_CTX_new());
-  bool is_good = EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
-                 EVP_DigestVerify(context.get(), octets_of(signature), signature.size(),
-                                  octets_of(signed_text), signed_text.size()) == 1;
-  ERR_clear_error();
-  return is_good;
 }
 
 std::optional<Json> decode_part(std::string_view part) {
@@ -147,18 +137,7 @@ std::string RsaKey::kid() const {
   return base64url(sha256(members.dump()));
 }
 
-std::string RsaKey::sign(std::string_view bytes) const {
-  Digester context(EVP_MD_CTX_new());
-  std::size_t size = static_cast<std::size_t>(EVP_PKEY_get_size(key_->pkey.get()));
-  std::string signature(size, '\0');
-  if (EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key_->pkey.get()) != 1 ||
-      EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size,
-                     octets_of(bytes), bytes.size()) != 1) {
-    fail(Fault::unavailable, "OpenSSL cannot sign");
-  }
-  signature.resize(size);
-  return signature;
-}
+std::string RsaKey::sign(std::string_view bytes) const { return sign_with(key_->pkey, bytes); }
 
 std::string sign_jwt(const RsaKey& key, std::string_view kid, const Json& claims) {
   Json header = Json::object({{"typ", "JWT"}, {"alg", "RS256"}, {"kid", kid}});
@@ -200,7 +179,7 @@ std::variant<Jwt, JwtRefusal> verify_jwt(std::string_view token, const Json& jwk
     return JwtRefusal{Kind::unknown_key,
                       "the key set's key is no RSA key of at least 2048 bits for RS256"};
   auto dot = token.rfind('.');
-  if (!verifies(key.get(), token.substr(0, dot), *unbase64url(token.substr(dot + 1)))) {
+  if (!verify_with(key, token.substr(0, dot), *unbase64url(token.substr(dot + 1)))) {
     return JwtRefusal{Kind::bad_signature, "the token's signature does not fit"};
   }
   return std::move(*decoded);
