@@ -2,6 +2,7 @@
 #include "base/error.hpp"
 #include "cli/verbs.hpp"
 #include "formats/json.hpp"
+#include "image/build_prune.hpp"
 #include "oci/blob_store.hpp"
 #include "oci/unpack.hpp"
 
@@ -23,6 +24,10 @@ std::set<oci::Digest> named_layers(const oci::BlobStore& store) {
   return keep;
 }
 
+[[noreturn]] void refuse_in_use() {
+  fail(Fault::conflict, "a build or a pull is using the image store: try again when it has ended");
+}
+
 int prune(const Invocation& call, Surroundings& around) {
   if (call.has("--keep-storage"))
     fail(Fault::unsupported,
@@ -30,19 +35,31 @@ int prune(const Invocation& call, Surroundings& around) {
   std::filesystem::path images = around.state / "images";
   oci::BlobStore store(images);
   oci::LayerCache layers(images / "layers");
+  image::PrunedBuilds builds;
+  {
+    auto sole = store.try_sole_lease();
+    if (!sole) refuse_in_use();
+    builds = image::prune_builds(images / "build", call.has("--all"));
+  }
   auto collected = store.collect_garbage();
-  if (collected.in_use)
-    fail(Fault::conflict,
-         "a build or a pull is using the image store: try again when it has ended");
+  if (collected.in_use) refuse_in_use();
   auto pruned = layers.prune(named_layers(store));
   if (around.json) {
-    print(formats::Json::object(
-              {{"blobs", collected.blobs}, {"bytes", collected.bytes}, {"layers", pruned.layers}})
+    print(formats::Json::object({{"blobs", collected.blobs},
+                                 {"bytes", collected.bytes},
+                                 {"layers", pruned.layers},
+                                 {"cached_layers", builds.layers},
+                                 {"broken_off", builds.broken_off}})
               .dump() +
           "\n");
   } else {
-    print(fmt::format("removed {} blobs ({:.1f} MB) and {} unpacked layers\n", collected.blobs,
-                      static_cast<double>(collected.bytes) / 1e6, pruned.layers));
+    std::string text =
+        fmt::format("removed {} blobs ({:.1f} MB) and {} unpacked layers", collected.blobs,
+                    static_cast<double>(collected.bytes) / 1e6, pruned.layers);
+    if (builds.layers > 0) text += fmt::format(", {} layers of the build cache", builds.layers);
+    if (builds.broken_off > 0)
+      text += fmt::format(", what {} killed builds left", builds.broken_off);
+    print(text + "\n");
   }
   return 0;
 }
@@ -51,9 +68,11 @@ int prune(const Invocation& call, Surroundings& around) {
 
 Verb prune_verb() {
   return {.name = "prune",
-          .usage = "[--keep-storage SIZE]",
+          .usage = "[--all]",
           .summary = "removes blobs and layers that no image uses",
-          .options = {{"--keep-storage", Option::Kind::value, "SIZE", "not supported yet"}},
+          .options = {{"-a,--all", Option::Kind::flag, "",
+                       "the build cache too: layers, cache mounts, downloads"},
+                      {"--keep-storage", Option::Kind::value, "SIZE", "not supported yet"}},
           .min_arguments = 0,
           .max_arguments = 0,
           .run = prune};

@@ -172,4 +172,11 @@ BlobStore::Lease BlobStore::lease() const {
   return Lease(std::move(lock));
 }
 
+std::optional<BlobStore::Lease> BlobStore::try_sole_lease() const {
+  os::Fd lock = os::open_file((root_ / "lease.lock").string(), O_RDWR | O_CREAT);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return Lease(std::move(lock));
+  if (errno == EWOULDBLOCK) return std::nullopt;
+  os::throw_errno("locking the image store");
+}
+
 }  // namespace slipway::oci

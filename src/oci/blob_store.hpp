@@ -112,6 +112,8 @@ class BlobStore final {
   };
   /// Taken by whoever puts blobs in before the name that keeps them: pulls, builds, imports.
   [[nodiscard]] Lease lease() const;
+  /// A lease that nobody else has at the same time; nothing when somebody holds one now.
+  [[nodiscard]] std::optional<Lease> try_sole_lease() const;
 
   struct Collected {
     std::size_t blobs = 0;

@@ -167,9 +167,8 @@ std::set<Digest> BlobStore::reachable(const Digest& root) const {
 
 BlobStore::Collected BlobStore::collect_garbage(const std::set<Digest>& keep) {
   Collected collected;
-  os::Fd lock = os::open_file((root_ / "lease.lock").string(), O_RDWR | O_CREAT);
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) os::throw_errno("locking the image store");
+  auto sole = try_sole_lease();
+  if (!sole) {
     collected.in_use = true;
     return collected;
   }
