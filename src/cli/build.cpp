@@ -145,8 +145,9 @@ int run(const Invocation& call, Surroundings& around) {
   auto registry = make_registry_client(around);
   auto runtime = container::make_crun_runtime({.state = around.state});
   image::BuildEnvironment environment{images, store, layers, *registry, *runtime, around.log};
-  std::string style = call.value_or("--progress", around.quiet ? "quiet" : "auto");
-  auto progress = make_build_progress(style);
+  bool is_told = !around.quiet && !request.check_only;
+  std::string style = call.value_or("--progress", is_told ? "auto" : "quiet");
+  auto progress = make_build_progress(style, around);
   image::FetchedContexts contexts;
   formats::FdReader input(STDIN_FILENO);
   contexts.set_context(request, call.arguments[0], around.cwd, environment, input, around.stop);
@@ -203,7 +204,7 @@ Verb build_verb() {
                   {"--sbom", Kind::choice, "[=BOOL]", "attest the packages in the image (SPDX)"},
                   {"--provenance", Kind::choice, "[=mode=max]", "attest how it was made (SLSA)"},
                   {"--attest", Kind::list, "type=…", "sbom or provenance"},
-                  {"--progress", Kind::value, "STYLE", "auto, plain, json or quiet"},
+                  {"--progress", Kind::value, "STYLE", "auto, plain, tty, json, rawjson or quiet"},
                   {"--iidfile", Kind::value, "FILE", "gets the image's id"},
                   {"--metadata-file", Kind::value, "FILE", "gets digests as JSON"},
                   {"--add-host", Kind::list, "NAME:ADDRESS", "a line for /etc/hosts of RUN steps"},

@@ -8,6 +8,7 @@
 #include "formats/gzip.hpp"
 
 #include <isa-l.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -24,6 +25,7 @@ namespace slipway::formats {
 namespace {
 
 constexpr std::size_t kBlock = std::size_t{1} << 20;  // part of every layer's digest: never change
+constexpr int kFastest = 3;                           // the highest level that is ISA-L's
 constexpr std::string_view kHeader("\x1f\x8b\x08\0\0\0\0\0\0\xff",
                                    10);  // deflate, no name, no time, unknown system
 
@@ -47,13 +49,45 @@ struct Block {
   bool is_done = false;  // guarded by the writer's queue
 
   /// Makes deflate data of `input`: full-flushed, or ended when it is the last.
-  void deflate(bool is_last) {
+  void deflate(bool is_last, int how) {
+    if (how > kFastest)
+      deflate_small(is_last, how);
+    else
+      deflate_fast(is_last, how);
+  }
+
+ private:
+  void deflate_small(bool is_last, int how) {
+    struct Stream : z_stream {
+      explicit Stream(int its_level) : z_stream{} {
+        if (deflateInit2(this, its_level, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+          fail(Fault::unavailable, "zlib cannot compress");
+      }
+      Stream(const Stream&) = delete;
+      Stream& operator=(const Stream&) = delete;
+      ~Stream() { deflateEnd(this); }
+    } stream(how);
+    std::size_t most = ::deflateBound(&stream, input.size()) + 64;
+    if (packed.size() < most) packed.resize(most);
+    stream.next_in = mutable_bytes_of(input);
+    stream.avail_in = static_cast<uInt>(input.size());
+    stream.next_out = packed.data();
+    stream.avail_out = static_cast<uInt>(most);
+    int code = ::deflate(&stream, is_last ? Z_FINISH : Z_FULL_FLUSH);
+    if (code != (is_last ? Z_STREAM_END : Z_OK) || stream.avail_in != 0)
+      fail(Fault::unavailable, "zlib cannot compress");
+    packed_size = most - stream.avail_out;
+  }
+
+  void deflate_fast(bool is_last, int how) {
     // Zeroed first: the init function leaves fields as they were, the size of the window among them.
     isal_zstream stream{};
     isal_deflate_stateless_init(&stream);
     stream.hist_bits = ISAL_DEF_MAX_HIST_BITS;
-    level.resize(ISAL_DEF_LVL1_DEFAULT);
-    stream.level = 1;
+    constexpr std::array<std::size_t, kFastest + 1> kMemory = {
+        ISAL_DEF_LVL0_DEFAULT, ISAL_DEF_LVL1_DEFAULT, ISAL_DEF_LVL2_DEFAULT, ISAL_DEF_LVL3_DEFAULT};
+    level.resize(kMemory[static_cast<std::size_t>(how)]);
+    stream.level = static_cast<std::uint32_t>(how);
     stream.level_buf = level.data();
     stream.level_buf_size = static_cast<std::uint32_t>(level.size());
     stream.gzip_flag = IGZIP_DEFLATE;
@@ -78,6 +112,7 @@ struct Block {
 struct GzipWriter::State {
   Writer& next;
   std::size_t threads;
+  int level;
   std::vector<Block> blocks;
   std::size_t filling = 0;
   std::size_t oldest = 0;
@@ -88,7 +123,8 @@ struct GzipWriter::State {
   Guarded<std::deque<Block*>> waiting;  // to be compressed
   std::optional<TaskGroup> pool;        // last: its threads use what is above
 
-  State(Writer& to, std::size_t count) : next(to), threads(count), blocks(count + 2) {}
+  State(Writer& to, std::size_t count, int how)
+      : next(to), threads(count), level(how), blocks(count + 2) {}
 
   Block& current() { return blocks[filling]; }
 
@@ -102,7 +138,7 @@ struct GzipWriter::State {
             queue.pop_front();
           });
       if (!met) return;
-      block->deflate(false);
+      block->deflate(false, level);
       waiting.with([&](auto&) { block->is_done = true; });
     }
   }
@@ -144,14 +180,14 @@ struct GzipWriter::State {
 
   void finish() {
     // The pool is busy with the blocks before the last meanwhile.
-    current().deflate(true);
+    current().deflate(true, level);
     while (on_their_way > 0) write_oldest();
     put(current());
   }
 };
 
-GzipWriter::GzipWriter(Writer& next, unsigned threads)
-    : state_(std::make_unique<State>(next, std::max(1U, threads))) {}
+GzipWriter::GzipWriter(Writer& next, unsigned threads, int level)
+    : state_(std::make_unique<State>(next, std::max(1U, threads), std::clamp(level, 0, 9))) {}
 
 GzipWriter::~GzipWriter() = default;
 
@@ -168,7 +204,7 @@ void GzipWriter::write(std::string_view bytes) {
     bytes.remove_prefix(count);
     if (block.size() < kBlock) continue;
     if (state.threads == 1) {
-      state.current().deflate(false);
+      state.current().deflate(false, state.level);
       state.put(state.current());
     } else {
       state.pass_on();

@@ -9,13 +9,15 @@
 
 namespace slipway::formats {
 
-/// Compresses to one gzip member: ISA-L level 1, blocks of 1 MiB each ended by a full flush, header
-/// without name or time. The same bytes come out for the same input on every machine, whatever the
-/// pieces and `threads`.
+/// Compresses to one gzip member: blocks of 1 MiB each ended by a full flush, header without name or
+/// time. The same bytes come out for the same input on every machine, whatever the pieces and
+/// `threads`.
 class GzipWriter final : public Writer {
  public:
+  static constexpr int kUsualLevel = 1;
   /// threads  1: compresses in write(); more: that many blocks at a time
-  explicit GzipWriter(Writer& next, unsigned threads = 1);
+  /// level    0 to 3: ISA-L's; 4 to 9: zlib's, smaller and ten times slower
+  explicit GzipWriter(Writer& next, unsigned threads = 1, int level = kUsualLevel);
   ~GzipWriter() override;
   void write(std::string_view bytes) override;
   /// Writes the rest and the trailer; must be called once, after it no write().

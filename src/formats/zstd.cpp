@@ -36,12 +36,12 @@ struct ZstdWriter::State {
   }
 };
 
-ZstdWriter::ZstdWriter(Writer& next, unsigned threads) : state_(new State{next}) {
+ZstdWriter::ZstdWriter(Writer& next, unsigned threads, int level) : state_(new State{next}) {
   auto set = [&](ZSTD_cParameter parameter, int value) {
     checked(ZSTD_CCtx_setParameter(state_->context.get(), parameter, value), Fault::unavailable,
             "zstd");
   };
-  set(ZSTD_c_compressionLevel, 3);
+  set(ZSTD_c_compressionLevel, std::clamp(level, 1, ZSTD_maxCLevel()));
   set(ZSTD_c_nbWorkers,
       static_cast<int>(std::max(1U, threads)));  // 0 would give other bytes than 1 or more
 }

@@ -9,11 +9,13 @@
 
 namespace slipway::formats {
 
-/// Compresses to one zstd frame, level 3 with at least one worker (so that the bytes are the same
-/// for any number).
+/// Compresses to one zstd frame with at least one worker (so that the bytes are the same for any
+/// number).
 class ZstdWriter final : public Writer {
  public:
-  explicit ZstdWriter(Writer& next, unsigned threads = 1);
+  static constexpr int kUsualLevel = 3;
+  /// level  1 to 22
+  explicit ZstdWriter(Writer& next, unsigned threads = 1, int level = kUsualLevel);
   ~ZstdWriter() override;
   void write(std::string_view bytes) override;
   /// Writes the rest; must be called once, after it no write().

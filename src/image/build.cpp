@@ -11,6 +11,7 @@
 #include "image/build_platforms.hpp"
 #include "image/check.hpp"
 #include "image/graph.hpp"
+#include "image/layer_form.hpp"
 #include "image/output.hpp"
 #include "image/stage_run.hpp"
 #include "oci/reference.hpp"
@@ -147,8 +148,7 @@ class BlobMaker final {
   };
 
   void work(const std::stop_token& stop) {
-    std::optional<std::int64_t> clamp;
-    if (request_.rewrite_timestamp) clamp = request_.source_date_epoch;
+    const LayerForm form = layer_form(request_);
     while (true) {
       std::shared_ptr<Layer> next;
       bool woken = queue_.wait(
@@ -161,7 +161,7 @@ class BlobMaker final {
           });
       if (!woken) throw Cancelled();
       if (!next) return;
-      auto blob = next->blob(request_.compression, clamp, stop);
+      auto blob = next->blob(form, stop);
       if (push_.is_wanted()) {
         group_.start(
             [this, sent = blob.blob](const std::stop_token& inner) { push_.send(sent, inner); });
@@ -209,16 +209,22 @@ std::string oci_layer_type(const std::string& type) {
 }
 
 oci::Descriptor put_image(const BuildRequest& request, BuildEnvironment& environment,
-                          const StageRun& target, const std::vector<LayerBlob>& blobs,
-                          const std::string& inline_cache, BuildResult& result) {
+                          const LayerStore& store, const StageRun& target,
+                          const std::vector<LayerBlob>& blobs, const std::string& inline_cache,
+                          BuildResult& result, const std::stop_token& stop) {
   oci::ImageConfig config = finished_config(request, target, blobs);
   oci::Manifest manifest;
   std::string config_bytes = oci::print(config);
   manifest.config = oci::describe(config_bytes, oci::media_type::kConfig);
   if (!environment.store.has(manifest.config.digest)) environment.store.put(config_bytes);
   if (target.base_image) {
-    for (auto layer : target.base_image->image.manifest.layers) {
+    const auto& base = target.base_image->image;
+    for (std::size_t i = 0; i < base.manifest.layers.size(); ++i) {
+      auto layer = base.manifest.layers[i];
       layer.media_type = oci_layer_type(layer.media_type);
+      if (request.force_compression)
+        layer = in_form(layer, base.config.diff_ids[i], layer_form(request), store,
+                        environment.store, stop);
       manifest.layers.push_back(std::move(layer));
     }
   }
@@ -360,8 +366,8 @@ BuildResult build(const BuildRequest& given, BuildEnvironment& environment,
   std::vector<CacheEntry> least;
   if (!request.cache_to.empty()) least = runner.cache_entries(false, stop);
   if (needs_image(request)) {
-    image = put_image(request, environment, *target, made,
-                      cache.wants_inline() ? print_cache(least) : "", result);
+    image = put_image(request, environment, store, *target, made,
+                      cache.wants_inline() ? print_cache(least) : "", result, stop);
     if (request.sbom || request.provenance) {
       Tree* root = request.sbom ? &runner.tree_of(*target, stop) : nullptr;
       image = attested(request, environment, file, sources, image, *target, root, started, result,

@@ -51,10 +51,13 @@ struct CacheSpec {
     registry,
     inline_,  ///< in the image itself
     local,    ///< an OCI layout in a directory
+    actions,  ///< the cache service of GitHub's jobs
   };
   Kind kind = Kind::registry;
-  std::string ref;                  ///< of registry
+  std::string ref;                  ///< of registry; of actions the scope
   std::filesystem::path directory;  ///< of local
+  std::string url;                  ///< of actions: ACTIONS_RESULTS_URL; empty outside of a job
+  std::string token;                ///< of actions: ACTIONS_RUNTIME_TOKEN
   bool max = false;                 ///< the steps of every stage, not only of the result
   bool ignore_error = false;
 };
@@ -100,6 +103,8 @@ struct BuildRequest {
   bool pull = false;            ///< ask the registry for base images even when the store has them
   bool allow_insecure = false;  ///< permit RUN --security=insecure
   Compression compression = Compression::gzip;
+  std::optional<int> compression_level;  ///< gzip 0 to 9, zstd 1 to 22; nothing: the usual one
+  bool force_compression = false;        ///< of the base image's layers too
   std::vector<Output> outputs;
   bool sbom = false;                         ///< attest the packages in the image
   std::optional<ProvenanceSpec> provenance;  ///< attest how it was made

@@ -4,10 +4,12 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "formats/json.hpp"
 #include "oci/layout.hpp"
 #include "oci/registry_client.hpp"
+#include "oci/verifying_writer.hpp"
 #include "os/file.hpp"
 
 namespace slipway::image {
@@ -16,6 +18,19 @@ namespace {
 using formats::Json;
 
 constexpr const char* kLayoutName = "buildcache";  // of the cache in a layout's index
+
+std::string name_of(const CacheSpec& spec) {
+  return spec.kind == CacheSpec::Kind::local     ? spec.directory.string()
+         : spec.kind == CacheSpec::Kind::actions ? "gha, scope " + spec.ref
+                                                 : spec.ref;
+}
+
+std::shared_ptr<ActionsCache> actions_cache(const CacheSpec& spec) {
+  if (spec.url.empty() || spec.token.empty())
+    fail(Fault::unavailable,
+         "this is no job: ACTIONS_RESULTS_URL and ACTIONS_RUNTIME_TOKEN are not set");
+  return std::make_shared<ActionsCache>(spec.url, spec.token);
+}
 
 bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= 64 &&
@@ -96,23 +111,23 @@ bool BuildCache::has(const oci::Digest& digest) const {
 }
 
 void BuildCache::fetch(const oci::Descriptor& blob, const std::stop_token& stop) {
-  std::optional<oci::Reference> from;
+  Source source;
   {
     std::lock_guard lock(mutex_);
-    if (auto known = remote_.find(blob.digest); known != remote_.end()) from = known->second;
+    if (auto known = remote_.find(blob.digest); known != remote_.end()) source = known->second;
   }
-  if (!from)
+  if (!source)
     fail(Fault::unavailable, "layer {} of the build cache is gone; build again with --no-cache",
          blob.digest);
-  while_doing(fmt::format("fetching layer {} of the cache {}", blob.digest, *from), [&] {
+  while_doing(fmt::format("fetching layer {} of the cache", blob.digest), [&] {
     auto writer = environment_.store.begin();
-    environment_.registry.fetch_blob(*from, blob, writer, stop);
+    source(blob, writer, stop);
     writer.commit(blob.digest);
   });
 }
 
 // What the cache says is kept as if it had been built here; the layers are known by where they can be had.
-void BuildCache::take(const std::string& text, const std::optional<oci::Reference>& from) {
+void BuildCache::take(const std::string& text, const Source& source) {
   for (const auto& entry : parse_cache(text)) {
     std::string kind = entry.layer.blob.media_type.ends_with("zstd")   ? "zstd"
                        : entry.layer.blob.media_type.ends_with("gzip") ? "gzip"
@@ -124,9 +139,9 @@ void BuildCache::take(const std::string& text, const std::optional<oci::Referenc
       if (!known || !Layer(known->layer, layers_, environment_.store).is_available())
         layers_.keep_step(key, entry.record);
     }
-    if (!from) continue;
+    if (!source) continue;
     std::lock_guard lock(mutex_);
-    remote_.insert_or_assign(entry.layer.blob.digest, *from);
+    remote_.insert_or_assign(entry.layer.blob.digest, source);
   }
 }
 
@@ -144,15 +159,19 @@ void BuildCache::import_registry(const oci::Reference& image, const std::stop_to
   }
   const auto* manifest = std::get_if<oci::Manifest>(&document);
   if (!manifest) fail(Fault::bad_input, "it is an index within an index");
+  Source source = [this, image](const oci::Descriptor& blob, formats::Writer& sink,
+                                const std::stop_token& its_stop) {
+    environment_.registry.fetch_blob(image, blob, sink, its_stop);
+  };
   if (auto text = manifest->annotations.find(std::string(kInlineCache));
       text != manifest->annotations.end())
-    return take(text->second, image);
+    return take(text->second, source);
   if (manifest->config.media_type != kCacheConfigType)
     fail(Fault::not_found, "it holds no build cache");
   if (manifest->config.size > (64u << 20)) fail(Fault::bad_input, "its description is too long");
   formats::StringWriter text;
   environment_.registry.fetch_blob(image, manifest->config, text, stop);
-  take(text.text(), image);
+  take(text.text(), source);
 }
 
 void BuildCache::import_local(const CacheSpec& spec, const std::stop_token& stop) {
@@ -167,22 +186,104 @@ void BuildCache::import_local(const CacheSpec& spec, const std::stop_token& stop
   if (!found) fail(Fault::not_found, "there is no cache in it");
   oci::import_layout(spec.directory, environment_.store, "", stop);
   auto manifest = oci::parse_manifest(environment_.store.read(*found));
-  take(environment_.store.read(manifest.config.digest), std::nullopt);
+  take(environment_.store.read(manifest.config.digest), {});
+}
+
+void BuildCache::import_actions(const CacheSpec& spec, const std::stop_token& stop) {
+  auto service = actions_cache(spec);
+  std::string prefix = index_prefix(spec.ref);
+  auto hit = service->find(prefix, prefix, stop);
+  if (!hit) fail(Fault::not_found, "there is no such cache yet");
+  formats::StringWriter text;
+  service->download(*hit, text, stop);
+  take(text.text(), [service](const oci::Descriptor& blob, formats::Writer& sink,
+                              const std::stop_token& its_stop) {
+    auto layer = service->find(layer_key(blob.digest), "", its_stop);
+    if (!layer) fail(Fault::not_found, "the actions cache has thrown it away; build without it");
+    oci::VerifyingWriter checked(sink, blob);
+    service->download(*layer, checked, its_stop);
+    checked.check();
+  });
+}
+
+void BuildCache::import_one(const CacheSpec& spec, const std::stop_token& stop) {
+  switch (spec.kind) {
+    case CacheSpec::Kind::local:
+      return import_local(spec, stop);
+    case CacheSpec::Kind::actions:
+      return import_actions(spec, stop);
+    case CacheSpec::Kind::registry:
+    case CacheSpec::Kind::inline_:
+      return import_registry(oci::Reference::parse(spec.ref), stop);
+  }
 }
 
 void BuildCache::import(const std::stop_token& stop) {
   for (const auto& spec : request_.cache_from) {
     try {
-      if (spec.kind == CacheSpec::Kind::local) {
-        import_local(spec, stop);
-      } else {
-        import_registry(oci::Reference::parse(spec.ref), stop);
-      }
+      import_one(spec, stop);
     } catch (const Error& error) {
-      environment_.log.warn(
-          "cache '{}' is not used: {}",
-          spec.kind == CacheSpec::Kind::local ? spec.directory.string() : spec.ref, error.what());
+      environment_.log.warn("cache '{}' is not used: {}", name_of(spec), error.what());
     }
+  }
+}
+
+void BuildCache::write_actions(const CacheSpec& spec, const std::vector<CacheEntry>& entries,
+                               const std::stop_token& stop) {
+  auto service = actions_cache(spec);
+  std::map<oci::Digest, oci::Descriptor> layers;
+  for (const auto& entry : entries) layers.emplace(entry.layer.blob.digest, entry.layer.blob);
+  std::vector<oci::Descriptor> list;
+  for (const auto& [digest, blob] : layers) list.push_back(blob);
+  constexpr std::size_t kParallel = 4;
+  TaskGroup tasks(stop);
+  std::atomic<std::size_t> next = 0;
+  for (std::size_t i = 0; i < std::min(kParallel, list.size()); ++i) {
+    tasks.start([&](const std::stop_token& its_stop) {
+      for (std::size_t at = next++; at < list.size(); at = next++) {
+        const auto& blob = list[at];
+        if (service->find(layer_key(blob.digest), "", its_stop)) continue;
+        if (!environment_.store.has(blob.digest)) fetch(blob, its_stop);
+        service->save(layer_key(blob.digest), environment_.store.open(blob.digest), blob.size,
+                      its_stop);
+      }
+    });
+  }
+  tasks.join();
+  if (stop.stop_requested()) throw Cancelled();
+  // Entries never change: the newest of a row of numbered ones counts.
+  auto text = environment_.store.put(print_cache(entries), kCacheConfigType);
+  std::string prefix = index_prefix(spec.ref);
+  auto hit = service->find(prefix, prefix, stop);
+  std::string key = next_index_key(spec.ref, hit ? std::optional(hit->key) : std::nullopt);
+  constexpr int kMostTries = 5;  // others may write the same scope now
+  for (int i = 0; i < kMostTries; ++i) {
+    if (service->save(key, environment_.store.open(text.digest), text.size, stop)) return;
+    key = next_index_key(spec.ref, key);
+  }
+  fail(Fault::conflict, "other jobs are writing the cache of scope '{}' all the time", spec.ref);
+}
+
+void BuildCache::write_one(const CacheSpec& spec, const std::vector<CacheEntry>& entries,
+                           const std::stop_token& stop) {
+  if (spec.kind == CacheSpec::Kind::actions) return write_actions(spec, entries, stop);
+  oci::Manifest manifest;
+  manifest.config = environment_.store.put(print_cache(entries), kCacheConfigType);
+  for (const auto& entry : entries) {
+    bool is_known =
+        std::any_of(manifest.layers.begin(), manifest.layers.end(),
+                    [&](const auto& layer) { return layer.digest == entry.layer.blob.digest; });
+    if (is_known) continue;
+    if (!environment_.store.has(entry.layer.blob.digest)) fetch(entry.layer.blob, stop);
+    manifest.layers.push_back(entry.layer.blob);
+  }
+  auto target = environment_.store.put(oci::print(manifest), oci::media_type::kManifest);
+  if (spec.kind == CacheSpec::Kind::local) {
+    std::vector<oci::TaggedImage> images{{kLayoutName, target}};
+    oci::export_layout(environment_.store, images, spec.directory, stop);
+  } else {
+    environment_.registry.push(environment_.store, target, oci::Reference::parse(spec.ref), {},
+                               stop);
   }
 }
 
@@ -190,32 +291,15 @@ void BuildCache::write(const std::vector<CacheEntry>& least, const std::vector<C
                        const std::stop_token& stop) {
   for (const auto& spec : request_.cache_to) {
     if (spec.kind == CacheSpec::Kind::inline_) continue;
-    const auto& entries = spec.max ? most : least;
-    std::string text = print_cache(entries);
-    oci::Manifest manifest;
-    manifest.config = environment_.store.put(text, kCacheConfigType);
-    for (const auto& entry : entries) {
-      bool is_known =
-          std::any_of(manifest.layers.begin(), manifest.layers.end(),
-                      [&](const auto& layer) { return layer.digest == entry.layer.blob.digest; });
-      if (is_known) continue;
-      if (!environment_.store.has(entry.layer.blob.digest)) fetch(entry.layer.blob, stop);
-      manifest.layers.push_back(entry.layer.blob);
-    }
-    auto target = environment_.store.put(oci::print(manifest), oci::media_type::kManifest);
     try {
-      if (spec.kind == CacheSpec::Kind::local) {
-        std::vector<oci::TaggedImage> images{{kLayoutName, target}};
-        oci::export_layout(environment_.store, images, spec.directory, stop);
-      } else {
-        environment_.registry.push(environment_.store, target, oci::Reference::parse(spec.ref), {},
-                                   stop);
-      }
+      write_one(spec, spec.max ? most : least, stop);
     } catch (const Error& error) {
-      std::string where = spec.kind == CacheSpec::Kind::local ? spec.directory.string() : spec.ref;
-      if (!spec.ignore_error)
-        throw Error(error.fault(), fmt::format("writing the cache {}: {}", where, error.what()));
-      environment_.log.warn("the cache '{}' was not written: {}", where, error.what());
+      // Outside of a job there is no such cache, which is no fault of the build's.
+      bool is_absent = spec.kind == CacheSpec::Kind::actions && spec.token.empty();
+      if (!spec.ignore_error && !is_absent)
+        throw Error(error.fault(),
+                    fmt::format("writing the cache {}: {}", name_of(spec), error.what()));
+      environment_.log.warn("the cache '{}' was not written: {}", name_of(spec), error.what());
     }
   }
 }

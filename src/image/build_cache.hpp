@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "image/actions_cache.hpp"
 #include "image/build.hpp"
 #include "image/layer_store.hpp"
 #include "oci/reference.hpp"
@@ -50,15 +52,24 @@ class BuildCache final : public RemoteLayers {
   void fetch(const oci::Descriptor& blob, const std::stop_token& stop) override;
 
  private:
+  /// Gets a layer from where it is.
+  using Source =
+      std::function<void(const oci::Descriptor&, formats::Writer&, const std::stop_token&)>;
+  void import_one(const CacheSpec& spec, const std::stop_token& stop);
   void import_registry(const oci::Reference& image, const std::stop_token& stop);
   void import_local(const CacheSpec& spec, const std::stop_token& stop);
-  void take(const std::string& text, const std::optional<oci::Reference>& from);
+  void import_actions(const CacheSpec& spec, const std::stop_token& stop);
+  void take(const std::string& text, const Source& source);
+  void write_actions(const CacheSpec& spec, const std::vector<CacheEntry>& entries,
+                     const std::stop_token& stop);
+  void write_one(const CacheSpec& spec, const std::vector<CacheEntry>& entries,
+                 const std::stop_token& stop);
 
   const BuildRequest& request_;
   BuildEnvironment& environment_;
   LayerStore& layers_;
   mutable std::mutex mutex_;
-  std::map<oci::Digest, oci::Reference> remote_;  // guarded by mutex_
+  std::map<oci::Digest, Source> remote_;  // guarded by mutex_
 };
 
 }  // namespace slipway::image

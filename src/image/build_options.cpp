@@ -39,6 +39,14 @@ std::vector<std::pair<std::string, std::string>> fields_of(std::string_view text
   return fields;
 }
 
+int level_of(const std::string& text) {
+  auto level = to_integer(text);
+  if (!level || *level < 0 || *level > 22)
+    fail(Fault::bad_input,
+         "compression-level '{}' is none: it is 0 to 9 for gzip, 1 to 22 for zstd", text);
+  return static_cast<int>(*level);
+}
+
 bool is_true(const std::string& value) { return value == "true" || value == "1" || value.empty(); }
 
 }  // namespace
@@ -174,13 +182,19 @@ void add_output(BuildRequest& request, std::string_view text, const BuildFlags& 
       else
         fail(Fault::unsupported,
              "compression '{}' is not supported yet: it is gzip, zstd or uncompressed", value);
+    } else if (key == "compression-level") {
+      request.compression_level = level_of(value);
+    } else if (key == "force-compression") {
+      request.force_compression = is_true(value);
     } else if (key == "rewrite-timestamp") {
       request.rewrite_timestamp = is_true(value);
-    } else if (key != "oci-mediatypes" && key != "force-compression" &&
-               key != "compression-level" && key != "store") {
+    } else if (key != "oci-mediatypes" && key != "store") {
       fail(Fault::bad_input, "--output: unexpected key '{}' in '{}'", key, text);
     }
   }
+  if (request.compression == Compression::gzip && request.compression_level > 9)
+    fail(Fault::bad_input, "compression-level '{}' is none of gzip's: it is 0 to 9",
+         *request.compression_level);
   if (is_directory) output.dest += "/";
   for (const auto& name : output.names) {
     if (output.kind == Output::Kind::store) request.tags.push_back(name);
@@ -197,11 +211,18 @@ CacheSpec read_cache(std::string_view option, std::string_view text, const Build
     spec.ref = text;
     return spec;
   }
+  std::string scope = "buildkit";
   for (const auto& [key, value] : fields_of(text)) {
     if (key == "type")
       type = value;
     else if (key == "ref")
       spec.ref = value;
+    else if (key == "scope")
+      scope = value;
+    else if (key == "url_v2")
+      spec.url = value;
+    else if (key == "token")
+      spec.token = value;
     else if (key == "src" || key == "dest")
       spec.directory = absolute(flags, value);
     else if (key == "mode")
@@ -219,9 +240,14 @@ CacheSpec read_cache(std::string_view option, std::string_view text, const Build
            option == "--cache-to" ? "dest" : "src");
   } else if (type == "inline") {
     spec.kind = CacheSpec::Kind::inline_;
+  } else if (type == "gha") {
+    spec.kind = CacheSpec::Kind::actions;
+    spec.ref = scope;
+    if (spec.url.empty()) spec.url = flags.environment("ACTIONS_RESULTS_URL").value_or("");
+    if (spec.token.empty()) spec.token = flags.environment("ACTIONS_RUNTIME_TOKEN").value_or("");
   } else {
-    fail(Fault::unsupported, "'{} type={}' is not supported yet: it is registry, local or inline",
-         option, type);
+    fail(Fault::unsupported,
+         "'{} type={}' is not supported yet: it is registry, local, inline or gha", option, type);
   }
   return spec;
 }

@@ -35,7 +35,8 @@ void add_ssh(BuildRequest& request, std::string_view text, const BuildFlags& fla
 /// "type=KIND,dest=PATH,…", "PATH", "-".
 void add_output(BuildRequest& request, std::string_view text, const BuildFlags& flags);
 
-/// "REF", "type=registry,ref=REF", "type=local,src=DIR", "type=inline", "type=local,dest=DIR,mode=max".
+/// "REF", "type=registry,ref=REF", "type=local,src=DIR", "type=inline", "type=local,dest=DIR,mode=max", "type=gha,scope=NAME" (with the
+/// environment's ACTIONS_RESULTS_URL and ACTIONS_RUNTIME_TOKEN).
 void add_cache_from(BuildRequest& request, std::string_view text, const BuildFlags& flags);
 void add_cache_to(BuildRequest& request, std::string_view text, const BuildFlags& flags);
 /// "true", "false", "mode=max", "mode=min,version=v1".

@@ -6,10 +6,9 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "formats/gzip.hpp"
 #include "formats/sha256.hpp"
-#include "formats/zstd.hpp"
 #include "image/layer.hpp"
+#include "image/layer_form.hpp"
 #include "oci/unpack.hpp"
 #include "os/file.hpp"
 
@@ -34,13 +33,6 @@ std::optional<std::vector<std::string>> read_record(const fs::path& file, std::s
 
 bool is_hex_name(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-std::string kind_of(Compression compression, std::optional<std::int64_t> clamp_mtime) {
-  std::string kind = compression == Compression::gzip   ? "gzip"
-                     : compression == Compression::zstd ? "zstd"
-                                                        : "tar";
-  return clamp_mtime ? fmt::format("{}-{}", kind, *clamp_mtime) : kind;
 }
 
 }  // namespace
@@ -87,17 +79,22 @@ fs::path LayerStore::commit_layer(const std::string& id) const {
   fs::path made = root_ / "layers" / (id + ".new");
   fs::path final_place = root_ / "layers" / id;
   os::remove_tree(made / "work");
-  std::error_code problem;
-  fs::create_directory(final_place, problem);
-  fs::rename(made / "fs", final_place / "fs", problem);
-  if (problem)
-    fail(Fault::unavailable, "cannot keep layer '{}': {}", final_place.string(), problem.message());
+  os::make_dirs(final_place);
+  if (::rename((made / "fs").c_str(), (final_place / "fs").c_str()) != 0)
+    os::throw_errno(fmt::format("keeping layer '{}'", final_place.string()));
   os::remove_tree(made);
   return final_place / "fs";
 }
 
 void LayerStore::discard_layer(const std::string& id) const {
   os::remove_tree(root_ / "layers" / (id + ".new"));
+}
+
+DiscardLayer::~DiscardLayer() {
+  try {
+    store_.discard_layer(id_);
+  } catch (const Error&) {  // NOLINT(bugprone-empty-catch): `slipway prune` removes it
+  }
 }
 
 std::optional<fs::path> LayerStore::directory(const std::string& id) const {
@@ -129,6 +126,18 @@ void LayerStore::keep_blob(const std::string& id, const std::string& kind,
                                blob.blob.digest.str(), blob.blob.size, blob.blob.media_type));
 }
 
+std::vector<std::string> LayerStore::blob_kinds(const std::string& id) const {
+  constexpr std::string_view kPrefix = "blob-";
+  std::vector<std::string> kinds;
+  std::error_code absent;
+  for (const auto& entry : fs::directory_iterator(root_ / "layers" / id, absent)) {
+    std::string name = entry.path().filename().string();
+    if (name.starts_with(kPrefix)) kinds.push_back(name.substr(kPrefix.size()));
+  }
+  std::sort(kinds.begin(), kinds.end());
+  return kinds;
+}
+
 fs::path LayerStore::cache_directory(const std::string& id) const {
   return root_ / "cache" / formats::sha256_hex(id).substr(0, 32);
 }
@@ -151,7 +160,8 @@ void Layer::hold(std::shared_ptr<os::TempDir> files) {
 bool Layer::is_available() const { return id_.empty() || store_.directory(id_) || known_blob(); }
 
 std::optional<LayerBlob> Layer::known_blob() const {
-  for (const char* kind : {"gzip", "zstd", "tar"}) {
+  for (const auto& kind : store_.blob_kinds(id_)) {
+    if (kind.find('-') != std::string::npos) continue;  // its times are not the files' own
     auto known = store_.find_blob(id_, kind);
     if (known && (blobs_.has(known->blob.digest) ||
                   (store_.remote() && store_.remote()->has(known->blob.digest))))
@@ -181,8 +191,9 @@ fs::path Layer::directory(const std::stop_token& stop) {
     return *there;
   }
   std::string made_id = id_;
-  fs::path made = store_.begin_layer(LayerStore::new_id());
-  std::string temporary = made.stem().string();
+  const std::string temporary = LayerStore::new_id();
+  DiscardLayer discard(store_, temporary);
+  fs::path made = store_.begin_layer(temporary);
   if (entries_) {
     write_directory(*entries_, made / "fs", {store_.root().parent_path()}, stop);
   } else {
@@ -201,15 +212,13 @@ fs::path Layer::directory(const std::stop_token& stop) {
   std::error_code problem;
   os::make_dirs(store_.root() / "layers" / id_);
   fs::rename(made / "fs", store_.root() / "layers" / id_ / "fs", problem);
-  store_.discard_layer(temporary);
   directory_ = store_.directory(id_);
   if (!directory_) fail(Fault::unavailable, "cannot keep layer {}: {}", id_, problem.message());
   return *directory_;
 }
 
-LayerBlob Layer::blob(Compression compression, std::optional<std::int64_t> clamp_mtime,
-                      const std::stop_token& stop) {
-  std::string kind = kind_of(compression, clamp_mtime);
+LayerBlob Layer::blob(const LayerForm& form, const std::stop_token& stop) {
+  std::string kind = kind_of(form);
   if (auto known = store_.find_blob(id_, kind); known) {
     bool is_remote = store_.remote() && store_.remote()->has(known->blob.digest);
     if (is_remote) bring(*known, stop);
@@ -228,26 +237,11 @@ LayerBlob Layer::blob(Compression compression, std::optional<std::int64_t> clamp
   }
   oci::BlobWriter blob = blobs_.begin();
   LayerBlob made;
-  unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, 16u);
-  auto write = [&](formats::Writer& next) {
+  made.blob.media_type = write_in_form(form, blob, [&](formats::Writer& next) {
     formats::HashingWriter hashed(next);
-    write_tar(*entries, hashed, clamp_mtime, stop);
+    write_tar(*entries, hashed, form.clamp_mtime, stop);
     made.diff_id = oci::Digest::from_sha256_hex(hashed.hex());
-  };
-  if (compression == Compression::gzip) {
-    formats::GzipWriter gzip(blob, threads);
-    write(gzip);
-    gzip.finish();
-    made.blob.media_type = oci::media_type::kLayerGzip;
-  } else if (compression == Compression::zstd) {
-    formats::ZstdWriter zstd(blob, threads);
-    write(zstd);
-    zstd.finish();
-    made.blob.media_type = oci::media_type::kLayerZstd;
-  } else {
-    write(blob);
-    made.blob.media_type = oci::media_type::kLayer;
-  }
+  });
   made.blob.size = blob.size();
   made.blob.digest = blob.commit();
   store_.keep_blob(id_, kind, made);

@@ -32,6 +32,14 @@ struct LayerBlob {
   bool operator==(const LayerBlob&) const = default;
 };
 
+/// How a layer's blob is written.
+struct LayerForm {
+  Compression compression = Compression::gzip;
+  std::optional<int> level;  ///< nothing: the compression's usual one
+  std::optional<std::int64_t>
+      clamp_mtime;  ///< later times of files become this one, seconds since 1970
+};
+
 /// Layers that are elsewhere and can be had.
 class RemoteLayers {
  public:
@@ -69,10 +77,12 @@ class LayerStore final {
   /// The layer's tree when it is on disk.
   [[nodiscard]] std::optional<std::filesystem::path> directory(const std::string& id) const;
 
-  /// `kind` names the compression.
+  /// `kind` names the form, see kind_of(LayerForm).
   [[nodiscard]] std::optional<LayerBlob> find_blob(const std::string& id,
                                                    const std::string& kind) const;
   void keep_blob(const std::string& id, const std::string& kind, const LayerBlob& blob) const;
+  /// The kinds that are known of a layer.
+  [[nodiscard]] std::vector<std::string> blob_kinds(const std::string& id) const;
   /// Where a cache mount keeps its files.
   [[nodiscard]] std::filesystem::path cache_directory(const std::string& id) const;
 
@@ -83,6 +93,19 @@ class LayerStore final {
  private:
   std::filesystem::path root_;
   RemoteLayers* remote_ = nullptr;
+};
+
+/// Removes what was begun of a layer (begin_layer) when it ends; what was committed by then is no longer there.
+class DiscardLayer final {
+ public:
+  DiscardLayer(const LayerStore& store, std::string id) : store_(store), id_(std::move(id)) {}
+  DiscardLayer(const DiscardLayer&) = delete;
+  DiscardLayer& operator=(const DiscardLayer&) = delete;
+  ~DiscardLayer();
+
+ private:
+  const LayerStore& store_;
+  std::string id_;
 };
 
 /// A layer of a stage in this build: on disk, in memory, or only as a blob until somebody needs its files.
@@ -106,8 +129,7 @@ class Layer final {
   /// Its files as a directory for overlayfs, written now when they are not on disk yet.
   std::filesystem::path directory(const std::stop_token& stop);
   /// Its blob, made and put into the image store now when there is none yet.
-  LayerBlob blob(Compression compression, std::optional<std::int64_t> clamp_mtime,
-                 const std::stop_token& stop);
+  LayerBlob blob(const LayerForm& form, const std::stop_token& stop);
 
  private:
   // What is known of its blob of any compression, when the blob is in the image store or can be had.

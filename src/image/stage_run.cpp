@@ -6,6 +6,7 @@
 #include "formats/sha256.hpp"
 #include "formats/time.hpp"
 #include "image/add_source.hpp"
+#include "image/layer_form.hpp"
 #include "image/run_step.hpp"
 
 namespace slipway::image {
@@ -381,12 +382,10 @@ void StageRunner::explain(const StageRun& run, std::size_t index, int number, bo
 
 std::vector<CacheEntry> StageRunner::cache_entries(bool all_stages, const std::stop_token& stop) {
   std::vector<CacheEntry> entries;
-  std::optional<std::int64_t> clamp;
-  if (in_.request.rewrite_timestamp) clamp = in_.request.source_date_epoch;
+  const LayerForm form = layer_form(in_.request);
   auto add = [&](const std::string& key, const StepRecord& record, Layer& layer) {
     if (!layer.is_available()) return;
-    entries.push_back(
-        {{key, record.identity}, record, layer.blob(in_.request.compression, clamp, stop)});
+    entries.push_back({{key, record.identity}, record, layer.blob(form, stop)});
   };
   auto& target = stage(in_.list.target);
   for (const auto* steps : {&target.base_steps, &target.steps}) {
