@@ -55,8 +55,8 @@ struct FreshMachine {
   oci::LayerCache layers{temp.path() / "images/layers"};
   oci::RegistryClient registry{{}, log};
   container::FakeRuntime runtime{temp.path() / "fake"};
-  image::BuildEnvironment environment{temp.path() / "images", store, layers, registry, runtime,
-                                      log};
+  image::BuildEnvironment environment{
+      temp.path() / "images", store, layers, registry, runtime, log};
   std::atomic<int> ran = 0;
 
   image::BuildResult build(const std::filesystem::path& context,
@@ -86,8 +86,9 @@ struct FreshMachine {
   }
 };
 
-TEST_CASE("a build's steps come back from the cache service on another machine, layers when needed" *
-          doctest::skip(::geteuid() != 0)) {
+TEST_CASE(
+    "a build's steps come back from the cache service on another machine, layers when needed" *
+    doctest::skip(::geteuid() != 0)) {
   CacheServiceOfJobs service;
   os::TempDir context;
   os::write_file(context.path() / "big", random_bytes(9u << 20));  // more than one block
@@ -138,8 +139,9 @@ TEST_CASE("a busy cache service is asked again; what it answers beside the quest
       return response.send(answer);
     }
     response.send(net::text_response(
-        200, Json::object({{"ok", true}, {"matched_key", key}, {"signed_download_url", "http://x/"}})
-                 .dump()));
+        200,
+        Json::object({{"ok", true}, {"matched_key", key}, {"signed_download_url", "http://x/"}})
+            .dump()));
   });
   image::ActionsCache cache(server.url("/base"), "t");
   auto hit = cache.find("wanted", "", {});

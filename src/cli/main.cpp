@@ -4,6 +4,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "container/host_view.hpp"
 #include "os/fd.hpp"
 #include "os/file.hpp"
+#include "os/user_namespace.hpp"
 #include "workflow/tool_socket.hpp"
 
 namespace slipway::cli {
@@ -182,6 +184,23 @@ int run(int argc, char** argv) {
   }
 }
 
+// The verb that an ordinary user's namespace is enough for.
+bool is_build(int argc, char** argv) {
+  bool wants_help = std::any_of(argv + 1, argv + argc, [](std::string_view word) {
+    return word == "--help" || word == "-h";
+  });
+  if (wants_help) return false;
+  for (int i = 1; i < argc; ++i) {
+    std::string_view word = argv[i];
+    if (word == "--state" || word == "--log-level") {
+      ++i;  // its value
+    } else if (!word.starts_with('-')) {
+      return word == "build";
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 void print(std::string_view text) { os::write_all(STDOUT_FILENO, text); }
@@ -195,7 +214,10 @@ int main(int argc, char** argv) {
   std::string_view role = argc > 1 ? argv[1] : "";
   if (role == "container-shim") return container::run_shim(argc, argv);
   if (role == "container-init") return container::run_init(argc, argv);
+  if (role == os::kWhenTold && argc > 2) return os::run_when_told(argv + 2);
   try {
+    if (::geteuid() != 0 && cli::is_build(argc, argv))
+      os::enter_user_namespace();  // while there is one thread
     if (role == "job-tool" && argc > 2)
       return workflow::call_job_tool(argc - 2, argv + 2);  // a program of a job's machine
     return cli::run(argc, argv);

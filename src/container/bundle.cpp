@@ -11,6 +11,7 @@
 #include "formats/json.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
+#include "os/user_namespace.hpp"
 
 namespace slipway::container {
 namespace {
@@ -67,7 +68,9 @@ Fault fault_of(const std::string& message) {
 Places Places::of(const RuntimeOptions& options) {
   Places places;
   places.short_id = slipway::container::short_id(options.state);
-  std::filesystem::path run = std::filesystem::path("/run/slipway") / places.short_id;
+  std::filesystem::path run = os::is_in_user_namespace()
+                                  ? options.state / "run"
+                                  : std::filesystem::path("/run/slipway") / places.short_id;
   places.detached = options.state / "containers";
   places.attached = run / "attached";
   places.root = run / "runtime";

@@ -14,6 +14,7 @@
 #include "base/text.hpp"
 #include "os/fd.hpp"
 #include "os/file.hpp"
+#include "os/user_namespace.hpp"
 
 namespace slipway::container {
 namespace {
@@ -70,6 +71,8 @@ void remove_below(const fs::path& directory) {
 
 CgroupLayout cgroup_layout(const fs::path& root) {
   std::error_code error;
+  if (os::is_in_user_namespace() && root == "/sys/fs/cgroup")
+    return CgroupLayout::none;  // they are the machine's root's
   if (fs::exists(root / "cgroup.controllers", error)) return CgroupLayout::v2;
   bool has_v1 = fs::exists(root / "memory", error) || fs::exists(root / "devices", error) ||
                 fs::exists(root / "cpu", error);
@@ -106,7 +109,7 @@ std::string cgroup_path(const std::string& short_id, const std::string& containe
 }
 
 void confine_devices(const std::string& short_id, const fs::path& root) {
-  if (!fs::exists(root / "devices/devices.allow")) return;
+  if (os::is_in_user_namespace() || !fs::exists(root / "devices/devices.allow")) return;
   fs::path own = root / "devices/slipway" / short_id;
   os::make_dirs(own.parent_path());
   if (::mkdir(own.c_str(), 0755) != 0) {
@@ -128,7 +131,7 @@ void confine_devices(const std::string& short_id, const fs::path& root) {
 
 void join_confined(const std::string& short_id, const fs::path& root) {
   fs::path own = root / "devices/slipway" / short_id;
-  if (!fs::exists(own / "tasks")) return;
+  if (os::is_in_user_namespace() || !fs::exists(own / "tasks")) return;
   os::Fd tasks = os::open_file((own / "tasks").string(), O_WRONLY);
   os::write_all(tasks.get(), fmt::format("{}", ::gettid()));
 }

@@ -18,6 +18,7 @@
 #include "os/file.hpp"
 #include "os/mount.hpp"
 #include "os/process.hpp"
+#include "os/user_namespace.hpp"
 
 namespace slipway::container {
 namespace {
@@ -185,7 +186,7 @@ void sweep(const RuntimeOptions& options) {
     auto mark = os::read_file_if_exists(places.attached / id / "owner");
     if (mark && !is_owner_alive(*mark)) remove_dead(places, id);  // without a mark it is being made
   }
-  if (::geteuid() == 0) sweep_networks(options.state);
+  if (::geteuid() == 0 && !os::is_in_user_namespace()) sweep_networks(options.state);
 }
 
 std::vector<Leftover> remove_everything(const RuntimeOptions& options) {

@@ -19,10 +19,12 @@
 #include "os/fd.hpp"
 #include "os/file.hpp"
 #include "os/mount.hpp"
+#include "os/user_namespace.hpp"
 
 namespace slipway::container {
 namespace {
 
+constexpr const char* kCgroups = "/sys/fs/cgroup";
 constexpr const char* kUnified = "/sys/fs/cgroup/unified";
 
 os::Fd open_in(const os::Fd& root, const std::string& relative) {
@@ -82,6 +84,10 @@ void enter_private_mounts() {
     os::throw_errno("making mounts private");
   // Covered rather than unmounted: unmounting waits for the kernel's readers, some 20 ms.
   if (cgroup_layout() == CgroupLayout::mixed) os::mount_tmpfs(kUnified, "size=0k");
+  // What an ordinary user may not use is better not seen: crun refuses mixed cgroups also when it is to leave them alone.
+  std::error_code absent;
+  if (os::is_in_user_namespace() && std::filesystem::exists(kCgroups, absent))
+    os::mount_tmpfs(kCgroups, "size=0k");
 }
 
 void in_private_mounts(const std::stop_token& stop,

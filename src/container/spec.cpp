@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "os/user_namespace.hpp"
 
 namespace slipway::container {
 namespace {
@@ -166,10 +167,16 @@ Json mounts(const ContainerSpec& spec, bool has_cgroup) {
   all.push_back(mount("/proc", "proc", "proc", strings({"nosuid", "noexec", "nodev"})));
   all.push_back(mount("/dev", "tmpfs", "tmpfs",
                       strings({"nosuid", "strictatime", "mode=755", "size=65536k"})));
-  all.push_back(
-      mount("/dev/pts", "devpts", "devpts",
-            strings({"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"})));
-  all.push_back(mount("/sys", "sysfs", "sysfs", strings({"nosuid", "noexec", "nodev", "ro"})));
+  const bool is_ordinary =
+      os::is_in_user_namespace();  // no group 5, no sysfs of the host's network
+  Json terminals = strings({"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"});
+  if (!is_ordinary) terminals.push_back("gid=5");
+  all.push_back(mount("/dev/pts", "devpts", "devpts", std::move(terminals)));
+  if (is_ordinary && spec.network.kind == NetworkChoice::Kind::host)
+    all.push_back(
+        mount("/sys", "none", "/sys", strings({"rbind", "nosuid", "noexec", "nodev", "ro"})));
+  else
+    all.push_back(mount("/sys", "sysfs", "sysfs", strings({"nosuid", "noexec", "nodev", "ro"})));
   if (has_cgroup) {
     all.push_back(
         mount("/sys/fs/cgroup", "cgroup", "cgroup", strings({"ro", "nosuid", "noexec", "nodev"})));

@@ -47,10 +47,12 @@ std::string address_without_query(const std::string& url) { return url.substr(0,
   std::string words;
   try {
     words = formats::parse_json(answer.body).get_string("msg");
-  } catch (const Error&) {  // NOLINT(bugprone-empty-catch): what stands before the service may speak HTML
+  } catch (
+      const Error&) {  // NOLINT(bugprone-empty-catch): what stands before the service may speak HTML
   }
   fail(answer.status == 401 || answer.status == 403 ? Fault::denied : Fault::unavailable,
-       "the actions cache: {}: status {}{}{}", what, answer.status, words.empty() ? "" : ", ", words);
+       "the actions cache: {}: status {}{}{}", what, answer.status, words.empty() ? "" : ", ",
+       words);
 }
 
 }  // namespace
@@ -60,8 +62,7 @@ ActionsCache::ActionsCache(std::string results_url, std::string token)
   if (!results_url_.ends_with('/')) results_url_ += '/';
 }
 
-net::HttpResponse ActionsCache::send(const net::HttpRequest& request,
-                                     const std::stop_token& stop) {
+net::HttpResponse ActionsCache::send(const net::HttpRequest& request, const std::stop_token& stop) {
   for (int attempt = 0;; ++attempt) {
     bool is_last = attempt + 1 >= kMostAttempts;
     try {
@@ -79,11 +80,11 @@ net::HttpResponse ActionsCache::send(const net::HttpRequest& request,
 std::optional<Json> ActionsCache::call(std::string_view method, Json request,
                                        const std::stop_token& stop) {
   request["version"] = cache_service_version();
-  net::HttpRequest http{.method = "POST",
-                        .url = fmt::format("{}{}{}", results_url_, kService, method),
-                        .headers = {{"Authorization", "Bearer " + token_},
-                                    {"Content-Type", "application/json"}},
-                        .body = request.dump()};
+  net::HttpRequest http{
+      .method = "POST",
+      .url = fmt::format("{}{}{}", results_url_, kService, method),
+      .headers = {{"Authorization", "Bearer " + token_}, {"Content-Type", "application/json"}},
+      .body = request.dump()};
   auto answer = send(http, stop);
   if (answer.status == 409) return std::nullopt;
   if (!answer.ok()) refuse_answer(method, answer);
@@ -106,14 +107,13 @@ std::optional<ActionsCache::Hit> ActionsCache::find(const std::string& key,
 void ActionsCache::download(const Hit& hit, formats::Writer& sink, const std::stop_token& stop) {
   bool has_begun = false;
   for (int attempt = 0;; ++attempt) {
-    auto answer = client_.request(
-        {.url = hit.url}, stop, Deadline::in(std::chrono::hours(1)),
-        {.on_head =
-             [&](const net::HttpResponse& head) {
-               has_begun = head.ok();
-               return head.ok() ? &sink : nullptr;
-             },
-         .redirects = 5});
+    auto answer = client_.request({.url = hit.url}, stop, Deadline::in(std::chrono::hours(1)),
+                                  {.on_head =
+                                       [&](const net::HttpResponse& head) {
+                                         has_begun = head.ok();
+                                         return head.ok() ? &sink : nullptr;
+                                       },
+                                   .redirects = 5});
     if (answer.ok()) return;
     if (has_begun || attempt + 1 >= kMostAttempts || !is_passing(answer.status))
       refuse_answer("downloading " + address_without_query(hit.url), answer);
@@ -150,9 +150,9 @@ bool ActionsCache::save(const std::string& key, const os::Fd& file, std::uint64_
   auto begun = call("CreateCacheEntry", Json::object({{"key", key}}), stop);
   if (!begun || !begun->get_bool("ok")) return false;
   upload(begun->get_string("signed_upload_url"), file, size, stop);
-  auto ended = call(
-      "FinalizeCacheEntryUpload",
-      Json::object({{"key", key}, {"size_bytes", static_cast<std::int64_t>(size)}}), stop);
+  auto ended =
+      call("FinalizeCacheEntryUpload",
+           Json::object({{"key", key}, {"size_bytes", static_cast<std::int64_t>(size)}}), stop);
   return ended && ended->get_bool("ok");
 }
 

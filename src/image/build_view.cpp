@@ -44,8 +44,9 @@ std::size_t escape_length(std::string_view rest) {
 }
 
 std::size_t width_of(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 std::string seconds_text(std::chrono::nanoseconds span) {
@@ -102,8 +103,8 @@ std::string fit(const std::string& line, std::size_t columns) {
 }
 
 void BuildView::take(const Progress& event, Time now) {
-  int number = event.kind == Progress::Kind::message ? -1 - static_cast<int>(order_.size())
-                                                     : event.step;
+  int number =
+      event.kind == Progress::Kind::message ? -1 - static_cast<int>(order_.size()) : event.step;
   auto [at, is_new] = steps_.try_emplace(number);
   Step& step = at->second;
   if (is_new) {
@@ -139,7 +140,8 @@ void BuildView::add_output(Step& step, std::string_view text) {
   std::size_t start = 0;
   for (auto end = step.partial.find('\n'); end != std::string::npos;
        end = step.partial.find('\n', start)) {
-    step.output.push_back(printable_line(std::string_view(step.partial).substr(start, end - start)));
+    step.output.push_back(
+        printable_line(std::string_view(step.partial).substr(start, end - start)));
     if (step.output.size() > kRemembered) step.output.pop_front();
     start = end + 1;
   }
@@ -174,9 +176,9 @@ std::vector<std::string> BuildView::lines_of(const Step& step, const Screen& scr
   const char* color = step.state == State::failed ? "31" : "34";
   std::vector<std::string> lines{is_running ? line : colored(std::move(line), color, screen)};
   if (!is_running) return lines;
-  std::vector<std::string> shown(step.output.end() - static_cast<std::ptrdiff_t>(std::min(
-                                                         tail, step.output.size())),
-                                 step.output.end());
+  std::vector<std::string> shown(
+      step.output.end() - static_cast<std::ptrdiff_t>(std::min(tail, step.output.size())),
+      step.output.end());
   if (auto rest = printable_line(step.partial); !rest.empty()) shown.push_back(rest);
   if (shown.size() > tail) shown.erase(shown.begin());
   for (const auto& text : shown)
@@ -189,7 +191,8 @@ std::vector<std::string> BuildView::frame(const Screen& screen, Time now) const 
   // Running steps come first when there is not room for all; of the others the latest.
   std::size_t running = 0;
   for (const auto& [number, step] : steps_) running += step.state == State::running ? 1 : 0;
-  std::size_t tail = running == 0 ? 0 : std::min(kTail, room / running > 1 ? room / running - 1 : 0);
+  std::size_t tail =
+      running == 0 ? 0 : std::min(kTail, room / running > 1 ? room / running - 1 : 0);
   std::vector<std::vector<std::string>> blocks;
   std::size_t used = 0;
   for (bool want_running : {true, false}) {

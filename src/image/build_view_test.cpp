@@ -65,10 +65,13 @@ TEST_CASE("what a failed step wrote is told in the end") {
 }
 
 TEST_CASE("nothing that a step writes moves the terminal") {
-  CHECK(printable_line("a\x1b[2J\x1b[31mb\x1b]0;title\x07" "c\x1b" "7d\x08\x7f") == "abcd");
+  CHECK(printable_line("a\x1b[2J\x1b[31mb\x1b]0;title\x07"
+                       "c\x1b"
+                       "7d\x08\x7f") == "abcd");
   CHECK(printable_line("10%\r20%\r100%\r") == "100%");
   CHECK(printable_line("\tx") == "    x");
-  CHECK(printable_line("gr\xc3\xbc\xc3\x9f\xff\xc2\x9b" "1m\xe2\x82") == "grüß?1m??");
+  CHECK(printable_line("gr\xc3\xbc\xc3\x9f\xff\xc2\x9b"
+                       "1m\xe2\x82") == "grüß?1m??");
   CHECK(printable_line("\x1b[") == "");
   CHECK(fit("grüße", 5) == "grüße");
   CHECK(fit("grüße", 4) == "grü…");

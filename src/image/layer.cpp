@@ -12,6 +12,8 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "os/fd.hpp"
+#include "os/mount.hpp"
+#include "os/user_namespace.hpp"
 
 namespace slipway::image {
 namespace {
@@ -53,7 +55,7 @@ void read_upper_below(const std::string& real, const std::string& prefix, Entrie
     out.emplace(path, std::move(*node));
     if (!is_directory) continue;
     char opaque = 0;
-    if (::lgetxattr(below.c_str(), "trusted.overlay.opaque", &opaque, 1) == 1 && opaque == 'y') {
+    if (::lgetxattr(below.c_str(), os::overlay_opaque_xattr(), &opaque, 1) == 1 && opaque == 'y') {
       out.emplace(path + "/.wh..wh..opq", Node{.content = std::make_shared<std::string>()});
     }
     read_upper_below(below, path + "/", out, stop);
@@ -126,7 +128,8 @@ class DirectoryWriter {
         if (!link_file(to, node)) write_file(to, node);
         return;
     }
-    check(::lchown(to.c_str(), node.uid, node.gid) == 0, "chown", to);
+    check(::lchown(to.c_str(), node.uid, node.gid) == 0 || os::is_unmapped_owner(errno), "chown",
+          to);
     if (!node.is_symlink()) check(::chmod(to.c_str(), node.mode) == 0, "chmod", to);
     set_xattrs(to, node);
     if (!node.is_directory()) set_times(to, node);
@@ -166,7 +169,8 @@ class DirectoryWriter {
       os::Fd in = os::open_file(node.real, O_RDONLY | O_NOFOLLOW);
       copy_content(in.get(), out.get(), node);
     }
-    check(::fchown(out.get(), node.uid, node.gid) == 0, "chown", to);
+    check(::fchown(out.get(), node.uid, node.gid) == 0 || os::is_unmapped_owner(errno), "chown",
+          to);
     check(::fchmod(out.get(), node.mode) == 0, "chmod", to);
     set_xattrs(to, node);
     timespec times[2] = {time_of(node), time_of(node)};

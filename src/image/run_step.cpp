@@ -13,6 +13,7 @@
 #include "base/text.hpp"
 #include "image/layer.hpp"
 #include "os/file.hpp"
+#include "os/user_namespace.hpp"
 
 namespace slipway::image {
 namespace {
@@ -131,7 +132,8 @@ class RunStep {
   void take_after_root() {
     struct stat status {};
     if (world_.lower.empty() || ::lstat(world_.lower.front().c_str(), &status) != 0) return;
-    if (::chown((made_ / "fs").c_str(), status.st_uid, status.st_gid) != 0)
+    if (::chown((made_ / "fs").c_str(), status.st_uid, status.st_gid) != 0 &&
+        !os::is_unmapped_owner(errno))
       os::throw_errno("chown of a layer");
     if (::chmod((made_ / "fs").c_str(), status.st_mode & 07777) != 0)
       os::throw_errno("chmod of a layer");
@@ -241,7 +243,8 @@ class RunStep {
     if (!mount.env.empty() && mount.target.empty()) return;
     fs::path file = memory_.path() / fmt::format("secret-{}", index);
     os::write_file(file, found->value, 0600);
-    if (::chown(file.c_str(), mount.uid.value_or(0), mount.gid.value_or(0)) != 0)
+    if (::chown(file.c_str(), mount.uid.value_or(0), mount.gid.value_or(0)) != 0 &&
+        !os::is_unmapped_owner(errno))
       os::throw_errno("chown of a secret");
     if (::chmod(file.c_str(), mount.mode.value_or(0400)) != 0) os::throw_errno("chmod of a secret");
     spec.mounts.push_back({.source = file,
@@ -289,7 +292,8 @@ class RunStep {
       Tree& tree = world_.tree_of(origin);
       write_directory(tree.entries_below(tree.resolve(mount.source), false), inside, {}, stop_);
     }
-    if (::chown(inside.c_str(), mount.uid.value_or(0), mount.gid.value_or(0)) != 0)
+    if (::chown(inside.c_str(), mount.uid.value_or(0), mount.gid.value_or(0)) != 0 &&
+        !os::is_unmapped_owner(errno))
       os::throw_errno("chown of a cache");
     if (::chmod(inside.c_str(), mount.mode.value_or(0755)) != 0)
       os::throw_errno("chmod of a cache");

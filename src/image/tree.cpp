@@ -15,6 +15,7 @@
 #include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "os/fd.hpp"
+#include "os/mount.hpp"
 
 namespace slipway::image {
 namespace {
@@ -29,7 +30,7 @@ bool is_whiteout(const Node& node) {
 
 bool is_opaque(const std::string& real) {
   char value[2] = {};
-  return ::lgetxattr(real.c_str(), "trusted.overlay.opaque", value, sizeof value) >= 1 &&
+  return ::lgetxattr(real.c_str(), os::overlay_opaque_xattr(), value, sizeof value) >= 1 &&
          value[0] == 'y';
 }
 
@@ -487,7 +488,8 @@ std::map<std::string, std::string> read_xattrs(const std::string& real) {
   if (size <= 0) return out;
   names.resize(static_cast<std::size_t>(size));
   for (const auto& name : split(names, '\0')) {
-    bool belongs = name.starts_with("user.") || name == "security.capability";
+    bool belongs = (name.starts_with("user.") && !name.starts_with("user.overlay.")) ||
+                   name == "security.capability";
     if (name.empty() || !belongs) continue;
     ssize_t length = ::lgetxattr(real.c_str(), name.c_str(), nullptr, 0);
     if (length < 0) continue;

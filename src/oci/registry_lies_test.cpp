@@ -21,13 +21,10 @@ class Liar final {
 
   std::string host() const { return server_.address(); }
   /// The same server under another name of this machine.
-  std::string elsewhere() const {
-    return "localhost" + host().substr(host().find(':'));
-  }
+  std::string elsewhere() const { return "localhost" + host().substr(host().find(':')); }
   void say(const std::string& method_and_path, HttpResponse response) {
-    act(method_and_path, [response](net::ServerRequest&, net::ResponseWriter& out) {
-      out.send(response);
-    });
+    act(method_and_path,
+        [response](net::ServerRequest&, net::ResponseWriter& out) { out.send(response); });
   }
   void act(const std::string& method_and_path, Answer answer) {
     state_.with([&](State& state) { state.answers[method_and_path] = std::move(answer); });
@@ -113,8 +110,8 @@ struct Believer {
   }
   std::string problem_of_pull(const Liar& registry, const std::string& name = "r:v") {
     try {
-      client().pull(Reference::parse(registry.host() + "/" + name), store,
-                    {.unpack_into = &layers}, {});
+      client().pull(Reference::parse(registry.host() + "/" + name), store, {.unpack_into = &layers},
+                    {});
     } catch (const Error& error) {
       return error.what();
     }
@@ -280,8 +277,8 @@ TEST_CASE("a realm of another domain gets neither credentials nor a visit") {
   for (const std::string& name : {std::string("v"), Digest::of("x").str()}) {
     registry.say("GET /v2/r/manifests/" + name,
                  {401,
-                  {{"WWW-Authenticate",
-                    fmt::format(R"(Bearer realm="http://{}/token",service="s")", thief.elsewhere())}},
+                  {{"WWW-Authenticate", fmt::format(R"(Bearer realm="http://{}/token",service="s")",
+                                                    thief.elsewhere())}},
                   ""});
   }
   Believer us;
@@ -290,11 +287,11 @@ TEST_CASE("a realm of another domain gets neither credentials nor a visit") {
 
   // Nor by a redirect of the realm that is its own.
   Liar redirecting;
-  redirecting.say("GET /v2/r/manifests/v",
-                  {401,
-                   {{"WWW-Authenticate",
-                     fmt::format(R"(Bearer realm="http://{}/token")", redirecting.host())}},
-                   ""});
+  redirecting.say(
+      "GET /v2/r/manifests/v",
+      {401,
+       {{"WWW-Authenticate", fmt::format(R"(Bearer realm="http://{}/token")", redirecting.host())}},
+       ""});
   redirecting.say("GET /token", {302, {{"Location", "http://" + thief.elsewhere() + "/t"}}, ""});
   CHECK(us.problem_of_pull(redirecting) != "");
   CHECK(thief.asked() == 0);

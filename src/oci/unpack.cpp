@@ -17,6 +17,8 @@
 #include "base/text.hpp"
 #include "formats/tar.hpp"
 #include "os/file.hpp"
+#include "os/mount.hpp"
+#include "os/user_namespace.hpp"
 
 // How nothing outside `root` is touched: a name is split into its directory and its last component.
 // The directory is opened with RESOLVE_IN_ROOT, for which the kernel takes `root` as "/" for links
@@ -31,7 +33,6 @@ using formats::TarType;
 constexpr std::string_view kWhiteout = ".wh.";
 constexpr std::string_view kOpaque = ".wh..wh..opq";
 constexpr std::string_view kAufsMeta = ".wh..wh.";
-constexpr const char* kOpaqueXattr = "trusted.overlay.opaque";
 constexpr const char* kOpaqueXattrUser = "user.overlay.opaque";
 constexpr std::size_t kUnpackPiece = 256u << 10;
 constexpr std::size_t kHole = 32u << 10;  // a run of zeros this long is not written
@@ -322,7 +323,8 @@ class Unpacker final {
         ::openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file.is_open()) throw_for(path, "making a file");
     write_content(file.get(), entry, content);
-    if (options_.own && ::fchown(file.get(), entry.uid, entry.gid) != 0)
+    if (options_.own && ::fchown(file.get(), entry.uid, entry.gid) != 0 &&
+        !os::is_unmapped_owner(errno))
       throw_for(path, "setting its owner");
     if (::fchmod(file.get(), entry.mode & 07777) != 0)
       throw_for(path, "setting its mode");  // after chown, which clears setuid
@@ -376,7 +378,8 @@ class Unpacker final {
     mode_t kind = entry.type == TarType::fifo          ? S_IFIFO
                   : entry.type == TarType::char_device ? S_IFCHR
                                                        : S_IFBLK;
-    if (!options_.own && kind != S_IFIFO) kind = S_IFREG;
+    bool may_make = options_.own && !os::is_in_user_namespace();
+    if (!may_make && kind != S_IFIFO) kind = S_IFREG;
     dev_t device =
         kind == S_IFCHR || kind == S_IFBLK ? ::makedev(entry.device_major, entry.device_minor) : 0;
     if (::mknodat(parent, name.c_str(), kind | 0600, device) != 0)
@@ -387,7 +390,8 @@ class Unpacker final {
   void finish_node(const TarEntry& entry, const std::string& path, int parent,
                    const std::string& name) {
     const char* at = name.c_str();
-    if (options_.own && ::fchownat(parent, at, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (options_.own && ::fchownat(parent, at, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) != 0 &&
+        !os::is_unmapped_owner(errno)) {
       throw_for(path, "setting its owner");
     }
     if (entry.type != TarType::symlink) {  // nothing but us made it: the name is no link
@@ -424,7 +428,8 @@ class Unpacker final {
       os::Fd fd(::openat(parent.get(), name.empty() ? "." : name.c_str(),
                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       if (!fd.is_open()) throw_for(path, "opening a directory");
-      if (options_.own && ::fchown(fd.get(), entry.uid, entry.gid) != 0)
+      if (options_.own && ::fchown(fd.get(), entry.uid, entry.gid) != 0 &&
+          !os::is_unmapped_owner(errno))
         throw_for(path, "setting its owner");
       set_xattrs(fd.get(), entry, path);
       if (::fchmod(fd.get(), entry.mode & 07777) != 0) throw_for(path, "setting its mode");
@@ -434,7 +439,7 @@ class Unpacker final {
   }
 
   void mark_opaque(int directory, const std::string& path) {
-    const char* name = options_.own ? kOpaqueXattr : kOpaqueXattrUser;
+    const char* name = options_.own ? os::overlay_opaque_xattr() : kOpaqueXattrUser;
     if (::fsetxattr(directory, name, "y", 1, 0) != 0) throw_for(path, "making a directory opaque");
   }
 

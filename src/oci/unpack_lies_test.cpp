@@ -89,12 +89,12 @@ TEST_CASE("content is never taken for entries: a pax size counts, whatever ustar
   CHECK(target.has("after"));
 }
 
-TEST_CASE("sizes that cannot be are refused: negative, no number, beyond the end, beyond any disk") {
+TEST_CASE(
+    "sizes that cannot be are refused: negative, no number, beyond the end, beyond any disk") {
   const std::string negative = std::string(12, '\xff');
   const std::string huge("\x80\0\0\0\x10\0\0\0\0\0\0\0", 12);  // base 256: 2^60
-  for (const std::string& size :
-       {negative, std::string("-0000000001"), std::string("12x45678901"), std::string("99999999999"),
-        octal(5000)}) {
+  for (const std::string& size : {negative, std::string("-0000000001"), std::string("12x45678901"),
+                                  std::string("99999999999"), octal(5000)}) {
     Target target;
     CHECK(target.problem(raw_header("f", size, '0') + "x" + kEnd) != "");
   }

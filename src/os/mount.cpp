@@ -13,6 +13,7 @@
 #include "base/text.hpp"
 #include "os/fd.hpp"
 #include "os/file.hpp"
+#include "os/user_namespace.hpp"
 
 namespace slipway::os {
 namespace {
@@ -64,6 +65,10 @@ std::vector<std::filesystem::path> without_repeats(
 
 }  // namespace
 
+const char* overlay_opaque_xattr() {
+  return is_in_user_namespace() ? "user.overlay.opaque" : "trusted.overlay.opaque";
+}
+
 // fsopen/fsconfig instead of mount(2): its options are limited to one page, which 40 layers exceed.
 void mount_overlay(const Overlay& overlay, const std::filesystem::path& target) {
   Fd fs(::fsopen("overlay", FSOPEN_CLOEXEC));
@@ -89,6 +94,9 @@ void mount_overlay(const Overlay& overlay, const std::filesystem::path& target) 
     fs_option(fs.get(), "upperdir", appends ? overlay.upper.string() : escaped(overlay.upper));
     fs_option(fs.get(), "workdir", appends ? overlay.work.string() : escaped(overlay.work));
   }
+  if (is_in_user_namespace() &&
+      ::fsconfig(fs.get(), FSCONFIG_SET_FLAG, "userxattr", nullptr, 0) != 0)
+    throw_errno("overlay option userxattr (an ordinary user's overlays need Linux 5.11)");
   if (overlay.no_sync && !overlay.upper.empty()) {
     ::fsconfig(fs.get(), FSCONFIG_SET_FLAG, "volatile", nullptr,
                0);  // Linux 5.10; before it, merely slower

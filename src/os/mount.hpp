@@ -17,6 +17,9 @@ struct Overlay {
       false;  ///< fsync does nothing: for what need not survive a crash of the machine; `work` cannot be used again
 };
 
+/// The attribute of a directory that hides what is below it: another one in a user namespace, where nobody may set the usual one.
+const char* overlay_opaque_xattr();
+
 /// Mounts an overlay on the existing directory `target`. throws Error{unavailable, denied}
 void mount_overlay(const Overlay& overlay, const std::filesystem::path& target);
 /// Binds `source` (a file or a directory) on the existing `target`; read-only and recursive as asked.

@@ -8,6 +8,7 @@
 #include "os/file.hpp"
 #include "os/mount.hpp"
 #include "os/process.hpp"
+#include "os/user_namespace.hpp"
 
 using namespace slipway;
 using namespace slipway::os;
@@ -118,4 +119,14 @@ TEST_CASE(
   }
   CHECK(mounts_below(dir.path()).empty());
   CHECK(read_file(dir.path() / "up/h") == "h");
+}
+
+TEST_CASE("a user's ranges of ids are found by name and number; what is no range is left out") {
+  using Ranges = std::vector<slipway::os::IdRange>;
+  std::string text =
+      "ann:100000:65536\n# bob:1:1\nbob:200000:10\n1000:300000:5\nann:x:5\nann:5\nann:0:9\n"
+      "ann:4294967295:9\n";
+  CHECK(slipway::os::id_ranges(text, "ann", 1) == Ranges{{100000, 65536}});
+  CHECK(slipway::os::id_ranges(text, "bob", 1000) == Ranges{{200000, 10}, {300000, 5}});
+  CHECK(slipway::os::id_ranges(text, "", 7).empty());
 }
