@@ -108,6 +108,20 @@ std::string download(const std::string& url, const std::string& checksum, LayerS
   return digest;
 }
 
+// A clone's own directory, and the files that lead submodules to it.
+void remove_git(const fs::path& clone, const std::stop_token& stop) {
+  if (stop.stop_requested()) throw Cancelled();
+  os::remove_tree(clone / ".git");
+  std::error_code problem;
+  if (!fs::is_regular_file(clone / ".gitmodules", problem)) return;
+  for (fs::recursive_directory_iterator at(clone), end; at != end; ++at) {
+    if (at->path().filename() == ".git") {
+      os::remove_tree(at->path());
+      at.disable_recursion_pending();
+    }
+  }
+}
+
 std::string file_name(const std::string& source) {
   auto url = net::parse_url(source);
   if (!url) return "__unnamed__";
@@ -156,8 +170,11 @@ Remote fetch_remote(const CopyOp& add, const std::string& source, LayerStore& st
   }
   auto git = git_source(source);
   fs::path clone = into / "clone";
-  git::clone({.source = git.url, .revision = commit_of(git, add.checksum, stop)}, clone, stop);
-  if (!add.keep_git_dir) os::remove_tree(clone / ".git");
+  git::clone({.source = git.url,
+              .revision = commit_of(git, add.checksum, stop),
+              .submodules = true},  // as BuildKit has it
+             clone, stop);
+  if (!add.keep_git_dir) remove_git(clone, stop);
   fs::path tree = clone;
   if (!git.subdirectory.empty()) {
     Tree whole({clone});

@@ -2,9 +2,7 @@
 #include "oci/unpack.hpp"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -16,14 +14,11 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "formats/tar.hpp"
+#include "oci/unpack_path.hpp"
 #include "os/file.hpp"
 #include "os/mount.hpp"
 #include "os/user_namespace.hpp"
 
-// How nothing outside `root` is touched: a name is split into its directory and its last component.
-// The directory is opened with RESOLVE_IN_ROOT, for which the kernel takes `root` as "/" for links
-// and ".."; what is done with the last component is done relative to that descriptor and never
-// follows a link. So a layer may hold any links, also ones that it replaces while it is unpacked.
 namespace slipway::oci {
 namespace {
 
@@ -38,66 +33,6 @@ constexpr std::size_t kUnpackPiece = 256u << 10;
 constexpr std::size_t kHole = 32u << 10;  // a run of zeros this long is not written
 constexpr int kMostLinks = 40;
 constexpr std::size_t kMostImplied = 1000;
-constexpr std::uint64_t kMostRest = 64u << 20;  // bytes
-
-int open_in_root(int root, const std::string& path, std::uint64_t flags) {
-  open_how how{};
-  how.flags = flags | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  const char* name = path.empty() ? "." : path.c_str();
-  return static_cast<int>(::syscall(SYS_openat2, root, name, &how, sizeof how));
-}
-
-[[noreturn]] void refuse_entry(std::string_view path, std::string_view why) {
-  fail(Fault::bad_input, "layer entry '{}': {}", path.substr(0, 500), why);
-}
-
-// errno as the layer's fault when only its content can be the cause, else the disk's.
-[[noreturn]] void throw_for(std::string_view path, std::string_view what) {
-  switch (errno) {
-    case ENOTDIR:
-    case EISDIR:
-    case ELOOP:
-    case ENAMETOOLONG:
-    case ENOENT:
-    case EEXIST:
-    case EINVAL:
-    case EMLINK:
-      refuse_entry(
-          path,
-          fmt::format("{}: {}", what,
-                      std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe): glibc's is safe
-    default:
-      os::throw_errno(fmt::format("layer entry '{}': {}", path.substr(0, 500), what));
-  }
-}
-
-// A path of the archive as "a/b/c" relative to the root; "" is the root itself.
-std::string clean(std::string_view path) {
-  if (path.find('\0') != std::string_view::npos) refuse_entry(path, "its name holds a zero byte");
-  std::vector<std::string> parts;
-  for (std::string& part : split(path, '/')) {
-    if (part.empty() || part == ".") continue;
-    if (part != "..") {
-      parts.push_back(std::move(part));
-    } else if (parts.empty()) {
-      refuse_entry(path, "it climbs out of the image");
-    } else {
-      parts.pop_back();
-    }
-  }
-  return join(parts, "/");
-}
-
-struct Split {
-  std::string directory;
-  std::string name;
-};
-Split split_path(const std::string& path) {
-  std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return {"", path};
-  return {path.substr(0, slash), path.substr(slash + 1)};
-}
 
 bool may_set_xattr(std::string_view name) {
   return name == "security.capability" || name == "system.posix_acl_access" ||
@@ -108,25 +43,6 @@ bool may_set_xattr(std::string_view name) {
 bool is_zero(std::string_view bytes) {
   return bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
-
-// Lets through as many bytes as are due: a layer that goes on without saying anything is a bomb.
-class Budget final : public formats::Reader {
- public:
-  explicit Budget(formats::Reader& source) : source_(source) {}
-  void allow(std::uint64_t bytes) { left_ = bytes; }
-  std::size_t read(std::span<char> into) override {
-    std::size_t count = source_.read(into);
-    if (count > left_)
-      fail(Fault::bad_input, "the layer goes on for more than {} bytes without an entry",
-           kMostRest);
-    left_ -= count;
-    return count;
-  }
-
- private:
-  formats::Reader& source_;
-  std::uint64_t left_ = 0;
-};
 
 class Unpacker final {
  public:
@@ -167,7 +83,7 @@ class Unpacker final {
   }
 
   void take(const TarEntry& entry, formats::Reader& content) {
-    std::string path = clean(entry.path);
+    std::string path = clean_entry_path(entry.path);
     if (path.empty()) {
       if (entry.type != TarType::directory)
         refuse_entry(entry.path, "the root of an image is a directory");
@@ -354,7 +270,7 @@ class Unpacker final {
   }
 
   void make_hard_link(const TarEntry& entry, const std::string& path, const std::string& name) {
-    std::string target = clean(entry.link_target);
+    std::string target = clean_entry_path(entry.link_target);
     auto [target_directory, target_name] = split_path(target);
     if (target == path) refuse_entry(path, "a hard link to itself");
     if (target_name.empty()) refuse_entry(path, "a hard link to a directory");

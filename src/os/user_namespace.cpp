@@ -32,12 +32,14 @@ bool setting_is(const char* file, std::string_view value) {
   else if (setting_is("/proc/sys/user/max_user_namespaces", "0"))
     why = "sysctl user.max_user_namespaces is 0: set it to 10000";
   else if (setting_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"))
-    why = "sysctl kernel.apparmor_restrict_unprivileged_userns is 1: set it to 0, or give this "
-          "program an AppArmor profile with 'userns,'";
+    why =
+        "sysctl kernel.apparmor_restrict_unprivileged_userns is 1: set it to 0, or give this "
+        "program an AppArmor profile with 'userns,'";
   else
     why = "a seccomp or security module forbids it (are we in a container?)";
-  fail(Fault::denied, "an ordinary user builds in a user namespace, and {} failed ({}); {}; or start "
-                      "slipway with sudo",
+  fail(Fault::denied,
+       "an ordinary user builds in a user namespace, and {} failed ({}); {}; or start "
+       "slipway with sudo",
        what, reason_of(error), why);
 }
 
@@ -115,8 +117,8 @@ void enter_user_namespace() {
   std::string name = entry ? entry->pw_name : "";
   auto uids = ranges_of("/etc/subuid", name);
   auto gids = ranges_of("/etc/subgid", name);
-  bool maps_many = !uids.empty() && !gids.empty() && find_program("newuidmap") &&
-                   find_program("newgidmap");
+  bool maps_many =
+      !uids.empty() && !gids.empty() && find_program("newuidmap") && find_program("newgidmap");
   std::vector<std::pair<Pipe, Process>> mappers;
   if (maps_many) {
     for (auto&& argv : {map_command("newuidmap", uid, uids), map_command("newgidmap", gid, gids)}) {

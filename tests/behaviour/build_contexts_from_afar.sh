@@ -5,7 +5,8 @@ set -euo pipefail
 [ "$(id -u)" = 0 ] && command -v git >/dev/null && command -v python3 >/dev/null || { echo "skipped: needs root, git, python3"; exit 77; }
 work=$(mktemp -d); pids=(); trap 'kill "${pids[@]}" 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 export SLIPWAY_STATE=$work/state GIT_CONFIG_GLOBAL=$work/gitconfig; git config --global user.email a@b.c; git config --global user.name a
-mkdir -p "$work/src/app" "$work/www"; cd "$work/src"; git init -q -b main
+mkdir -p "$work/src/app" "$work/www" "$work/lib"; cd "$work/lib"; git init -q -b main; echo lib >l; git add .; git commit -qm l; git clone -q --bare . "$work/www/lib.git"
+cd "$work/src"; git init -q -b main; printf '[submodule "sub"]\n\tpath = sub\n\turl = ../lib.git\n' >.gitmodules; git update-index --add --cacheinfo "160000,$(git -C "$work/lib" rev-parse HEAD),sub"; mkdir sub
 printf 'FROM scratch\nCOPY . /x/\n' | tee app/Dockerfile app/Other >Dockerfile; echo one >app/f; git add .; git commit -qm one; git tag -a -m t v1
 echo two >app/f; git commit -qam two; git branch side; old=$(git rev-parse v1^{commit}); git clone -q --bare . "$work/www/r.git"
 python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])' >"$work/port"; port=$(cat "$work/port")
@@ -19,7 +20,7 @@ for _ in $(seq 100); do [ -s "$work/http" ] && git ls-remote -q "git://127.0.0.1
 git=git://127.0.0.1:$port/r.git; web=http://127.0.0.1:$(head -1 "$work/http")
 built() { rm -rf "$work/out"; "$SLIPWAY" build --quiet -o "$work/out" "$@" >/dev/null 2>"$work/log" || { cat "$work/log"; return 1; }; }
 is() { [ "$(cat "$work/out/$1")" = "$2" ] || { echo "$1 is not '$2': $3"; exit 1; }; }
-built "$git"; is x/app/f two HEAD; [ ! -e "$work/out/x/.git" ]
+built "$git"; is x/app/f two HEAD; [ ! -e "$work/out/x/.git" ]; is x/sub/l lib submodule; [ ! -e "$work/out/x/sub/.git" ]
 built "$git#v1"; is x/app/f one tag; built "$git#side:app"; is x/f two branch; built "$git#$old:app"; is x/f one commit
 built -f Other "$git#:app"; is x/f two "-f"
 if built "$git#none" || built "$git#v1:none" >/dev/null; then echo "built what is not there"; exit 1; fi

@@ -11,7 +11,7 @@ git daemon --export-all --reuseaddr --listen=127.0.0.1 --port="$port" --base-pat
 tried=0
 seen() { if grep -raq SHOULDNTSEETHIS "$work/got" "$work/log" 2>/dev/null || [ -e "$out/run" ]; then echo "seen by: $1"; exit 1; fi; rm -rf "$work/got"; tried=$((tried + 1)); }
 try() {  # NAME FRAGMENT OPTIONS...: the repository made in $work/src
-  local name=$1 fragment=$2; shift 2; cd "$work/src"; git init -q -b main; git add -A; git commit -qm x; git clone -q --bare . "$work/www/$name.git"
+  local name=$1 fragment=$2; shift 2; cd "$work/src"; git init -q -b main; git add -A; [ ! -e s ] || git update-index --add --cacheinfo 160000,1111111111111111111111111111111111111111,s; git commit -qm x; git clone -q --bare . "$work/www/$name.git"
   for _ in $(seq 100); do git ls-remote -q "git://127.0.0.1:$port/$name.git" >/dev/null 2>&1 && break; read -rt 0.1 <> <(:) || true; done
   timeout 60 "$SLIPWAY" build "git://127.0.0.1:$port/$name.git#$fragment" -o "$work/got" "$@" >"$work/log" 2>&1 || true; seen "$name"
   tar --exclude .git -cf - . | timeout 60 "$SLIPWAY" build - -o "$work/got" "$@" >"$work/log" 2>&1 || true; seen "$name as a tar"
@@ -25,5 +25,5 @@ printf "$plain" >"$work/src/Dockerfile"; ln -s "$out" "$work/src/sub"; try subdi
 printf "$plain" >"$work/src/Dockerfile"; ln -s "$out" "$work/src/sub"; try below_link main -f sub/Dockerfile
 printf "$plain" >"$work/src/Dockerfile"; try climbing "main:../../../../../../../..$out"
 printf 'FROM scratch\nCOPY sub/canary /seen\n' >"$work/src/Dockerfile"; ln -s "$out" "$work/src/sub"; try through_link main
-printf '[submodule "s"]\n\tpath = s\n\turl = ext::sh -c touch%% %s/run\n' "$out" >"$work/src/.gitmodules"; printf "$plain" >"$work/src/Dockerfile"; try submodule main
+mkdir "$work/src/s"; printf '[submodule "s"]\n\tpath = s\n\turl = ext::sh -c touch%% %s/run\n' "$out" >"$work/src/.gitmodules"; printf "$plain" >"$work/src/Dockerfile"; try submodule main
 echo "$tried foreign contexts stayed inside"
