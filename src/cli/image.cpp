@@ -106,13 +106,19 @@ int history(Work& work) {
   if (!image) fail(Fault::not_found, "'{}' is not wholly in the local store", text);
   std::size_t layer = image->manifest.layers.size();
   std::string out = fmt::format("{:<20}  {:>10}  {}\n", "CREATED", "SIZE", "CREATED BY");
+  Json rows = Json::array();
   for (auto entry = image->config.history.rbegin(); entry != image->config.history.rend();
        ++entry) {
-    std::string size = "0";
-    if (!entry->empty_layer && layer > 0) size = size_text(image->manifest.layers[--layer].size);
-    out += fmt::format("{:<20}  {:>10}  {}\n", entry->created, size, entry->created_by);
+    std::uint64_t bytes = 0;
+    if (!entry->empty_layer && layer > 0) bytes = image->manifest.layers[--layer].size;
+    out += fmt::format("{:<20}  {:>10}  {}\n", entry->created, bytes == 0 ? "0" : size_text(bytes),
+                       entry->created_by);
+    rows.push_back(Json::object({{"created", entry->created},
+                                 {"bytes", bytes},
+                                 {"created_by", entry->created_by},
+                                 {"comment", entry->comment}}));
   }
-  print(out);
+  print(work.around.json ? rows.dump() + "\n" : out);
   return 0;
 }
 

@@ -15,8 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const image::BuildView::Screen screen{.columns = 30, .rows = 10};
   view.take({.kind = image::Progress::Kind::started, .step = 1, .name = std::string(text)}, start);
   for (std::size_t at = 0; at < text.size(); at += 7) {
-    view.take({.kind = image::Progress::Kind::output, .step = 1, .name = std::string(text.substr(at, 7))},
-              start);
+    view.take(
+        {.kind = image::Progress::Kind::output, .step = 1, .name = std::string(text.substr(at, 7))},
+        start);
   }
   auto lines = view.frame(screen, start);
   if (lines.size() >= screen.rows) std::abort();

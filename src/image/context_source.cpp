@@ -37,6 +37,12 @@ std::string read_dockerfile_text(const fs::path& file) {
   return text;
 }
 
+// source BuildKit, "Built-in build args"
+bool keeps_git_dir(const BuildRequest& request) {
+  auto given = request.build_args.find("BUILDKIT_CONTEXT_KEEP_GIT_DIR");
+  return given != request.build_args.end() && (given->second == "1" || given->second == "true");
+}
+
 // The Dockerfile lies in what was fetched, also when it is a link: one that leads out would show this machine's files in errors.
 void find_dockerfile_inside(BuildRequest& request) {
   if (request.dockerfile_text || (request.dockerfile && request.dockerfile->is_absolute())) return;
@@ -62,13 +68,14 @@ fs::path FetchedContexts::new_directory(const BuildEnvironment& environment) {
 }
 
 // A directory with what the address leads to; an address of a Dockerfile gives its text and an empty directory.
-fs::path FetchedContexts::fetch(const std::string& source, std::optional<std::string>* dockerfile,
+fs::path FetchedContexts::fetch(const std::string& source, bool keep_git_dir,
+                                std::optional<std::string>* dockerfile,
                                 BuildEnvironment& environment, const std::stop_token& stop) {
   LayerStore store(environment.state / "build");
   fs::path place = new_directory(environment);
   fs::path files = place / "files";
   os::make_dirs(files);
-  CopyOp add{.sources = {source}, .is_add = true};
+  CopyOp add{.sources = {source}, .is_add = true, .keep_git_dir = keep_git_dir};
   if (is_git_source(source)) return fetch_remote(add, source, store, files, stop).path;
   remote_key(add, store, stop);  // downloads
   fs::path download = fetch_remote(add, source, store, files, stop).path;
@@ -103,10 +110,10 @@ void FetchedContexts::set_context(BuildRequest& request, const std::string& text
     if (address.starts_with("https://github.com/") && !address.ends_with(".git")) {
       source = address + ".git" + (hash == std::string::npos ? "" : source.substr(hash));
     }
-    request.context = fetch(source, nullptr, environment, stop);
+    request.context = fetch(source, keeps_git_dir(request), nullptr, environment, stop);
   } else if (is_address) {
     std::optional<std::string> dockerfile;
-    request.context = fetch(text, &dockerfile, environment, stop);
+    request.context = fetch(text, false, &dockerfile, environment, stop);
     if (dockerfile) request.dockerfile_text = dockerfile;
   } else {
     fs::path path(text);
@@ -149,7 +156,7 @@ void FetchedContexts::fetch_named(BuildRequest& request, BuildEnvironment& envir
       if (!chosen) chosen = &brought.front();
       value = "docker-image://" + chosen->target.digest.str();
     } else if (is_remote_source(value)) {
-      value = fetch(value, nullptr, environment, stop).string();
+      value = fetch(value, keeps_git_dir(request), nullptr, environment, stop).string();
     }
   }
 }

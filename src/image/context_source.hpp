@@ -27,8 +27,9 @@ class FetchedContexts final {
 
  private:
   std::filesystem::path new_directory(const BuildEnvironment& environment);
-  std::filesystem::path fetch(const std::string& source, std::optional<std::string>* dockerfile,
-                              BuildEnvironment& environment, const std::stop_token& stop);
+  std::filesystem::path fetch(const std::string& source, bool keep_git_dir,
+                              std::optional<std::string>* dockerfile, BuildEnvironment& environment,
+                              const std::stop_token& stop);
   std::vector<std::unique_ptr<os::TempDir>> directories_;
 };
 

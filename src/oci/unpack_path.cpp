@@ -72,8 +72,7 @@ SplitPath split_path(const std::string& path) {
 std::size_t Budget::read(std::span<char> into) {
   std::size_t count = source_.read(into);
   if (count > left_)
-    fail(Fault::bad_input, "the layer goes on for more than {} bytes without an entry",
-         kMostRest);
+    fail(Fault::bad_input, "the layer goes on for more than {} bytes without an entry", kMostRest);
   left_ -= count;
   return count;
 }

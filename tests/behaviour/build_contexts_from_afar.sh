@@ -23,6 +23,7 @@ is() { [ "$(cat "$work/out/$1")" = "$2" ] || { echo "$1 is not '$2': $3"; exit 1
 built "$git"; is x/app/f two HEAD; [ ! -e "$work/out/x/.git" ]; is x/sub/l lib submodule; [ ! -e "$work/out/x/sub/.git" ]
 built "$git#v1"; is x/app/f one tag; built "$git#side:app"; is x/f two branch; built "$git#$old:app"; is x/f one commit
 built -f Other "$git#:app"; is x/f two "-f"
+built --build-arg BUILDKIT_CONTEXT_KEEP_GIT_DIR=1 "$git#v1"; [ "$(git -C "$work/out/x" rev-parse HEAD)" = "$old" ]
 if built "$git#none" || built "$git#v1:none" >/dev/null; then echo "built what is not there"; exit 1; fi
 tar -C app -cf "$work/a.tar" .; tar -C app -czf "$work/www/a.tgz" .
 built - <"$work/a.tar"; is x/f two "tar by stdin"; built -f Other - <"$work/www/a.tgz"; is x/f two "tgz by stdin"

@@ -28,6 +28,7 @@ skopeo copy -q "oci:$work/gzip:$tag" "oci:$work/again:1"; unpacked "$work/again"
 skopeo copy -q "oci:$work/gzip:$tag" "docker-archive:$work/theirs.tar:app:2"; skopeo copy -q "docker-archive:$work/theirs.tar" "oci:$work/back:1"; unpacked "$work/back" 1
 skopeo copy -q "docker-archive:$work/docker.tar" "oci:$work/loaded:1"; unpacked "$work/loaded" 1
 "$SLIPWAY" image import "$work/theirs.tar" >/dev/null; "$SLIPWAY" image history app:2 >"$work/history"; grep -q 'tree/ /tree/' "$work/history"
+[ "$("$SLIPWAY" image history --json app:2 | python3 -c 'import json, sys; print(sum(1 for row in json.load(sys.stdin) if row["bytes"]))')" = 4 ]
 printf 'FROM app:1\nRUN true\n' >Again
 for form in zstd uncompressed gzip,compression-level=9 zstd,compression-level=19; do
   "$SLIPWAY" build --quiet -f Again . -t re:1 -o "type=oci,dest=$work/form/,force-compression=true,compression=$form" >/dev/null
