@@ -148,6 +148,7 @@ int run(const Invocation& call, Surroundings& around) {
   bool is_told = !around.quiet && !request.check_only;
   std::string style = call.value_or("--progress", is_told ? "auto" : "quiet");
   auto progress = make_build_progress(style, around);
+  auto lease = store.lease();  // `prune` leaves the contexts that are being fetched alone
   image::FetchedContexts contexts;
   formats::FdReader input(STDIN_FILENO);
   contexts.set_context(request, call.arguments[0], around.cwd, environment, input, around.stop);

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <type_traits>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -81,6 +82,28 @@ TEST_CASE("gzip gives the same bytes whatever the pieces and the threads, and th
   }
   std::string text = sample(100'000);
   CHECK(unpack<GzipReader>(gzip(text), 1) == text);
+}
+
+TEST_CASE("every level of gzip and zstd gives one member or frame, the same for any threads") {
+  std::string text = sample(2'500'000);
+  auto packed_at = [&](auto kind, int level, unsigned threads) {
+    StringWriter out;
+    typename decltype(kind)::type writer(out, threads, level);
+    writer.write(text);
+    writer.finish();
+    return out.take();
+  };
+  for (int level = 0; level <= 9; ++level) {
+    CAPTURE(level);
+    std::string packed = packed_at(std::type_identity<GzipWriter>(), level, 1);
+    CHECK(packed == packed_at(std::type_identity<GzipWriter>(), level, 3));
+    CHECK(gunzip(packed) == text);
+  }
+  CHECK(packed_at(std::type_identity<GzipWriter>(), 1, 1) == gzip(text));
+  CHECK(packed_at(std::type_identity<GzipWriter>(), 9, 1).size() < gzip(text).size());
+  std::string small = packed_at(std::type_identity<ZstdWriter>(), 19, 1);
+  CHECK(small == packed_at(std::type_identity<ZstdWriter>(), 19, 2));
+  CHECK(unpack<ZstdReader>(small, 1 << 20) == text);
 }
 
 TEST_CASE("the bytes of gzip are part of every layer's digest and must never change") {
