@@ -2,14 +2,13 @@
 #include "cloud/shape_tables.hpp"
 
 // TABLE(name) puts shapes/name.json into the program; SLIPWAY_SHAPES is their folder.
-#define TABLES(TABLE)                                                                    \
-  TABLE(codedeploy)                                                                      \
-  TABLE(ecr)                                                                             \
-  TABLE(ecs)                                                                             \
-  TABLE(elasticloadbalancing)                                                            \
-  TABLE(iam)                                                                             \
-  TABLE(logs) TABLE(monitoring) TABLE(secretsmanager) TABLE(servicediscovery) TABLE(ssm) \
-      TABLE(sts)
+#define TABLES(TABLE)         \
+  TABLE(codedeploy)           \
+  TABLE(ecr)                  \
+  TABLE(ecs)                  \
+  TABLE(elasticloadbalancing) \
+  TABLE(iam)                  \
+  TABLE(logs) TABLE(monitoring) TABLE(secretsmanager) TABLE(servicediscovery) TABLE(ssm) TABLE(sts)
 #define TABLE(name)                                                               \
   asm(".section .rodata\n.global slipway_shapes_" #name "\nslipway_shapes_" #name \
       ":\n.incbin \"" SLIPWAY_SHAPES "/" #name ".json\"\n.byte 0\n.previous\n");  \

@@ -183,17 +183,24 @@ std::string canonical_request(const SignatureClaim& claim, const SignedRequest& 
       canonical_headers(claim, request.headers), join(claim.signed_headers, ";"), payload);
 }
 
-std::string signature_of(const SignatureClaim& claim, const SignedRequest& request,
-                         std::string_view secret) {
-  auto scope = fmt::format("{}/{}/{}/aws4_request", claim.date, claim.region, claim.service);
-  auto to_sign = fmt::format("{}\n{}\n{}\n{}", kAlgorithm, claim.amz_date, scope,
-                             formats::sha256_hex(canonical_request(claim, request)));
+std::string scope_of(const SignatureClaim& claim) {
+  return fmt::format("{}/{}/{}/aws4_request", claim.date, claim.region, claim.service);
+}
+
+std::string signing_key(const SignatureClaim& claim, std::string_view secret) {
   auto key = formats::hmac_sha256("AWS4" + std::string(secret), claim.date);
   for (std::string_view part : {std::string_view(claim.region), std::string_view(claim.service),
                                 std::string_view("aws4_request")}) {
     key = formats::hmac_sha256(key, part);
   }
-  return hex(formats::hmac_sha256(key, to_sign));
+  return key;
+}
+
+std::string signature_of(const SignatureClaim& claim, const SignedRequest& request,
+                         std::string_view secret) {
+  auto to_sign = fmt::format("{}\n{}\n{}\n{}", kAlgorithm, claim.amz_date, scope_of(claim),
+                             formats::sha256_hex(canonical_request(claim, request)));
+  return hex(formats::hmac_sha256(signing_key(claim, secret), to_sign));
 }
 
 std::optional<SignatureTrouble> check_time(const SignatureClaim& claim, Time signed_at, Time now) {
@@ -258,6 +265,26 @@ std::optional<SignatureTrouble> check_signature(const SignatureClaim& claim,
     return SignatureTrouble{Kind::mismatch, std::string(kMismatch)};
   }
   return std::nullopt;
+}
+
+ChunkSignatures::ChunkSignatures(const SignatureClaim& claim, std::string_view secret_access_key)
+    : key_(signing_key(claim, secret_access_key)),
+      head_(claim.amz_date + "\n" + scope_of(claim)),
+      last_(claim.signature) {}
+
+bool ChunkSignatures::holds(std::string_view signature, const std::string& to_sign) {
+  last_ = hex(formats::hmac_sha256(key_, to_sign));
+  return formats::equals_in_constant_time(last_, signature);
+}
+
+bool ChunkSignatures::holds_chunk(std::string_view signature, std::string_view sha256) {
+  return holds(signature, fmt::format("AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{}\n{}", head_, last_,
+                                      formats::sha256_hex(""), sha256));
+}
+
+bool ChunkSignatures::holds_trailers(std::string_view signature, std::string_view trailers) {
+  return holds(signature, fmt::format("AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n{}", head_, last_,
+                                      formats::sha256_hex(trailers)));
 }
 
 Refusal refusal_of(const SignatureTrouble& trouble, Protocol protocol) {

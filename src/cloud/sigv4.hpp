@@ -50,6 +50,24 @@ std::variant<SignatureClaim, SignatureTrouble> read_signature(const SignedReques
 std::optional<SignatureTrouble> check_signature(const SignatureClaim& claim,
                                                 const SignedRequest& request,
                                                 std::string_view secret_access_key, Time now);
+/// The signatures inside a body that is sent in chunks: each signs the one before it, the first the request's.
+///   source  S3 API, "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks", also with trailers
+class ChunkSignatures final {
+ public:
+  ChunkSignatures(const SignatureClaim& claim, std::string_view secret_access_key);
+  /// Whether a chunk's signature holds; `sha256` is that of its bytes, hexadecimal. In the order of the chunks.
+  bool holds_chunk(std::string_view signature, std::string_view sha256);
+  /// Of the trailers: "name:value\n" of each, small letters.
+  bool holds_trailers(std::string_view signature, std::string_view trailers);
+
+ private:
+  bool holds(std::string_view signature, const std::string& to_sign);
+
+  std::string key_;
+  std::string head_;  ///< date and scope
+  std::string last_;  ///< the signature before
+};
+
 /// The error that a service of this protocol gives, with AWS's code and status.
 Refusal refusal_of(const SignatureTrouble& trouble, Protocol protocol);
 

@@ -84,8 +84,8 @@ std::string bridge_filter_table(const std::string& table, const BridgeFilter& fi
       table);
   for (const auto& [name, addresses] : filter.sets) {
     check_name(name);
-    out += fmt::format(
-        "add set bridge {0} {1} {{ type ipv4_addr; }}\nflush set bridge {0} {1}\n", table, name);
+    out += fmt::format("add set bridge {0} {1} {{ type ipv4_addr; }}\nflush set bridge {0} {1}\n",
+                       table, name);
     std::string elements;
     for (const auto& address : addresses)
       elements += (elements.empty() ? "" : ", ") + checked(address);

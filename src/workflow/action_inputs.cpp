@@ -58,12 +58,11 @@ Variables evaluated(StepCall& call, const std::vector<Declared>& declared, bool 
 Variables inputs_of(StepCall& call, const ActionFile& file) {
   std::vector<Declared> declared;
   for (const auto& input : file.inputs) {
-    declared.push_back(
-        {input.name, input.deprecation,
-         [&input](const Contexts& contexts) -> std::optional<std::string> {
-           if (input.standard.is_absent()) return std::nullopt;
-           return evaluate_text(input.standard, contexts);
-         }});
+    declared.push_back({input.name, input.deprecation,
+                        [&input](const Contexts& contexts) -> std::optional<std::string> {
+                          if (input.standard.is_absent()) return std::nullopt;
+                          return evaluate_text(input.standard, contexts);
+                        }});
   }
   return evaluated(call, declared, file.runs == ActionFile::Runs::docker);
 }
@@ -71,11 +70,11 @@ Variables inputs_of(StepCall& call, const ActionFile& file) {
 Variables inputs_of(StepCall& call, const std::vector<ActionInput>& inputs) {
   std::vector<Declared> declared;
   for (const auto& input : inputs) {
-    declared.push_back({input.name, "",
-                        [&input](const Contexts& contexts) -> std::optional<std::string> {
-                          if (!input.standard) return std::nullopt;
-                          return interpolate(*input.standard, contexts);
-                        }});
+    declared.push_back(
+        {input.name, "", [&input](const Contexts& contexts) -> std::optional<std::string> {
+           if (!input.standard) return std::nullopt;
+           return interpolate(*input.standard, contexts);
+         }});
   }
   return evaluated(call, declared, false);
 }

@@ -38,11 +38,12 @@ void StepRunner::remember_composite_post(StepCall& call,
                         .condition = {},
                         .scope = call.owner,
                         // The action's steps outlive the main stage in here.
-                        .body = [this, action, posts](StepCall& post) {
-                          post.output.say("Post job cleanup.");
-                          enter_composite(post, action);
-                          return run_posts_of(*posts, &post.output);
-                        },
+                        .body =
+                            [this, action, posts](StepCall& post) {
+                              post.output.say("Post job cleanup.");
+                              enter_composite(post, action);
+                              return run_posts_of(*posts, &post.output);
+                            },
                         .inner = posts});
 }
 

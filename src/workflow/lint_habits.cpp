@@ -33,13 +33,18 @@ constexpr std::array<Superfluous, 10> kSuperfluous = {{
 }};
 
 // Popular actions beside those whose inputs are known here.
-constexpr std::array<std::string_view, 12> kPopular = {
-    "actions/labeler",          "actions/stale",
-    "actions/attest",           "github/codeql-action",
-    "docker/bake-action",       "codecov/codecov-action",
-    "pypa/gh-action-pypi-publish", "softprops/action-gh-release",
-    "astral-sh/setup-uv",       "pnpm/action-setup",
-    "hashicorp/setup-terraform", "golangci/golangci-lint-action"};
+constexpr std::array<std::string_view, 12> kPopular = {"actions/labeler",
+                                                       "actions/stale",
+                                                       "actions/attest",
+                                                       "github/codeql-action",
+                                                       "docker/bake-action",
+                                                       "codecov/codecov-action",
+                                                       "pypa/gh-action-pypi-publish",
+                                                       "softprops/action-gh-release",
+                                                       "astral-sh/setup-uv",
+                                                       "pnpm/action-setup",
+                                                       "hashicorp/setup-terraform",
+                                                       "golangci/golangci-lint-action"};
 
 // A name that is one slip away from one that many use.
 std::string meant_instead(const std::string& name) {
@@ -99,9 +104,14 @@ bool is_place(const std::string& word) {
 // The first package that a command installs by its name, past every lock file.
 std::string package_installed(const Words& words) {
   static const std::map<std::string, Words, std::less<>> kInstalls = {
-      {"npm", {"install", "i", "add"}}, {"pnpm", {"add"}},          {"yarn", {"add"}},
-      {"pip", {"install"}},             {"pip3", {"install"}},      {"gem", {"install"}},
-      {"cargo", {"install"}},           {"go", {"install"}}};
+      {"npm", {"install", "i", "add"}},
+      {"pnpm", {"add"}},
+      {"yarn", {"add"}},
+      {"pip", {"install"}},
+      {"pip3", {"install"}},
+      {"gem", {"install"}},
+      {"cargo", {"install"}},
+      {"go", {"install"}}};
   auto word = words.begin();
   while (word != words.end() && (*word == "sudo" || word->find('=') != std::string::npos)) ++word;
   if (words.end() - word > 3 && word->starts_with("python") && *(word + 1) == "-m") word += 2;
@@ -133,16 +143,17 @@ void check_packages(const Step& step, LintReport& report) {
   for (const char* end : {"&&", "||", ";", "|"}) script = replace_all(script, end, "\n");
   for (auto line : lines_of(script)) {
     auto text = trim(line);
-    if (text.find("install") == std::string_view::npos && text.find("add ") == std::string_view::npos &&
-        text.find(" i ") == std::string_view::npos)
+    if (text.find("install") == std::string_view::npos &&
+        text.find("add ") == std::string_view::npos && text.find(" i ") == std::string_view::npos)
       continue;
     auto words = split(text, ' ');
     std::erase(words, "");
     auto package = package_installed(words);
     if (package.empty()) continue;
-    report.add(LintLevel::note, "adhoc-packages", step.run.place,
-               fmt::format("'{}' is installed past the lock file: another version any day", package),
-               "put it into the project's dependencies and install from the lock file");
+    report.add(
+        LintLevel::note, "adhoc-packages", step.run.place,
+        fmt::format("'{}' is installed past the lock file: another version any day", package),
+        "put it into the project's dependencies and install from the lock file");
   }
 }
 
@@ -160,8 +171,8 @@ void check_versions(const Workflow& workflow, const std::vector<std::string_view
       auto words = split(trim(lines[index].substr(comment + 2)), ' ');
       if (words[0].size() < 2 || words[0][0] != 'v') continue;
       auto commit = step.uses.substr(at + 1);
-      auto [one, is_new] = known.try_emplace(action_name(step.uses) + " " + words[0], commit,
-                                             step.uses_place.line);
+      auto [one, is_new] =
+          known.try_emplace(action_name(step.uses) + " " + words[0], commit, step.uses_place.line);
       if (is_new || one->second.first == commit) continue;
       report.add(LintLevel::warning, "ref-version-mismatch", step.uses_place,
                  fmt::format("'{}' is another commit in line {}", words[0], one->second.second),
@@ -236,10 +247,10 @@ void lint_habits(const Workflow& workflow, std::string_view text, bool is_action
     check_secret_environment(job, report);
     for (const auto& step : job.steps) {
       if (!is_action || !step.uses.starts_with("./")) continue;
-      report.add(LintLevel::note, "self-repository", step.uses_place,
-                 fmt::format("'{}' is looked for in the repository of whoever uses the action",
-                             step.uses),
-                 fmt::format("uses: ${}", step.uses.substr(1)));
+      report.add(
+          LintLevel::note, "self-repository", step.uses_place,
+          fmt::format("'{}' is looked for in the repository of whoever uses the action", step.uses),
+          fmt::format("uses: ${}", step.uses.substr(1)));
     }
   }
 }

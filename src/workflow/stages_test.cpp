@@ -39,7 +39,8 @@ void add_composite(Bench& bench, const std::string& name, const std::string& tex
 
 }  // namespace
 
-TEST_CASE("a pre stage sees the step's env; its action's post comes even when the step is skipped") {
+TEST_CASE(
+    "a pre stage sees the step's env; its action's post comes even when the step is skipped") {
   Bench bench;
   add_staged(bench, "staged");
   auto result = bench.run(R"(
@@ -84,7 +85,8 @@ jobs:
   CHECK(bench.recorder.conclusion_of_step("Post Run octo/staged@v1") == "success");
 }
 
-TEST_CASE("pre and post of actions inside a composite: before all steps, and one post of the whole") {
+TEST_CASE(
+    "pre and post of actions inside a composite: before all steps, and one post of the whole") {
   Bench bench;
   add_staged(bench, "staged");
   add_composite(bench, "outer", R"(
@@ -114,10 +116,9 @@ jobs:
   INFO(bench.recorder.log);
   CHECK(result.conclusion == Conclusion::failure);
   std::size_t at = 0;
-  for (const char* text :
-       {"staged pre: first-success o", "staged pre: second o", "now-the-steps",
-        "staged main: first-success o", "staged main: second o", "staged post: second o",
-        "staged post: first-failure o"}) {
+  for (const char* text : {"staged pre: first-success o", "staged pre: second o", "now-the-steps",
+                           "staged main: first-success o", "staged main: second o",
+                           "staged post: second o", "staged post: first-failure o"}) {
     CAPTURE(text);
     at = bench.recorder.log.find(text, at);
     REQUIRE(at != std::string::npos);
@@ -160,8 +161,8 @@ jobs:
   CHECK(result.conclusion == Conclusion::success);
   CHECK(bench.recorder.says("\nbegan\n"));
   CHECK(!bench.recorder.says("\nnever-said\n"));
-  CHECK(bench.recorder.says(
-      "##[error]The action 'Run octo/slow@v1' has timed out after 1 minutes."));
+  CHECK(
+      bench.recorder.says("##[error]The action 'Run octo/slow@v1' has timed out after 1 minutes."));
   CHECK(bench.recorder.says("after failure"));
 }
 
@@ -185,7 +186,9 @@ jobs:
   CHECK(bench.recorder.says("exceeded the maximum execution time of 1 minutes"));
 }
 
-TEST_CASE("a condition that cannot be evaluated ends a composite; GITHUB_ENV does not reach past its env") {
+TEST_CASE(
+    "a condition that cannot be evaluated ends a composite; GITHUB_ENV does not reach past its "
+    "env") {
   Bench bench;
   add_composite(bench, "broken", R"(
 runs:
@@ -235,8 +238,7 @@ jobs:
   CHECK(bench.recorder.says(
       "##[warning]`pre` execution is not supported for local action from './mine'"));
   CHECK(bench.recorder.says("main ran\n"));
-  CHECK(bench.recorder.says(
-      "##[warning]Input 'gone' has been deprecated with message: use new"));
+  CHECK(bench.recorder.says("##[warning]Input 'gone' has been deprecated with message: use new"));
 }
 
 TEST_CASE("step debugging is a secret's or a variable's matter, not of env") {

@@ -59,6 +59,23 @@ def main():
         sums = b"".join(hashlib.md5(part).digest() for part in parts)
         assert done["ETag"] == f'"{hashlib.md5(sums).hexdigest()}-2"' and s3.get_object(Bucket="assets-1", Key="big")["Body"].read() == b"".join(parts)
         assert refusal(s3.abort_multipart_upload, Bucket="assets-1", Key="big", UploadId=upload) == "NoSuchUpload"
+        # Checksums are held to, tags kept, and what is not there is no plain get.
+        assert refusal(s3.put_object, Bucket="assets-1", Key="sum", Body=b"hello", ChecksumCRC32="AAAAAA==") == "BadDigest"
+        assert refusal(s3.put_object, Bucket="assets-1", Key="sum", Body=b"hello", ChecksumCRC32="NhCmhg==") == "accepted"
+        s3.put_object(Bucket="assets-1", Key="tagged", Body=b"x", Tagging="team=web&stage=one%20two")
+        assert s3.get_object_tagging(Bucket="assets-1", Key="tagged")["TagSet"] == [{"Key": "team", "Value": "web"}, {"Key": "stage", "Value": "one two"}]
+        s3.put_object_tagging(Bucket="assets-1", Key="tagged", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+        s3.copy_object(Bucket="assets-1", Key="copied", CopySource={"Bucket": "assets-1", "Key": "tagged"})
+        assert s3.get_object_tagging(Bucket="assets-1", Key="copied")["TagSet"] == [{"Key": "a", "Value": "b"}]
+        assert s3.get_object(Bucket="assets-1", Key="copied")["TagCount"] == 1
+        assert refusal(s3.put_object_tagging, Bucket="assets-1", Key="tagged", Tagging={"TagSet": [{"Key": "a", "Value": "b"}, {"Key": "a", "Value": "c"}]}) == "InvalidTag"
+        s3.delete_object_tagging(Bucket="assets-1", Key="tagged")
+        assert s3.get_object_tagging(Bucket="assets-1", Key="tagged")["TagSet"] == []
+        assert "Status" not in s3.get_bucket_versioning(Bucket="assets-1")
+        assert refusal(s3.put_bucket_versioning, Bucket="assets-1", VersioningConfiguration={"Status": "Enabled"}) == "NotImplemented"
+        for unknown in (s3.get_bucket_acl, s3.get_bucket_intelligent_tiering_configuration, s3.delete_bucket_policy):
+            more = {"Id": "i"} if "tiering" in unknown.__name__ else {}
+            assert refusal(unknown, Bucket="assets-1", **more) == "NotImplemented", unknown
         # Presigned.
         signer = aws.client("s3", s3={"addressing_style": "path"}, signature_version="s3v4")
         url = signer.generate_presigned_url("get_object", Params={"Bucket": "assets-1", "Key": "a b/ü+.bin"}, ExpiresIn=60)

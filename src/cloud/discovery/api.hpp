@@ -74,7 +74,7 @@ void check_attributes(const Input& in, const Json& service, const Instance& inst
 /// The page of `items` that a call asks for, under `set`; tokens are positions.
 Json page(const Call& call, const char* set, std::vector<Json> items, std::size_t otherwise);
 /// Whether a document passes the call's Filters; `value_of` gives what it has for a filter's name, nothing: the filter does not matter.
-bool passes(const Call& call, const std::function<std::optional<std::string>(
-                                  const std::string& filter)>& value_of);
+bool passes(const Call& call,
+            const std::function<std::optional<std::string>(const std::string& filter)>& value_of);
 
 }  // namespace slipway::cloud::discovery

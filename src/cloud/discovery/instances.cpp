@@ -26,9 +26,8 @@ std::vector<Instance> of_health(std::vector<Instance> all, const std::string& wa
   if (wanted == "ALL") return all;
   if (wanted == "HEALTHY_OR_ELSE_ALL") return in_service(std::move(all));
   bool is_healthy = wanted == "HEALTHY";
-  std::erase_if(all, [&](const Instance& each) {
-    return (each.health != "UNHEALTHY") != is_healthy;
-  });
+  std::erase_if(all,
+                [&](const Instance& each) { return (each.health != "UNHEALTHY") != is_healthy; });
   return all;
 }
 
@@ -64,11 +63,10 @@ Json Discovery::get_instance(const Call& call) {
   std::string id = in.text("InstanceId");
   auto found = registry_.find_instance(scope_of(call), service.get_string("Id"), id);
   if (!found) refuse("InstanceNotFound", fmt::format("Instance {} could not be found.", id));
-  return Json::object(
-      {{"ResourceOwner", call.account},
-       {"Instance", Json::object({{"Id", id},
-                                  {"Attributes", attributes_json(*found)},
-                                  {"CreatedByAccount", call.account}})}});
+  return Json::object({{"ResourceOwner", call.account},
+                       {"Instance", Json::object({{"Id", id},
+                                                  {"Attributes", attributes_json(*found)},
+                                                  {"CreatedByAccount", call.account}})}});
 }
 
 Json Discovery::list_instances(const Call& call) {
@@ -91,8 +89,7 @@ Json Discovery::get_instances_health_status(const Call& call) {
   auto all = registry_.instances(scope_of(call), service.get_string("Id"));
   for (const auto& id : wanted) {
     bool is_there = std::any_of(all.begin(), all.end(), [&](const auto& i) { return i.id == id; });
-    if (!is_there)
-      refuse("InstanceNotFound", fmt::format("Instance {} could not be found.", id));
+    if (!is_there) refuse("InstanceNotFound", fmt::format("Instance {} could not be found.", id));
   }
   Json status = Json::object();
   for (const auto& each : all) {

@@ -27,9 +27,8 @@ Json zone_properties(const Call& call, const std::string& zone) {
   if (const Json* dns = given ? given->find("DnsProperties") : nullptr) {
     if (const Json* soa = dns->find("SOA")) ttl = soa->get_int("TTL", ttl);
   }
-  return Json::object(
-      {{"DnsProperties", Json::object({{"HostedZoneId", zone},
-                                       {"SOA", Json::object({{"TTL", ttl}})}})}});
+  return Json::object({{"DnsProperties", Json::object({{"HostedZoneId", zone},
+                                                       {"SOA", Json::object({{"TTL", ttl}})}})}});
 }
 
 }  // namespace
@@ -143,10 +142,9 @@ Json Discovery::need_namespace(const Call& call, const std::string& id) {
 Json Discovery::shown_namespace(const Call& call, Json document) {
   document.erase("Tags");
   auto services = registry_.services(scope_of(call));
-  document["ServiceCount"] =
-      std::count_if(services.begin(), services.end(), [&](const Json& each) {
-        return each.get_string("NamespaceId") == document.get_string("Id");
-      });
+  document["ServiceCount"] = std::count_if(services.begin(), services.end(), [&](const Json& each) {
+    return each.get_string("NamespaceId") == document.get_string("Id");
+  });
   document["ResourceOwner"] = call.account;
   return document;
 }
@@ -188,17 +186,17 @@ Json Discovery::create_namespace(const Call& call) {
                                 {"CreatorRequestId", present->get_string("CreatorRequestId")}}));
   }
   std::string id = "ns-" + to_lower(random_id(16));
-  Json properties =
-      is_dns ? zone_properties(call, "Z" + random_id(20)) : Json::object();
+  Json properties = is_dns ? zone_properties(call, "Z" + random_id(20)) : Json::object();
   properties["HttpProperties"] = Json::object({{"HttpName", name}});
-  Json document = Json::object({{"Id", id},
-                                {"Arn", resource_arn(scope, "namespace", id)},
-                                {"Name", name},
-                                {"Type", is_dns ? "DNS_PRIVATE" : "HTTP"},
-                                {"Properties", std::move(properties)},
-                                {"CreateDate", formats::epoch_seconds(call.now)},
-                                {"CreatorRequestId", in.text_or("CreatorRequestId", call.request_id)},
-                                {"Tags", Json(in.items("Tags"))}});
+  Json document =
+      Json::object({{"Id", id},
+                    {"Arn", resource_arn(scope, "namespace", id)},
+                    {"Name", name},
+                    {"Type", is_dns ? "DNS_PRIVATE" : "HTTP"},
+                    {"Properties", std::move(properties)},
+                    {"CreateDate", formats::epoch_seconds(call.now)},
+                    {"CreatorRequestId", in.text_or("CreatorRequestId", call.request_id)},
+                    {"Tags", Json(in.items("Tags"))}});
   if (auto text = in.optional_text("Description")) document["Description"] = *text;
   registry_.put_namespace(scope, document);
   return done(call, "CREATE_NAMESPACE", "NAMESPACE", id);
@@ -215,8 +213,7 @@ Json Discovery::update_namespace(const Call& call) {
   const Json& changes = call.input.at("Namespace");
   if (const Json* text = changes.find("Description")) document["Description"] = *text;
   if (const Json* properties = changes.find("Properties")) {
-    document["Properties"]["DnsProperties"]["SOA"] =
-        properties->at("DnsProperties").at("SOA");
+    document["Properties"]["DnsProperties"]["SOA"] = properties->at("DnsProperties").at("SOA");
   }
   registry_.put_namespace(scope_of(call), document);
   return done(call, "UPDATE_NAMESPACE", "NAMESPACE", document.get_string("Id"));
@@ -256,16 +253,16 @@ Json Discovery::list_namespaces(const Call& call) {
 
 Json Discovery::get_operation(const Call& call) {
   std::string id = Input(call.input, kBad).text("OperationId");
-  auto found = state_.read(
-      [&](Tables& tables) { return tables.get(kOperationKind, scope_of(call), id); });
+  auto found =
+      state_.read([&](Tables& tables) { return tables.get(kOperationKind, scope_of(call), id); });
   if (!found) refuse("OperationNotFound", fmt::format("Operation {} could not be found.", id));
   return Json::object({{"Operation", *found}});
 }
 
 Json Discovery::list_operations(const Call& call) {
   std::vector<Json> found;
-  for (const auto& row : state_.read(
-           [&](Tables& tables) { return tables.list(kOperationKind, scope_of(call)); })) {
+  for (const auto& row :
+       state_.read([&](Tables& tables) { return tables.list(kOperationKind, scope_of(call)); })) {
     bool is_wanted = passes(call, [&](const std::string& filter) -> std::optional<std::string> {
       const Json& targets = row.body.at("Targets");
       if (filter == "STATUS") return row.body.get_string("Status");
@@ -300,9 +297,8 @@ Json Discovery::tag_resource(const Call& call) {
   auto given = Input(call.input, kBad).items("Tags");
   change_tags(call, [&](Json::Array& tags) {
     for (const auto& tag : given) {
-      std::erase_if(tags, [&](const Json& old) {
-        return old.get_string("Key") == tag.get_string("Key");
-      });
+      std::erase_if(
+          tags, [&](const Json& old) { return old.get_string("Key") == tag.get_string("Key"); });
       tags.push_back(tag);
     }
   });

@@ -152,15 +152,13 @@ std::string Registry::ensure_http_namespace(const Scope& scope, const std::strin
   if (auto present = namespace_called(scope, name)) return present->get_string("Id");
   std::string id = new_id("ns");
   put_namespace(
-      scope,
-      Json::object(
-          {{"Id", id},
-           {"Arn", resource_arn(scope, "namespace", id)},
-           {"Name", name},
-           {"Type", "HTTP"},
-           {"Properties",
-            Json::object({{"HttpProperties", Json::object({{"HttpName", name}})}})},
-           {"CreateDate", now}}));
+      scope, Json::object({{"Id", id},
+                           {"Arn", resource_arn(scope, "namespace", id)},
+                           {"Name", name},
+                           {"Type", "HTTP"},
+                           {"Properties",
+                            Json::object({{"HttpProperties", Json::object({{"HttpName", name}})}})},
+                           {"CreateDate", now}}));
   return id;
 }
 
@@ -262,8 +260,8 @@ void Registry::publish(const Scope& scope, const std::string& namespace_id) {
 }
 
 void Registry::publish_all() {
-  for (const auto& [scope, stored] : state_.read(
-           [](Tables& tables) { return tables.list_everywhere(kNamespaceKind); }))
+  for (const auto& [scope, stored] :
+       state_.read([](Tables& tables) { return tables.list_everywhere(kNamespaceKind); }))
     publish(scope, stored.id);
 }
 

@@ -17,9 +17,9 @@ Json service(const std::string& name, const std::string& routing, const std::str
        {"Name", name},
        {"NamespaceId", "ns-1"},
        {"DnsConfig",
-        Json::object({{"RoutingPolicy", routing},
-                      {"DnsRecords",
-                       Json::array({Json::object({{"Type", type}, {"TTL", 10}})})}})}});
+        Json::object(
+            {{"RoutingPolicy", routing},
+             {"DnsRecords", Json::array({Json::object({{"Type", type}, {"TTL", 10}})})}})}});
 }
 
 Instance instance(const std::string& id, const std::string& address, const std::string& health) {
@@ -31,11 +31,11 @@ Instance instance(const std::string& id, const std::string& address, const std::
 }  // namespace
 
 TEST_CASE("a zone has the healthy instances of its services, all of them when none is healthy") {
-  auto zone = zone_records("Shop.local", {{service("api", "MULTIVALUE", "A"),
-                                           {instance("a", "10.0.0.1", "HEALTHY"),
-                                            instance("b", "10.0.0.2", "UNHEALTHY")}},
-                                          {service("db", "WEIGHTED", "A"),
-                                           {instance("c", "10.0.0.3", "UNHEALTHY")}}});
+  auto zone = zone_records(
+      "Shop.local",
+      {{service("api", "MULTIVALUE", "A"),
+        {instance("a", "10.0.0.1", "HEALTHY"), instance("b", "10.0.0.2", "UNHEALTHY")}},
+       {service("db", "WEIGHTED", "A"), {instance("c", "10.0.0.3", "UNHEALTHY")}}});
   CHECK(zone.at("api.shop.local").addresses == std::vector<std::string>{"10.0.0.1"});
   CHECK(zone.at("api.shop.local").ttl == 10);
   CHECK(zone.at("api.shop.local").most == 8);
@@ -58,10 +58,10 @@ TEST_CASE("instances are published as they come and go, and wake those who wait"
   Names names;
   Registry registry(state, names);
   Scope scope{"123456789012", "us-east-1"};
-  registry.put_namespace(scope, Json::object({{"Id", "ns-1"},
-                                              {"Arn", "arn:1"},
-                                              {"Name", "shop.local"},
-                                              {"Type", "DNS_PRIVATE"}}));
+  registry.put_namespace(
+      scope,
+      Json::object(
+          {{"Id", "ns-1"}, {"Arn", "arn:1"}, {"Name", "shop.local"}, {"Type", "DNS_PRIVATE"}}));
   registry.put_service(scope, service("api", "MULTIVALUE", "A"));
   CHECK(names.table().zones.at("shop.local").empty());
   std::uint64_t seen = 0;

@@ -22,8 +22,8 @@ void check_dns(const Input& in, const Json& space, const Json& dns) {
   for (const auto& record : dns.get_array("DnsRecords")) {
     std::string type = record.get_string("Type");
     if (type == "A" || type == "SRV") continue;
-    in.refuse(fmt::format(
-        "slipway: DNS records of type '{}' are not supported yet: A and SRV are", type));
+    in.refuse(fmt::format("slipway: DNS records of type '{}' are not supported yet: A and SRV are",
+                          type));
   }
 }
 
@@ -67,14 +67,15 @@ Json Discovery::create_service(const Call& call) {
   std::string id = "srv-" + to_lower(random_id(16));
   bool is_http = space.get_string("Type") == "HTTP" || in.text_or("Type") == "HTTP";
   if (dns == nullptr && !is_http) in.refuse("DnsConfig must be specified for a DNS namespace.");
-  Json document = Json::object({{"Id", id},
-                                {"Arn", resource_arn(scope, "service", id)},
-                                {"Name", name},
-                                {"NamespaceId", space.get_string("Id")},
-                                {"Type", is_http ? "HTTP" : "DNS_HTTP"},
-                                {"CreateDate", formats::epoch_seconds(call.now)},
-                                {"CreatorRequestId", in.text_or("CreatorRequestId", call.request_id)},
-                                {"Tags", Json(in.items("Tags"))}});
+  Json document =
+      Json::object({{"Id", id},
+                    {"Arn", resource_arn(scope, "service", id)},
+                    {"Name", name},
+                    {"NamespaceId", space.get_string("Id")},
+                    {"Type", is_http ? "HTTP" : "DNS_HTTP"},
+                    {"CreateDate", formats::epoch_seconds(call.now)},
+                    {"CreatorRequestId", in.text_or("CreatorRequestId", call.request_id)},
+                    {"Tags", Json(in.items("Tags"))}});
   if (auto text = in.optional_text("Description")) document["Description"] = *text;
   if (dns != nullptr) {
     document["DnsConfig"] = *dns;
@@ -138,8 +139,8 @@ Json Discovery::list_services(const Call& call) {
 void check_attributes(const Input& in, const Json& service, const Instance& instance) {
   auto need = [&](const char* key, const char* type) {
     if (!has_record(service, type) || instance.attributes.contains(key)) return;
-    in.refuse(fmt::format("{} must be specified for a service with a DNS record of type {}.", key,
-                          type));
+    in.refuse(
+        fmt::format("{} must be specified for a service with a DNS record of type {}.", key, type));
   };
   need("AWS_INSTANCE_IPV4", "A");
   need("AWS_INSTANCE_PORT", "SRV");

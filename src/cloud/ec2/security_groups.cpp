@@ -101,8 +101,7 @@ container::BridgeFilter security_filter(const std::map<std::string, Interface>& 
       set.insert(address);
       if (interface.is_balancer && !gateway.empty()) set.insert(gateway);
     }
-    if (subnets.contains(interface.subnet))
-      filter.sets[set_name(interface.subnet)].insert(address);
+    if (subnets.contains(interface.subnet)) filter.sets[set_name(interface.subnet)].insert(address);
     filter.members[address] = policy;
     if (filter.policies.contains(policy)) continue;
     auto& rules = filter.policies[policy];

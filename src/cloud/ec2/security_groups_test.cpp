@@ -45,17 +45,19 @@ std::map<std::string, Json> subnets() {
 
 }  // namespace
 
-TEST_CASE("a rule that names a group lets in what has the group, balancers by this machine's address") {
-  auto filter = security_filter(
-      {{"10.0.0.5", {kScope, {"sg-app"}, "subnet-a"}}, {"10.0.0.2", {kScope, {"sg-lb"}, "subnet-a", true}}},
-      groups(), subnets(), "10.0.0.1");
+TEST_CASE(
+    "a rule that names a group lets in what has the group, balancers by this machine's address") {
+  auto filter = security_filter({{"10.0.0.5", {kScope, {"sg-app"}, "subnet-a"}},
+                                 {"10.0.0.2", {kScope, {"sg-lb"}, "subnet-a", true}}},
+                                groups(), subnets(), "10.0.0.1");
   CHECK(filter.sets.at("sg_lb") == std::set<std::string>{"10.0.0.1", "10.0.0.2"});
   CHECK(filter.sets.at("sg_app") == std::set<std::string>{"10.0.0.5"});
   CHECK(filter.sets.at("subnet_a") == std::set<std::string>{"10.0.0.2", "10.0.0.5"});
   const auto& in = filter.policies.at(filter.members.at("10.0.0.5")).in;
   REQUIRE(in.size() == 1);
   // The VPC's range stands for the tasks of its subnets, and only of its.
-  CHECK(in[0] == container::FilterRule{"tcp", 8000, 8001, {"172.31.0.0/16"}, {"subnet_a", "sg_lb"}});
+  CHECK(in[0] ==
+        container::FilterRule{"tcp", 8000, 8001, {"172.31.0.0/16"}, {"subnet_a", "sg_lb"}});
 }
 
 TEST_CASE("without a group an interface has its VPC's default one") {

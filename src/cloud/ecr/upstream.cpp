@@ -33,7 +33,8 @@ std::optional<Json> longest(Tables& tables, std::string_view kind, const Scope& 
   std::optional<Stored> best;
   for (auto& row : tables.list(kind, scope)) {
     if (!is_under(repository, row.id) || !fits(row.body)) continue;
-    bool is_better = !best || best->id == kRoot || (row.id != kRoot && row.id.size() > best->id.size());
+    bool is_better =
+        !best || best->id == kRoot || (row.id != kRoot && row.id.size() > best->id.size());
     if (is_better) best = std::move(row);
   }
   return best ? std::optional(best->body) : std::nullopt;
@@ -67,18 +68,17 @@ std::string upstream_host(const Json& rule) {
 }
 
 Json new_repository(const Scope& scope, std::string_view name, double now, const Json& settings) {
-  auto given = [&](const char* key) {
-    return settings.is_object() ? settings.find(key) : nullptr;
-  };
-  Json out = Json::object({{"repositoryArn", repository_arn(scope, name)},
-                           {"registryId", scope.account},
-                           {"repositoryName", name},
-                           {"repositoryUri", registry_host(scope) + "/" + std::string(name)},
-                           {"createdAt", now},
-                           {"imageTagMutability", "MUTABLE"},
-                           {"imageScanningConfiguration", Json::object({{"scanOnPush", false}})},
-                           {"encryptionConfiguration", Json::object({{"encryptionType", "AES256"}})},
-                           {"tags", Json::array()}});
+  auto given = [&](const char* key) { return settings.is_object() ? settings.find(key) : nullptr; };
+  Json out =
+      Json::object({{"repositoryArn", repository_arn(scope, name)},
+                    {"registryId", scope.account},
+                    {"repositoryName", name},
+                    {"repositoryUri", registry_host(scope) + "/" + std::string(name)},
+                    {"createdAt", now},
+                    {"imageTagMutability", "MUTABLE"},
+                    {"imageScanningConfiguration", Json::object({{"scanOnPush", false}})},
+                    {"encryptionConfiguration", Json::object({{"encryptionType", "AES256"}})},
+                    {"tags", Json::array()}});
   for (const auto& [from, to] :
        {std::pair<const char*, const char*>{"imageTagMutability", "imageTagMutability"},
         {"imageTagMutabilityExclusionFilters", "imageTagMutabilityExclusionFilters"},
@@ -121,7 +121,8 @@ void Upstreams::through(const Scope& scope, const Json& rule,
 
 void Upstreams::bring_manifest(const Scope& scope, std::string_view repository,
                                std::string_view tag_or_digest, const std::stop_token& stop) {
-  auto rule = state_.read([&](Tables& tables) { return cache_rule_for(tables, scope, repository); });
+  auto rule =
+      state_.read([&](Tables& tables) { return cache_rule_for(tables, scope, repository); });
   if (!rule) return;
   through(scope, *rule, [&](oci::PullThrough& pull) {
     pull.bring_manifest(repository, tag_or_digest, stop, upstream_repository(*rule, repository));
@@ -133,7 +134,8 @@ void Upstreams::bring_manifest(const Scope& scope, std::string_view repository,
 void Upstreams::bring_blob(const Scope& scope, std::string_view repository,
                            const oci::Digest& digest, const std::stop_token& stop) {
   if (registries_.of(scope).blob_size(repository, digest)) return;
-  auto rule = state_.read([&](Tables& tables) { return cache_rule_for(tables, scope, repository); });
+  auto rule =
+      state_.read([&](Tables& tables) { return cache_rule_for(tables, scope, repository); });
   if (!rule) return;
   through(scope, *rule, [&](oci::PullThrough& pull) {
     pull.bring_blob(repository, digest, stop, upstream_repository(*rule, repository));

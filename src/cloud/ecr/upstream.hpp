@@ -24,8 +24,7 @@ inline constexpr std::string_view kCacheRuleKind = "ecr.cacheRule";  ///< id: it
 inline constexpr std::string_view kTemplateKind = "ecr.template";    ///< id: its prefix
 
 /// The rule with the longest prefix that a repository is under ("quay" for "quay/org/app"; ROOT for every one), or nothing.
-std::optional<Json> cache_rule_for(Tables& tables, const Scope& scope,
-                                   std::string_view repository);
+std::optional<Json> cache_rule_for(Tables& tables, const Scope& scope, std::string_view repository);
 /// Where a rule finds a repository: "org/app", behind the rule's upstreamRepositoryPrefix.
 std::string upstream_repository(const Json& rule, std::string_view repository);
 /// The registry of a rule as image names have it: registry-1.docker.io is "docker.io".

@@ -13,8 +13,8 @@ namespace {
 constexpr std::string_view kBad = "InvalidParameterException";
 
 struct Upstream {
-  const char* name;    // upstreamRegistry
-  const char* url;     // its end, for registries of customers
+  const char* name;  // upstreamRegistry
+  const char* url;   // its end, for registries of customers
   bool needs_secret;
 };
 constexpr Upstream kUpstreams[] = {
@@ -48,10 +48,11 @@ Json shown_rule(Json rule, std::initializer_list<const char*> hidden) {
 Json need_rule(Tables& tables, const Call& call, const std::string& prefix) {
   auto stored = tables.get(kCacheRuleKind, scope_of(call), prefix);
   if (!stored) {
-    refuse("PullThroughCacheRuleNotFoundException",
-           fmt::format("The pull through cache rule with prefix '{}' does not exist in the registry "
-                       "with id '{}'",
-                       prefix, call.account));
+    refuse(
+        "PullThroughCacheRuleNotFoundException",
+        fmt::format("The pull through cache rule with prefix '{}' does not exist in the registry "
+                    "with id '{}'",
+                    prefix, call.account));
   }
   return *stored;
 }
@@ -74,9 +75,11 @@ Json listed(State& state, const Call& call, std::string_view kind, const char* n
     after = *position;
   }
   auto size = in.page_size("maxResults", 100, 1000);
-  auto rows = state.read([&](Tables& tables) { return tables.list(kind, scope_of(call), "", after); });
+  auto rows =
+      state.read([&](Tables& tables) { return tables.list(kind, scope_of(call), "", after); });
   for (const auto& name : names) {
-    bool is_there = std::any_of(rows.begin(), rows.end(), [&](const Stored& row) { return row.id == name; });
+    bool is_there =
+        std::any_of(rows.begin(), rows.end(), [&](const Stored& row) { return row.id == name; });
     if (!is_there) missing(name);
   }
   if (!names.empty()) {
@@ -114,26 +117,30 @@ Json create_cache_rule(State& state, const Call& call) {
   if (upstream != nullptr && upstream->needs_secret && !in.has("credentialArn"))
     in.refuse(fmt::format("credentialArn is required for the upstream registry '{}'.", url));
   double now = formats::epoch_seconds(call.now);
-  Json rule = Json::object({{"ecrRepositoryPrefix", prefix},
-                            {"upstreamRegistryUrl", url},
-                            {"createdAt", now},
-                            {"updatedAt", now},
-                            {"registryId", call.account},
-                            {"upstreamRepositoryPrefix", in.text_or("upstreamRepositoryPrefix", "ROOT")}});
+  Json rule =
+      Json::object({{"ecrRepositoryPrefix", prefix},
+                    {"upstreamRegistryUrl", url},
+                    {"createdAt", now},
+                    {"updatedAt", now},
+                    {"registryId", call.account},
+                    {"upstreamRepositoryPrefix", in.text_or("upstreamRepositoryPrefix", "ROOT")}});
   if (upstream != nullptr) rule["upstreamRegistry"] = upstream->name;
   for (const char* key : {"credentialArn", "customRoleArn"}) {
     if (auto text = in.optional_text(key)) rule[key] = *text;
   }
   state.write([&](Tables& tables) {
     if (tables.get(kCacheRuleKind, scope, prefix)) {
-      refuse("PullThroughCacheRuleAlreadyExistsException",
-             fmt::format("A pull through cache rule with the specified repository prefix '{}' already exists.",
-                         prefix));
+      refuse(
+          "PullThroughCacheRuleAlreadyExistsException",
+          fmt::format(
+              "A pull through cache rule with the specified repository prefix '{}' already exists.",
+              prefix));
     }
     try {
       rule_credentials(tables, scope, rule);
     } catch (const Error& error) {
-      refuse(error.what() == std::string("the secret ") + rule.get_string("credentialArn") + " does not exist"
+      refuse(error.what() == std::string("the secret ") + rule.get_string("credentialArn") +
+                                 " does not exist"
                  ? "SecretNotFoundException"
                  : "UnableToAccessSecretException",
              error.what());
@@ -180,8 +187,8 @@ Json validate_cache_rule(State& state, const Call& call) {
   Json answer = shown_rule(rule, {"createdAt", "updatedAt", "upstreamRegistry"});
   answer["isValid"] = true;
   try {
-    auto known = state.read(
-        [&](Tables& tables) { return rule_credentials(tables, scope_of(call), rule); });
+    auto known =
+        state.read([&](Tables& tables) { return rule_credentials(tables, scope_of(call), rule); });
     NoLog log;
     oci::RegistryClient client(
         {.credentials = [known](const std::string&) { return known; }, .endpoints = {}}, log);
@@ -219,16 +226,18 @@ void take_over(Json& stored, const Call& call) {
 
 Json create_template(State& state, const Call& call) {
   std::string prefix = prefix_of(call, "prefix");
-  Json stored = Json::object({{"prefix", prefix},
-                              {"imageTagMutability", "MUTABLE"},
-                              {"encryptionConfiguration", Json::object({{"encryptionType", "AES256"}})},
-                              {"resourceTags", Json::array()},
-                              {"createdAt", formats::epoch_seconds(call.now)}});
+  Json stored =
+      Json::object({{"prefix", prefix},
+                    {"imageTagMutability", "MUTABLE"},
+                    {"encryptionConfiguration", Json::object({{"encryptionType", "AES256"}})},
+                    {"resourceTags", Json::array()},
+                    {"createdAt", formats::epoch_seconds(call.now)}});
   take_over(stored, call);
   state.write([&](Tables& tables) {
     if (tables.get(kTemplateKind, scope_of(call), prefix)) {
       refuse("TemplateAlreadyExistsException",
-             fmt::format("A repository creation template with the prefix '{}' already exists.", prefix));
+             fmt::format("A repository creation template with the prefix '{}' already exists.",
+                         prefix));
     }
     tables.put(kTemplateKind, scope_of(call), prefix, stored);
   });

@@ -26,13 +26,13 @@ Json& note_of(Deployment& deployment, std::int64_t index, std::string_view stage
   }
   const Json* timeout = hook.find("timeoutConfiguration");
   auto minutes = timeout ? timeout->get_int("timeoutInMinutes", kDayMinutes) : kDayMinutes;
-  notes.push_back(Json::object({{"hookId", uuid()},
-                                {"index", index},
-                                {"stage", stage},
-                                {"status", "AWAITING_ACTION"},
-                                {"expires", now + minutes * kMinuteMs},
-                                {"action", timeout ? timeout->get_string("action", "ROLLBACK")
-                                                   : std::string("ROLLBACK")}}));
+  notes.push_back(Json::object(
+      {{"hookId", uuid()},
+       {"index", index},
+       {"stage", stage},
+       {"status", "AWAITING_ACTION"},
+       {"expires", now + minutes * kMinuteMs},
+       {"action", timeout ? timeout->get_string("action", "ROLLBACK") : std::string("ROLLBACK")}}));
   return notes.back();
 }
 

@@ -59,8 +59,9 @@ void check_registries(const Surroundings& around, const ServiceRecord& service,
     if (dns == nullptr || port != 0 || registry.get_int("port") != 0) continue;
     for (const auto& record : dns->get_array("DnsRecords")) {
       if (record.get_string("Type") == "SRV")
-        refuse(kBad, "When specifying a serviceRegistry with an SRV record, a port or a "
-                     "containerName and containerPort must be specified.");
+        refuse(kBad,
+               "When specifying a serviceRegistry with an SRV record, a port or a "
+               "containerName and containerPort must be specified.");
     }
   }
 }
@@ -87,14 +88,15 @@ Json settled_service(const Surroundings& around, const Scope& scope, const Json&
     std::string fallback = discovery + "." + space.get_string("Name");
     auto listen = alias.get_int("port");
     if (listen < 1 || listen > 65535)
-      refuse(kBad, fmt::format("The port {} of a client alias is not between 1 and 65535.", listen));
+      refuse(kBad,
+             fmt::format("The port {} of a client alias is not between 1 and 65535.", listen));
     aliases.push_back(Json::object(
         {{"dnsName", to_lower(alias.get_string("dnsName", fallback))}, {"port", listen}}));
   }
   if (aliases.size() > 1)
     refuse(kBad, "A Service Connect service can have at most one client alias.");
-  std::string id = around.discovery.ensure_http_service(scope, space.get_string("Id"), discovery,
-                                                        now_seconds());
+  std::string id =
+      around.discovery.ensure_http_service(scope, space.get_string("Id"), discovery, now_seconds());
   return Json::object({{"portName", name},
                        {"discoveryName", discovery},
                        {"port", port},
@@ -159,9 +161,10 @@ void settle_names(const Surroundings& around, ServiceRecord& service, const Json
   if (given == nullptr || !given->get_bool("enabled")) return;
   std::string name = given->get_string("namespace", default_namespace);
   if (name.empty()) {
-    refuse(kBad,
-           "Service Connect needs a namespace: specify one in the serviceConnectConfiguration or in "
-           "the cluster's serviceConnectDefaults.");
+    refuse(
+        kBad,
+        "Service Connect needs a namespace: specify one in the serviceConnectConfiguration or in "
+        "the cluster's serviceConnectDefaults.");
   }
   auto space = around.discovery.namespace_called(service.scope, name);
   if (!space) refuse("NamespaceNotFoundException", "The namespace " + name + " does not exist.");
@@ -245,12 +248,12 @@ std::string alias_lines(const Json& aliases) {
 void lead_aliases(Engine& engine, const Task& task, const std::filesystem::path& netns) {
   std::vector<container::SharedForward> forwards;
   for (const auto& alias : task.aliases.as_array()) {
-    container::SharedForward forward{.listen_address = alias.get_string("address"),
-                                     .listen_port =
-                                         static_cast<std::uint16_t>(alias.get_int("port")),
-                                     .targets = {}};
-    for (const auto& instance : discovery::in_service(engine.around().discovery.instances(
-             task.scope, alias.get_string("service")))) {
+    container::SharedForward forward{
+        .listen_address = alias.get_string("address"),
+        .listen_port = static_cast<std::uint16_t>(alias.get_int("port")),
+        .targets = {}};
+    for (const auto& instance : discovery::in_service(
+             engine.around().discovery.instances(task.scope, alias.get_string("service")))) {
       auto port = instance.attributes.find("AWS_INSTANCE_PORT");
       auto address = instance.attributes.find("AWS_INSTANCE_IPV4");
       if (port == instance.attributes.end() || address == instance.attributes.end()) continue;
@@ -311,8 +314,7 @@ void register_names(Engine& engine, const std::string& key) {
 void tell_names_health(Engine& engine, const std::string& key) {
   Task task = engine.read([&](const World& world) { return world.tasks.at(key); });
   for (const auto& name : task.names.as_array()) {
-    auto present =
-        engine.around().discovery.find_instance(task.scope, name.as_string(), task.id);
+    auto present = engine.around().discovery.find_instance(task.scope, name.as_string(), task.id);
     if (!present || present->health == "UNKNOWN" || present->health == health_of(task)) continue;
     engine.around().discovery.set_health(task.scope, name.as_string(), task.id, health_of(task));
   }

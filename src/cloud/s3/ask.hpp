@@ -17,8 +17,9 @@ struct Door::Ask {
   Call call;
   std::string bucket;
   std::string key;
-  std::map<std::string, std::string> query;  ///< decoded; a name without '=' has ""
-  std::string payload_hash;                  ///< x-amz-content-sha256; empty: not given
+  std::map<std::string, std::string> query;              ///< decoded; a name without '=' has ""
+  std::string payload_hash;                              ///< x-amz-content-sha256; empty: not given
+  std::optional<ChunkSignatures> chunk_signatures = {};  ///< of a body whose chunks are signed
 
   [[nodiscard]] bool has(const std::string& name) const { return query.contains(name); }
   [[nodiscard]] std::string get(const std::string& name, const std::string& other = "") const {
@@ -33,8 +34,9 @@ struct Door::Ask {
   void send(int status, const std::string& xml = "", net::Headers headers = {});
 };
 
-/// What the body says, its hash held to what was signed. throws Refusal
-void receive(Incoming& incoming, net::ServerRequest& request, const std::string& payload_hash);
+/// What the body says, its hash held to what was signed, its checksums to what headers or trailers say. throws Refusal
+void receive(Incoming& incoming, net::ServerRequest& request, const std::string& payload_hash,
+             ChunkSignatures* signatures);
 /// A small XML body. throws Refusal MalformedXML
 formats::XmlNode read_xml(net::ServerRequest& request);
 /// "2026-11-24T17:00:05.000Z" and "Tue, 24 Nov …" of milliseconds since the epoch.

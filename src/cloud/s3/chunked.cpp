@@ -2,6 +2,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cloud/s3/door.hpp"
+#include "formats/sha256.hpp"
 
 namespace slipway::cloud::s3 {
 namespace {
@@ -10,7 +11,9 @@ constexpr std::size_t kLongestLine = 4096;
 
 class Chunked final : public formats::Reader {
  public:
-  explicit Chunked(formats::Reader& body) : body_(body) {}
+  Chunked(formats::Reader& body, ChunkSignatures* signatures,
+          std::map<std::string, std::string>* trailers)
+      : body_(body), signatures_(signatures), trailers_(trailers) {}
 
   std::size_t read(std::span<char> into) override {
     if (has_ended_) return 0;
@@ -18,7 +21,11 @@ class Chunked final : public formats::Reader {
     std::size_t got = take(into.first(std::min<std::uint64_t>(into.size(), left_)));
     if (got == 0) fail(Fault::bad_input, "the body ends within a chunk");
     left_ -= got;
-    if (left_ == 0 && !line().empty()) fail(Fault::bad_input, "a chunk has no end");
+    if (signatures_ != nullptr) hash_.update({into.data(), got});
+    if (left_ == 0) {
+      if (!line().empty()) fail(Fault::bad_input, "a chunk has no end");
+      check_chunk();
+    }
     return got;
   }
 
@@ -26,6 +33,9 @@ class Chunked final : public formats::Reader {
   // True when a chunk with bytes begins.
   bool next_chunk() {
     std::string head = line();
+    constexpr std::string_view kSignature = ";chunk-signature=";
+    auto mark = head.find(kSignature);
+    signature_ = mark == std::string::npos ? "" : head.substr(mark + kSignature.size());
     head = head.substr(0, head.find(';'));
     std::uint64_t size = 0;
     if (head.empty() || head.size() > 15) fail(Fault::bad_input, "a chunk has no size");
@@ -40,10 +50,51 @@ class Chunked final : public formats::Reader {
     left_ = size;
     if (size > 0) return true;
     has_ended_ = true;
-    std::string rest(512, '\0');
-    while (take(rest) > 0) {  // the trailers: checksums that TCP and the signature make needless
-    }
+    check_chunk();
+    read_trailers();
     return false;
+  }
+
+  void check_chunk() {
+    if (signatures_ == nullptr) return;
+    bool holds = signatures_->holds_chunk(signature_, hash_.hex());
+    hash_ = formats::Sha256();
+    if (!holds) refuse_signature();
+  }
+
+  [[noreturn]] static void refuse_signature() {
+    throw Refusal("SignatureDoesNotMatch",
+                  "The request signature we calculated does not match the signature you provided. "
+                  "Check your key and signing method.",
+                  403);
+  }
+
+  // "name:value" lines up to an empty one, or the body's end.
+  void read_trailers() {
+    std::string signed_text;
+    std::string signature;
+    for (std::string text = last_line(); !text.empty(); text = last_line()) {
+      auto colon = text.find(':');
+      if (colon == std::string::npos) fail(Fault::bad_input, "a trailer has no ':'");
+      std::string name = to_lower(trim(text.substr(0, colon)));
+      std::string value(trim(std::string_view(text).substr(colon + 1)));
+      if (name == "x-amz-trailer-signature") {
+        signature = value;
+        continue;
+      }
+      signed_text += name + ":" + value + "\n";
+      if (trailers_ != nullptr) (*trailers_)[name] = value;
+    }
+    bool has_any = !signed_text.empty() || !signature.empty();
+    if (signatures_ != nullptr && has_any && !signatures_->holds_trailers(signature, signed_text))
+      refuse_signature();
+  }
+
+  std::string last_line() {
+    char first = 0;
+    if (take({&first, 1}) == 0) return "";
+    --at_;
+    return line();
   }
 
   std::string line() {
@@ -72,6 +123,10 @@ class Chunked final : public formats::Reader {
   }
 
   formats::Reader& body_;
+  ChunkSignatures* signatures_;
+  std::map<std::string, std::string>* trailers_;
+  std::string signature_;  // of the chunk that is read
+  formats::Sha256 hash_;   // of it
   std::string buffer_;
   std::size_t at_ = 0;
   std::uint64_t left_ = 0;
@@ -80,8 +135,9 @@ class Chunked final : public formats::Reader {
 
 }  // namespace
 
-std::unique_ptr<formats::Reader> chunked_body(formats::Reader& body) {
-  return std::make_unique<Chunked>(body);
+std::unique_ptr<formats::Reader> chunked_body(formats::Reader& body, ChunkSignatures* signatures,
+                                              std::map<std::string, std::string>* trailers) {
+  return std::make_unique<Chunked>(body, signatures, trailers);
 }
 
 }  // namespace slipway::cloud::s3

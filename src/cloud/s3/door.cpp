@@ -2,6 +2,7 @@
 #include "cloud/s3/door.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -9,6 +10,7 @@
 #include "cloud/input.hpp"
 #include "cloud/protocol.hpp"
 #include "cloud/s3/ask.hpp"
+#include "cloud/s3/checksum.hpp"
 #include "cloud/sts/sessions.hpp"
 
 namespace slipway::cloud::s3 {
@@ -60,39 +62,38 @@ Refusal s3_refusal(const Error& error) {
   }
 }
 
-// The sub-resources that are answered; any other is refused instead of taken for the plain operation.
-void check_sub_resources(const std::map<std::string, std::string>& query) {
-  for (const char* name : {"acl",
-                           "policy",
-                           "policyStatus",
-                           "tagging",
-                           "versioning",
-                           "versions",
-                           "lifecycle",
-                           "cors",
-                           "website",
-                           "notification",
-                           "replication",
-                           "encryption",
-                           "logging",
-                           "object-lock",
-                           "publicAccessBlock",
-                           "ownershipControls",
-                           "accelerate",
-                           "requestPayment",
-                           "inventory",
-                           "metrics",
-                           "analytics",
-                           "torrent",
-                           "select",
-                           "restore",
-                           "retention",
-                           "legal-hold",
-                           "attributes",
-                           "versionId"}) {
-    if (query.contains(name))
-      throw Refusal("NotImplemented", fmt::format("slipway: '?{}' is not supported yet", name),
-                    501);
+// The query names that are answered; any other is refused instead of taken for the plain operation.
+void check_query(const std::map<std::string, std::string>& query) {
+  static const std::set<std::string> kAnswered = {"list-type",
+                                                  "prefix",
+                                                  "delimiter",
+                                                  "max-keys",
+                                                  "marker",
+                                                  "start-after",
+                                                  "continuation-token",
+                                                  "encoding-type",
+                                                  "fetch-owner",
+                                                  "location",
+                                                  "uploads",
+                                                  "uploadId",
+                                                  "partNumber",
+                                                  "delete",
+                                                  "key-marker",
+                                                  "upload-id-marker",
+                                                  "max-uploads",
+                                                  "max-parts",
+                                                  "part-number-marker",
+                                                  "max-buckets",
+                                                  "bucket-region",
+                                                  "tagging",
+                                                  "versioning",
+                                                  "x-id",
+                                                  "response-content-type",
+                                                  "response-content-disposition",
+                                                  "response-cache-control"};
+  for (const auto& [name, value] : query) {
+    if (kAnswered.contains(name) || to_lower(name).starts_with("x-amz-")) continue;
+    throw Refusal("NotImplemented", fmt::format("slipway: '?{}' is not supported yet", name), 501);
   }
 }
 
@@ -132,25 +133,73 @@ void Door::Ask::send(int status, const std::string& xml, net::Headers headers) {
   response.send(answer);
 }
 
-void receive(Incoming& incoming, net::ServerRequest& request, const std::string& payload_hash) {
-  if (payload_hash.starts_with("STREAMING-AWS4")) {
-    throw Refusal("NotImplemented",
-                  "slipway: chunks with signatures of their own are not supported yet: send the "
-                  "payload signed as a whole or unsigned",
-                  501);
+namespace {
+
+// Sums up what is read through it.
+class Summing final : public formats::Reader {
+ public:
+  Summing(formats::Reader& from, std::vector<std::unique_ptr<Checksum>>& sums)
+      : from_(from), sums_(sums) {}
+  std::size_t read(std::span<char> into) override {
+    std::size_t got = from_.read(into);
+    for (auto& sum : sums_) sum->update({into.data(), got});
+    return got;
   }
-  if (payload_hash.starts_with("STREAMING-")) {
-    auto chunks = chunked_body(*request.body);
-    incoming.read(*chunks);
-    return;
+
+ private:
+  formats::Reader& from_;
+  std::vector<std::unique_ptr<Checksum>>& sums_;
+};
+
+// The checksums that a request gives in its headers, or says that it will give behind its body.
+std::vector<std::string> given_checksums(const net::Headers& headers) {
+  std::vector<std::string> out;
+  auto add = [&](const std::string& name) {
+    if (make_checksum(name)) out.push_back(name);
+  };
+  for (const auto& [name, value] : headers) add(to_lower(name));
+  for (const auto& name : split(headers.get("x-amz-trailer"), ',')) add(to_lower(trim(name)));
+  return out;
+}
+
+void check_sum(const std::string& name, const std::string& wanted, Checksum& sum) {
+  if (sum.base64() == wanted) return;
+  throw Refusal("BadDigest",
+                fmt::format("The {} you specified did not match the calculated checksum.",
+                            to_upper(name.substr(std::string_view("x-amz-checksum-").size()))),
+                400);
+}
+
+}  // namespace
+
+void receive(Incoming& incoming, net::ServerRequest& request, const std::string& payload_hash,
+             ChunkSignatures* signatures) {
+  auto names = given_checksums(request.headers);
+  std::vector<std::unique_ptr<Checksum>> sums;
+  for (const auto& name : names) sums.push_back(make_checksum(name));
+  std::map<std::string, std::string> trailers;
+  bool is_chunked = payload_hash.starts_with("STREAMING-");
+  std::unique_ptr<formats::Reader> chunks;
+  if (is_chunked) chunks = chunked_body(*request.body, signatures, &trailers);
+  Summing body(is_chunked ? *chunks : *request.body, sums);
+  incoming.read(body);
+  auto size = to_integer(request.headers.get("x-amz-decoded-content-length"));
+  if (is_chunked && size && static_cast<std::uint64_t>(*size) != incoming.size())
+    throw Refusal("IncompleteBody",
+                  "The request body terminated unexpectedly: it is not as long as "
+                  "x-amz-decoded-content-length says",
+                  400);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    auto trailer = trailers.find(names[i]);
+    check_sum(names[i], trailer != trailers.end() ? trailer->second : request.headers.get(names[i]),
+              *sums[i]);
   }
-  incoming.read(*request.body);
-  if (payload_hash.size() == 64 && payload_hash != incoming.sha256()) {
+  if (!is_chunked && payload_hash.size() == 64 && payload_hash != incoming.sha256()) {
     throw Refusal("XAmzContentSHA256Mismatch",
                   "The provided 'x-amz-content-sha256' header does not match what was computed.",
                   400);
   }
-  if (auto md5 = request.headers.find("content-md5")) {
+  if (auto md5 = request.headers.find("content-md5"); md5 && !is_chunked) {
     auto wanted = unbase64(*md5);
     if (!wanted || hex(*wanted) != incoming.md5())
       throw Refusal("BadDigest", "The Content-MD5 you specified did not match what we received.",
@@ -202,6 +251,8 @@ void Door::authenticate(Ask& ask) const {
   ask.call.caller = key->principal;
   ask.call.account = key->principal.account;
   if (!claim.is_presigned) ask.payload_hash = ask.request.headers.get("x-amz-content-sha256");
+  if (ask.payload_hash.starts_with("STREAMING-AWS4-HMAC-SHA256-"))
+    ask.chunk_signatures.emplace(claim, key->secret_access_key);
 }
 
 void Door::allow(const Ask& ask, const char* action, const std::string& resource) const {
@@ -228,7 +279,7 @@ void Door::need_bucket(const Ask& ask) {
 
 void Door::answer(Ask& ask) {
   authenticate(ask);
-  check_sub_resources(ask.query);
+  check_query(ask.query);
   if (ask.bucket.empty()) return service_operation(ask);
   if (ask.key.empty()) return bucket_operation(ask);
   need_bucket(ask);
@@ -274,7 +325,7 @@ void Door::bucket_operation(Ask& ask) {
     return ask.send(200, "", {{"Location", "/" + ask.bucket}});
   }
   need_bucket(ask);
-  if (method == "DELETE") {
+  if (method == "DELETE" && ask.query.empty()) {
     allow(ask, "DeleteBucket", ask.bucket);
     if (!store_.delete_bucket(ask.bucket))
       throw Refusal("BucketNotEmpty", "The bucket you tried to delete is not empty", 409);
@@ -294,6 +345,17 @@ void Door::bucket_operation(Ask& ask) {
     if (region != "us-east-1") xml.text(region);
     return ask.send(200, xml.close().str());
   }
+  if (method == "GET" && ask.has("versioning")) {  // never turned on, as it cannot be
+    allow(ask, "GetBucketVersioning", ask.bucket);
+    formats::XmlWriter xml(true);
+    xml.open("VersioningConfiguration", {{"xmlns", "http://s3.amazonaws.com/doc/2006-03-01/"}});
+    return ask.send(200, xml.close().str());
+  }
+  if (ask.has("tagging") || ask.has("versioning"))
+    throw Refusal("NotImplemented",
+                  fmt::format("slipway: {} of a bucket's '?{}' is not supported yet", method,
+                              ask.has("tagging") ? "tagging" : "versioning"),
+                  501);
   if (method == "GET" && ask.has("uploads")) return upload_operation(ask);
   if (method == "GET") return list_objects(ask);
   throw Refusal("MethodNotAllowed", "The specified method is not allowed against this resource.",

@@ -8,6 +8,7 @@
 #include "cloud/cloud.hpp"
 #include "cloud/s3/store.hpp"
 #include "cloud/service.hpp"
+#include "cloud/sigv4.hpp"
 #include "net/http_server.hpp"
 
 namespace slipway::cloud::s3 {
@@ -33,6 +34,7 @@ class Door final {
   void object_operation(Ask& ask);
   void list_objects(Ask& ask);
   void delete_objects(Ask& ask);
+  void tagging_operation(Ask& ask);
   void get_object(Ask& ask);
   void put_object(Ask& ask);
   void copy_object(Ask& ask);
@@ -45,9 +47,13 @@ class Door final {
 };
 
 /// The bytes inside an aws-chunked body ("SIZE[;chunk-signature=…]\r\n…\r\n", a last chunk of size 0, trailers).
-///   throws  Error{bad_input} from read() when it is malformed
+///   signatures  what the chunks must be signed by; nullptr: they are not
+///   trailers    gets what stands behind the body, by small names
+///   throws  Error{bad_input} from read() when it is malformed, Refusal SignatureDoesNotMatch
 ///   source  S3 API, "Signature calculations for the Authorization header: transferring payload in multiple chunks"
-std::unique_ptr<formats::Reader> chunked_body(formats::Reader& body);
+std::unique_ptr<formats::Reader> chunked_body(
+    formats::Reader& body, ChunkSignatures* signatures = nullptr,
+    std::map<std::string, std::string>* trailers = nullptr);
 
 /// "BUCKET" and "KEY" (decoded; either may be empty) of a request's host and path.
 std::pair<std::string, std::string> place_of(const std::string& host, const std::string& path);

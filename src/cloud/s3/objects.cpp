@@ -43,6 +43,7 @@ net::Headers headers_of(const Object& object) {
   headers.set("Accept-Ranges", "bytes");
   headers.set("Content-Type", "binary/octet-stream");
   for (const auto& [name, value] : object.headers.as_object()) headers.set(name, value.as_string());
+  if (!object.tags.empty()) headers.set("x-amz-tagging-count", std::to_string(object.tags.size()));
   return headers;
 }
 
@@ -75,6 +76,38 @@ bool names_etag(const std::string& header, const std::string& etag) {
   return false;
 }
 
+// source  S3 user guide, "Categorizing your objects using tags"
+void check_tags(const Json& tags) {
+  std::set<std::string> keys;
+  if (tags.size() > 10) throw Refusal("BadRequest", "Object tags cannot be greater than 10", 400);
+  for (const auto& tag : tags.as_array()) {
+    std::string key = tag.get_string("Key");
+    if (key.empty() || key.size() > 128)
+      throw Refusal("InvalidTag", "The TagKey you have provided is invalid", 400);
+    if (tag.get_string("Value").size() > 256)
+      throw Refusal("InvalidTag", "The TagValue you have provided is invalid", 400);
+    if (!keys.insert(key).second)
+      throw Refusal("InvalidTag", "Cannot provide multiple Tags with the same key", 400);
+  }
+}
+
+// Those of x-amz-tagging, "a=b&c=d".
+Json header_tags(const net::Headers& headers) {
+  Json tags = Json::array();
+  for (const auto& field : split(headers.get("x-amz-tagging"), '&')) {
+    if (field.empty()) continue;
+    auto equals = field.find('=');
+    auto decoded = [](std::string_view text) {
+      return percent_decode(text, true).value_or(std::string(text));
+    };
+    tags.push_back(Json::object(
+        {{"Key", decoded(field.substr(0, equals))},
+         {"Value", equals == std::string::npos ? "" : decoded(field.substr(equals + 1))}}));
+  }
+  check_tags(tags);
+  return tags;
+}
+
 // Greater than every key below a common prefix.
 std::string past(const std::string& common) { return common + "\xff\xff\xff\xff"; }
 
@@ -88,6 +121,7 @@ void Door::object_operation(Ask& ask) {
   const std::string& method = ask.request.method;
   std::string resource = ask.bucket + "/" + ask.key;
   if (ask.key.size() > kLongestKey) throw Refusal("KeyTooLongError", "Your key is too long", 400);
+  if (ask.has("tagging")) return tagging_operation(ask);
   if (method == "GET" || method == "HEAD") {
     allow(ask, "GetObject", resource);
     return get_object(ask);
@@ -103,6 +137,44 @@ void Door::object_operation(Ask& ask) {
   }
   throw Refusal("MethodNotAllowed", "The specified method is not allowed against this resource.",
                 405);
+}
+
+void Door::tagging_operation(Ask& ask) {
+  const std::string& method = ask.request.method;
+  bool reads = method == "GET";
+  allow(ask,
+        reads                ? "GetObjectTagging"
+        : method == "DELETE" ? "DeleteObjectTagging"
+                             : "PutObjectTagging",
+        ask.bucket + "/" + ask.key);
+  auto object = store_.find(ask.bucket, ask.key);
+  if (!object) throw Refusal("NoSuchKey", "The specified key does not exist.", 404);
+  if (reads) {
+    formats::XmlWriter xml(true);
+    xml.open("Tagging", {{"xmlns", "http://s3.amazonaws.com/doc/2006-03-01/"}}).open("TagSet");
+    for (const auto& tag : object->tags.as_array()) {
+      xml.open("Tag")
+          .element("Key", tag.get_string("Key"))
+          .element("Value", tag.get_string("Value"))
+          .close();
+    }
+    return ask.send(200, xml.close().close().str());
+  }
+  if (method != "PUT" && method != "DELETE")
+    throw Refusal("MethodNotAllowed", "The specified method is not allowed against this resource.",
+                  405);
+  object->tags = Json::array();
+  if (method == "PUT") {
+    formats::XmlNode body = read_xml(ask.request);
+    for (const auto& set : body.children) {
+      for (const auto& tag : set.children)
+        object->tags.push_back(
+            Json::object({{"Key", tag.text_of("Key")}, {"Value", tag.text_of("Value")}}));
+    }
+    check_tags(object->tags);
+  }
+  store_.put(ask.bucket, *object);
+  ask.send(method == "PUT" ? 200 : 204);
 }
 
 void Door::get_object(Ask& ask) {
@@ -141,14 +213,17 @@ void Door::put_object(Ask& ask) {
       wanted && *wanted == "*" && store_.find(ask.bucket, ask.key))
     throw Refusal("PreconditionFailed",
                   "At least one of the pre-conditions you specified did not hold", 412);
+  Json tags = header_tags(ask.request.headers);
   Incoming incoming(store_.data());
-  receive(incoming, ask.request, ask.payload_hash);
+  receive(incoming, ask.request, ask.payload_hash,
+          ask.chunk_signatures ? &*ask.chunk_signatures : nullptr);
   Object object{.key = ask.key,
                 .size = incoming.size(),
                 .etag = incoming.md5(),
                 .modified_ms = ask.now_ms(),
                 .headers = kept_headers(ask.request.headers),
-                .file = incoming.keep()};
+                .file = incoming.keep(),
+                .tags = std::move(tags)};
   store_.put(ask.bucket, object);
   ask.send(200, "", {{"ETag", "\"" + object.etag + "\""}});
 }
@@ -169,7 +244,10 @@ void Door::copy_object(Ask& ask) {
                 .etag = incoming.md5(),
                 .modified_ms = ask.now_ms(),
                 .headers = replaces ? kept_headers(ask.request.headers) : found->headers,
-                .file = incoming.keep()};
+                .file = incoming.keep(),
+                .tags = ask.request.headers.get("x-amz-tagging-directive") == "REPLACE"
+                            ? header_tags(ask.request.headers)
+                            : found->tags};
   store_.put(ask.bucket, object);
   formats::XmlWriter xml(true);
   xml.open("CopyObjectResult")
@@ -321,7 +399,8 @@ void Door::upload_operation(Ask& ask) {
       throw Refusal("InvalidArgument",
                     "Part number must be an integer between 1 and 10000, inclusive", 400);
     Incoming incoming(store_.data());
-    receive(incoming, ask.request, ask.payload_hash);
+    receive(incoming, ask.request, ask.payload_hash,
+            ask.chunk_signatures ? &*ask.chunk_signatures : nullptr);
     store_.put_part(id, static_cast<int>(*number), incoming.keep(), incoming.md5(),
                     incoming.size());
     return ask.send(200, "", {{"ETag", "\"" + incoming.md5() + "\""}});

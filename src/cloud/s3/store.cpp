@@ -46,7 +46,8 @@ Json stored_object(const Object& object) {
                        {"etag", object.etag},
                        {"modified", object.modified_ms},
                        {"headers", object.headers},
-                       {"file", object.file}});
+                       {"file", object.file},
+                       {"tags", object.tags}});
 }
 
 Object object_from(const std::string& key, const Json& json) {
@@ -55,7 +56,8 @@ Object object_from(const std::string& key, const Json& json) {
           .etag = json.get_string("etag"),
           .modified_ms = json.get_int("modified"),
           .headers = json.at("headers"),
-          .file = json.get_string("file")};
+          .file = json.get_string("file"),
+          .tags = Json(json.get_array("tags"))};
 }
 
 }  // namespace

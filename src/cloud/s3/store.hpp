@@ -21,6 +21,7 @@ struct Object {
   Json headers =
       Json::object();  ///< Content-Type and the like, x-amz-meta-…: name (lower case) -> value
   std::string file;    ///< its name below the store's data
+  Json tags = Json::array();  ///< [{Key, Value}]
 };
 
 /// Bytes that have arrived, not yet an object; the file goes with it unless it was taken.
