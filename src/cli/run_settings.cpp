@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/run_settings.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "formats/json.hpp"
@@ -24,6 +26,17 @@ std::vector<std::string> names_of(const formats::Json& json, std::string_view ke
   std::vector<std::string> names;
   for (const auto& name : json.get_array(key)) names.push_back(name.as_string());
   return names;
+}
+
+// A rule that is mistyped would protect nothing.
+void refuse_unknown(const formats::Json& json, const std::string& environment) {
+  constexpr std::string_view kKnown[] = {"secrets", "vars",       "reviewers",          "branches",
+                                         "tags",    "wait_timer", "prevent_self_review"};
+  for (const auto& [key, value] : json.as_object()) {
+    if (std::find(std::begin(kKnown), std::end(kKnown), key) == std::end(kKnown))
+      fail(Fault::bad_input, "environment '{}' has the unknown key '{}'; there is {}", environment,
+           key, fmt::join(kKnown, ", "));
+  }
 }
 
 void take_protection(const formats::Json& json, workflow::Protection& protection) {
@@ -50,6 +63,7 @@ void take_file(const std::filesystem::path& path, RunSettings& settings) {
       auto& environment = settings.environments[name];
       take_strings(value, "secrets", environment.secrets);
       take_strings(value, "vars", environment.vars);
+      refuse_unknown(value, name);
       take_protection(value, environment.protection);
     }
   });

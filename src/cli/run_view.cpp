@@ -8,6 +8,7 @@
 
 #include "base/guarded.hpp"
 #include "base/text.hpp"
+#include "formats/markdown.hpp"
 #include "formats/time.hpp"
 
 namespace slipway::cli {
@@ -26,6 +27,7 @@ class Paint final {
   [[nodiscard]] std::string operator()(const char* code, std::string_view text) const {
     return on_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
   }
+  [[nodiscard]] bool is_on() const { return on_; }
   [[nodiscard]] std::string mark(const std::string& conclusion) const {
     if (conclusion == "success") return (*this)("32", "✓");
     if (conclusion == "failure") return (*this)("31", "✗");
@@ -70,8 +72,9 @@ class Findings final {
                           "]"));
     }
     for (const auto& event : summaries_) {
-      text += fmt::format("{}\n{}{}", paint("1", "Summary of " + event.job), event.text,
-                          event.text.ends_with('\n') ? "" : "\n");
+      auto shown = paint.is_on() ? formats::markdown_for_terminal(event.text) : event.text;
+      text += fmt::format("{}\n{}{}", paint("1", "Summary of " + event.job), shown,
+                          shown.ends_with('\n') ? "" : "\n");
     }
     return text;
   }
