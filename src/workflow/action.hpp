@@ -59,6 +59,8 @@ class ActionContext {
   [[nodiscard]] virtual const formats::Json& github() const = 0;
   /// The name of the job's `environment`; empty when it has none.
   [[nodiscard]] virtual std::string environment() const { return ""; }
+  /// The step's span as W3C's traceparent; empty when the run is not traced.
+  [[nodiscard]] virtual std::string trace_parent() const { return ""; }
   /// What main saved for post (STATE_*).
   [[nodiscard]] virtual std::optional<std::string> state(const std::string& name) const = 0;
   [[nodiscard]] virtual JobMachine& machine() = 0;

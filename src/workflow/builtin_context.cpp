@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "workflow/run_spans.hpp"
 
 namespace slipway::workflow {
 
@@ -25,6 +26,11 @@ std::optional<std::string> BuiltinContext::state(const std::string& name) const 
   auto found = state_.saved.find(name);
   if (found == state_.saved.end()) return std::nullopt;
   return found->second;
+}
+
+std::string BuiltinContext::trace_parent() const {
+  return formats::print_traceparent(
+      step_span(job_.order.facts.trace, job_.reporter.job(), call_.output.label().number));
 }
 
 std::optional<std::string> BuiltinContext::route(std::string_view host) const {

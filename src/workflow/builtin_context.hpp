@@ -13,6 +13,7 @@ class BuiltinContext final : public ActionContext {
   [[nodiscard]] const std::map<std::string, std::string>& env() const override { return env_; }
   [[nodiscard]] const formats::Json& github() const override { return github_; }
   [[nodiscard]] std::string environment() const override { return job_.environment; }
+  [[nodiscard]] std::string trace_parent() const override;
   [[nodiscard]] std::optional<std::string> state(const std::string& name) const override;
   [[nodiscard]] JobMachine& machine() override { return *job_.machine; }
   [[nodiscard]] const std::filesystem::path& source_repository() const override {

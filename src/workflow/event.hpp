@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "formats/json.hpp"
+#include "formats/otlp.hpp"
 #include "workflow/value.hpp"
 
 namespace slipway::workflow {
@@ -63,8 +64,9 @@ struct RunFacts {
   std::string run_attempt = "1";
   std::string token;
   std::string workspace;
-  std::string workflow;       ///< its title
-  std::string workflow_file;  ///< for workflow_ref
+  std::string workflow;         ///< its title
+  std::string workflow_file;    ///< for workflow_ref
+  formats::TraceContext trace;  ///< the run's trace and span; empty: nothing is traced
 };
 
 /// The `github` context at workflow level (event, ref, sha, actor, repository, …); job and step members are added by the runner

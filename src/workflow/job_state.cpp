@@ -2,6 +2,7 @@
 #include "workflow/job_state.hpp"
 
 #include "base/text.hpp"
+#include "workflow/run_spans.hpp"
 
 namespace slipway::workflow {
 namespace {
@@ -162,6 +163,10 @@ Variables process_env(const JobState& job, const StepCall& call) {
   if (job.grant && !job.grant->token.empty()) {
     env["ACTIONS_ID_TOKEN_REQUEST_URL"] = job.grant->url;
     env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = job.grant->token;
+  }
+  if (const auto& trace = job.order.facts.trace; !trace.trace.empty()) {
+    env["TRACEPARENT"] = formats::print_traceparent(
+        step_span(trace, job.reporter.job(), call.output.label().number));
   }
   return env;
 }

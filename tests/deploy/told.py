@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """told.py SLIPWAY: what a deployment tells. Slack by webhook and by bot (one thread a commit), GitHub's deployments and statuses, a signed webhook
-whose receiver fails first, spans for an OTLP collector; and on a terminal Ctrl-C asks what is to become of a deployment. See shop.py for what it needs."""
+whose receiver fails first, spans of run, steps and releases for an OTLP collector; what the verb could not deliver in its time the local AWS's process
+does; and on a terminal Ctrl-C asks what is to become of a deployment. See shop.py for what it needs."""
 import hashlib
 import hmac
 import json
 import os
 import pty
 import select
-import subprocess
 import sys
+import time
 
 from shop import Listener, Shop, definition, wait_for
 
@@ -24,14 +25,15 @@ notifications:
 """
 
 
+TRACE, OUTER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 DEPLOYMENTS = "/github/repos/acme/shop/deployments"
 
 
 class Receivers:
-    """A Slack, a webhook's receiver that is broken at first, an OTLP collector."""
+    """A Slack, a webhook's receiver and a GitHub that are broken for so many requests, an OTLP collector."""
 
     def __init__(self):
-        self.is_broken = True
+        self.hook_fails, self.status_fails = 2, 1
         self.deployments = 0
         self.listener = Listener(self.answer)
         base = self.listener.url
@@ -40,13 +42,15 @@ class Receivers:
                     "OTEL_EXPORTER_OTLP_ENDPOINT": base}
 
     def answer(self, request):
-        if request["path"] == "/hook" and self.is_broken:
+        if request["path"] == "/hook" and self.hook_fails > 0:
+            self.hook_fails -= 1
             return 503, b"later"
         if request["path"] == DEPLOYMENTS:
             self.deployments += 1
             return 201, json.dumps({"id": 41 + self.deployments}).encode()
         if request["path"].startswith(DEPLOYMENTS):
-            if self.is_broken:  # GitHub took the deployment, but not its status
+            if self.status_fails > 0:  # GitHub took the deployment, but not its status
+                self.status_fails -= 1
                 return 502, b"later"
             return 201, b'{"id":1}'
         return 200, b'{"ok":true,"ts":"1700000000.1"}'
@@ -55,20 +59,51 @@ class Receivers:
         return [json.loads(request["body"]) for request in self.listener.of(path)]
 
 
-def webhook_is_retried(shop, receivers):
-    first = receivers.listener.of("/hook")
-    assert len(first) == 1, first
-    receivers.is_broken = False
-    wait_for(lambda: shop.run("resume", "staging", env=receivers.env) and len(receivers.listener.of("/hook")) > 1, 30, "the second try")
-    shop.run("resume", "staging", env=receivers.env)
+def webhook_is_retried(receivers):
+    """The verb itself has tried until it was taken: three times the same."""
     tries = receivers.listener.of("/hook")
-    assert len(tries) == 2 and tries[0]["body"] == tries[1]["body"], tries
-    assert tries[0]["headers"]["x-slipway-delivery"] == tries[1]["headers"]["x-slipway-delivery"]
+    assert len(tries) == 3 and len({each["body"] for each in tries}) == 1, tries
+    assert len({each["headers"]["x-slipway-delivery"] for each in tries}) == 1
     for each in tries:
         expected = "sha256=" + hmac.new(b"s3cret", each["body"], hashlib.sha256).hexdigest()
         assert hmac.compare_digest(each["headers"]["x-slipway-signature-256"], expected)
-    message = json.loads(tries[1]["body"])
+    message = json.loads(tries[-1]["body"])
     assert message["environment"] == "staging" and message["ok"] and message["services"][0]["verdict"] == "succeeded", message
+
+
+def cloud_delivers(shop, receivers, options):
+    """Longer than the verb waits the receiver is broken; then it is told without another verb, once."""
+    before = len(receivers.listener.of("/hook"))
+    receivers.hook_fails = 4  # at 0, 1, 3 and 7 s
+    began = time.monotonic()
+    done = shop.run("deploy", "staging", *options, "sick.json", ok=False, env=receivers.env)
+    assert done.returncode == 1 and done.stderr.count("'hook' was not delivered, it is tried again") == 4, done.stderr[-2000:]
+    wait_for(lambda: len(receivers.listener.of("/hook")) > before + 4, 40, "the local AWS's process delivers")
+    print(f"the outbox was emptied {time.monotonic() - began:.0f} s after the deployment began")
+    shop.run("resume", "staging", env=receivers.env)
+    assert len(receivers.listener.of("/hook")) == before + 5, "it was told twice"
+
+
+def spans_of(receivers):
+    return [span for body in receivers.bodies("/v1/traces") for r in body["resourceSpans"] for s in r["scopeSpans"] for span in s["spans"]]
+
+
+def run_is_traced(shop, receivers):
+    """The run, below it its jobs, below them their steps, below the one that deployed its release, all in the outer trace; the ledger names it."""
+    spans = {span["spanId"]: span for span in spans_of(receivers)}
+    assert {span["traceId"] for span in spans.values()} == {TRACE}, spans
+    named = lambda name: next(span for span in spans.values() if span["name"] == name)
+    run, release = named("run ship"), named("release web")
+    assert run["parentSpanId"] == OUTER and run["status"]["code"] == 1, run
+    path, span = [], release
+    while span["spanId"] != run["spanId"]:
+        path.append(span["name"])
+        span = spans[span["parentSpanId"]]
+        assert int(span["startTimeUnixNano"]) <= int(release["startTimeUnixNano"]) and int(span["endTimeUnixNano"]) >= int(release["endTimeUnixNano"]), span
+    assert path == ["release web", "Run aws-actions/amazon-ecs-deploy-task-definition@v2", "job deploy"], path
+    steps = [span["name"] for span in spans.values() if span["parentSpanId"] == named("job test")["spanId"]]
+    assert "Run sh ./test.sh" in steps, steps
+    assert last_release(shop)["traceParent"] == f"00-{TRACE}-{release['parentSpanId']}-01", last_release(shop)
 
 
 def github_is_told(shop, receivers):
@@ -127,13 +162,14 @@ def last_release(shop):
 def main():
     receivers = Receivers()
     with Shop(sys.argv[1], SETTINGS) as shop:
-        done = shop.run("up", "--json", env=receivers.env)
+        done = shop.run("up", "--json", env={**receivers.env, "TRACEPARENT": f"00-{TRACE}-{OUTER}-01"})
         assert "notification 'hook' was not delivered, it is tried again: HTTP 503" in done.stderr, done.stderr[-2000:]
         team, bot = receivers.bodies("/team"), receivers.bodies("/bot")
         assert len(team) == len(bot) == 1 and team[0]["blocks"][0]["type"] == "header", (team, bot)
         assert bot[0]["channel"] == "#ship" and "thread_ts" not in bot[0]
         assert receivers.listener.of("/bot")[0]["headers"]["authorization"] == "Bearer xoxb-1"
-        webhook_is_retried(shop, receivers)
+        webhook_is_retried(receivers)
+        run_is_traced(shop, receivers)
         github_is_told(shop, receivers)
 
         options = breaks(shop)
@@ -145,11 +181,11 @@ def main():
         failed = receivers.bodies(DEPLOYMENTS + "/43/statuses")[-1]
         assert failed["state"] == "failure" and "exited with code 3" in failed["description"] and len(failed["description"]) <= 140, failed
         assert not hook["ok"] and hook["services"][0]["causes"][0]["exitCode"] == 3, hook
-        spans = [span for body in receivers.bodies("/v1/traces") for r in body["resourceSpans"] for s in r["scopeSpans"] for span in s["spans"]]
-        assert {span["name"] for span in spans} >= {"deploy staging"}, spans
-        roots = [span for span in spans if not span.get("parentSpanId")]
-        assert len(roots) == 2 and all(any(s.get("parentSpanId") == root["spanId"] for s in spans) for root in roots), spans
-        assert [root["status"].get("code") for root in roots] == [1, 2], roots
+        verb = [span for span in spans_of(receivers) if span["traceId"] != TRACE]
+        root = next(span for span in verb if span["name"] == "deploy staging")
+        assert "parentSpanId" not in root and root["status"]["code"] == 2 and len(verb) == 2, verb
+        assert last_release(shop)["traceParent"] == f"00-{root['traceId']}-{root['spanId']}-01"
+        cloud_delivers(shop, receivers, options)
 
         code, shown = on_a_terminal(shop, b"roll\n", options)
         assert code == 130 and last_release(shop)["verdict"] == "rolled back", (code, shown, last_release(shop))
@@ -159,7 +195,7 @@ def main():
         assert "changing" in shop.run("status", "staging", ok=None).stdout
         assert shop.run("audit", "verify").returncode == 0
     receivers.listener.close()
-    print("Slack, a signed webhook and a collector are told; Ctrl-C asks")
+    print("Slack, GitHub, a signed webhook and a collector are told; Ctrl-C asks")
 
 
 if __name__ == "__main__":
