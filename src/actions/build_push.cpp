@@ -175,6 +175,9 @@ class BuildPush final : public workflow::Action {
       image::add_build_context(request, line, flags);
     for (const auto& line : context.list("ssh")) image::add_ssh(request, line, flags);
     for (const auto& line : context.list("outputs")) image::add_output(request, line, flags);
+    for (const auto& line : context.list("attests")) image::add_attestation(request, line);
+    if (auto text = context.text("sbom"); !text.empty()) image::set_sbom(request, text);
+    if (auto text = context.text("provenance"); !text.empty()) image::set_provenance(request, text);
     add_secrets(context, request, flags);
     request.add_hosts = words_of(context, "add-hosts");
     request.target = context.text("target");
@@ -194,13 +197,10 @@ class BuildPush final : public workflow::Action {
 
   // What would change the result and is not built yet is refused; what only steers buildx's own caches has no effect here.
   static void refuse(ActionContext& context) {
-    for (const char* name :
-         {"attests", "call", "cgroup-parent", "no-cache-filters", "shm-size", "ulimit"}) {
+    for (const char* name : {"call", "cgroup-parent", "no-cache-filters", "shm-size", "ulimit"}) {
       if (!context.text(name).empty())
         fail(Fault::unsupported, "the input {} is not supported yet", name);
     }
-    if (auto sbom = context.text("sbom"); !sbom.empty() && sbom != "false")
-      fail(Fault::unsupported, "the input sbom is not supported yet");
   }
 
   // The run's own commit by its address, as docker's action names it when it has no `context`.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/attestation.hpp"
 
+#include "actions/image_blobs.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/registry_access.hpp"
@@ -28,6 +29,13 @@ oci::CredentialProvider ecr_credentials(deploy::Calls& calls, const std::stop_to
     if (colon == std::string::npos) return std::nullopt;
     return oci::Credentials{token.substr(0, colon), token.substr(colon + 1), ""};
   };
+}
+
+std::unique_ptr<oci::RegistryClient> ecr_client(const Surroundings& around, deploy::Calls& calls) {
+  oci::RegistryClientOptions options;
+  options.credentials = ecr_credentials(calls, around.stop);
+  options.endpoints = registry_endpoints(around.state);
+  return std::make_unique<oci::RegistryClient>(std::move(options), around.log);
 }
 
 void push(oci::RegistryClient& client, oci::BlobStore& store, const std::string& image,
@@ -59,20 +67,21 @@ void publish_attestation(const Surroundings& around, deploy::Calls& calls,
   auto file = around.state / "attestations" / (name + ".dsse.json");
   os::make_dirs(file.parent_path());
   os::write_file(file, envelope.dump() + "\n");
-  oci::RegistryClientOptions options;
-  options.credentials = ecr_credentials(calls, around.stop);
-  options.endpoints = registry_endpoints(around.state);
-  oci::RegistryClient client(std::move(options), around.log);
+  auto client = ecr_client(around, calls);
   oci::BlobStore store(around.state / "images");
   for (const auto& image : candidate.images) {
     if (!deploy::parse_ecr_image(image.reference) || image.digest.empty()) continue;
     try {
-      push(client, store, image.reference, image.digest, envelope.dump(), around.stop);
+      push(*client, store, image.reference, image.digest, envelope.dump(), around.stop);
     } catch (const Error& error) {
       print_error(fmt::format("slipway: the attestation is only in {}, not beside {}: {}\n",
                               file.string(), image.reference, error.what()));
     }
   }
+}
+
+deploy::BlobReader ecr_blobs(const Surroundings& around, deploy::Calls& calls) {
+  return actions::image_blobs(ecr_client(around, calls), around.log, around.stop);
 }
 
 }  // namespace slipway::cli

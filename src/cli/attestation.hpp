@@ -3,6 +3,7 @@
 #include "cli/verb.hpp"
 #include "deploy/calls.hpp"
 #include "deploy/candidate.hpp"
+#include "deploy/image_contents.hpp"
 
 namespace slipway::cli {
 
@@ -13,5 +14,8 @@ namespace slipway::cli {
 void publish_attestation(const Surroundings& around, deploy::Calls& calls,
                          const deploy::Candidate& candidate, const std::string& name,
                          const formats::Json& envelope);
+
+/// Reads blobs from ECR with the token of `calls`' credentials, for as long as both arguments live. What does not come is nothing.
+deploy::BlobReader ecr_blobs(const Surroundings& around, deploy::Calls& calls);
 
 }  // namespace slipway::cli

@@ -1,22 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "aws/client.hpp"
+#include "cli/attestation.hpp"
 #include "cli/aws_access.hpp"
 #include "cli/environment_access.hpp"
+#include "cli/notify.hpp"
 #include "cli/verbs.hpp"
+#include "deploy/pull_request.hpp"
 #include "ledger/ledger.hpp"
+#include "os/process.hpp"
 
 namespace slipway::cli {
+namespace {
+
+void tell(const Surroundings& around, const EnvironmentView& view, const std::string& number,
+          const std::string& text) {
+  auto to = deploy::pull_request_of(number, os::environment(), view.project.event.repository);
+  net::HttpClient http;
+  auto url = deploy::tell_pull_request(to, view.need.name, text,
+                                       poster(http, std::chrono::seconds(20), around.stop));
+  if (!around.quiet) print_error(url + "\n");
+}
+
+}  // namespace
 
 Verb diff_verb() {
   return {
       .name = "diff",
-      .usage = "ENV [--service NAME]… [--image NAME=REF] [--task-definition F] [--sha SHA]",
+      .usage =
+          "ENV [--service NAME]… [--image NAME=REF] [--task-definition F] [--sha SHA] "
+          "[--pull-request N|auto]",
       .summary = "what a deployment would change",
       .options = {{"--service", Option::Kind::list, "NAME", "only this service"},
                   {"--image", Option::Kind::list, "NAME=REF", "the image of a container"},
                   {"--task-definition", Option::Kind::value, "FILE",
                    "instead of the workflow's; with one --service"},
                   {"--sha", Option::Kind::value, "SHA", "the commit; default: HEAD"},
+                  {"--pull-request", Option::Kind::value, "N|auto",
+                   "put it on a pull request of GitHub, as one comment that is kept up to date"},
                   {"--exit-code", Option::Kind::flag, "", "exit 1 when something would change"}},
       .min_arguments = 1,
       .max_arguments = 1,
@@ -26,9 +46,11 @@ Verb diff_verb() {
         deploy::ClientCalls calls(client);
         auto candidates = read_candidates(around, calls, view, given);
         auto differences = deploy::differences(calls, candidates, around.stop);
-        deploy::describe_images(calls, differences, around.stop);
+        deploy::describe_images(calls, differences, ecr_blobs(around, calls), around.stop);
         auto migrations =
             pending_migrations(around, ledger::Ledger(around.state / "ledger.db"), view);
+        std::string text = print_differences(differences) + print_migrations(migrations);
+        if (auto number = given.value("--pull-request")) tell(around, view, *number, text);
         if (around.json) {
           auto list = to_json(differences);
           for (auto& item : list.as_array()) {
@@ -38,7 +60,7 @@ Verb diff_verb() {
           }
           print(list.dump() + "\n");
         } else {
-          print(print_differences(differences) + print_migrations(migrations));
+          print(text);
         }
         for (const auto& candidate : candidates) {
           for (const auto& missing : candidate.missing)

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 
 namespace slipway::deploy {
 namespace {
@@ -107,8 +108,11 @@ std::vector<Change> compare(const Json& before, const Json& after) {
     if (will == new_values.end() && is_default(place, was->second)) continue;
     if (was == old_values.end() && is_default(place, will->second)) continue;
     std::string shown = place.starts_with('.') ? place.substr(1) : place;
-    changes.push_back({shown, was == old_values.end() ? "" : was->second,
-                       will == new_values.end() ? "" : will->second, ""});
+    changes.push_back({shown,
+                       was == old_values.end() ? "" : was->second,
+                       will == new_values.end() ? "" : will->second,
+                       {},
+                       {}});
   }
   return changes;
 }
@@ -123,7 +127,7 @@ std::string to_text(const std::vector<Change>& changes) {
     } else {
       text += fmt::format("  ~ {}: {} → {}\n", change.place, change.before, change.after);
     }
-    if (!change.note.empty()) text += fmt::format("      {}\n", change.note);
+    for (const auto& note : change.notes) text += fmt::format("      {}\n", note);
   }
   return text;
 }
@@ -134,7 +138,10 @@ Json to_json(const std::vector<Change>& changes) {
     Json item = Json::object({{"place", change.place}});
     if (!change.before.empty()) item["before"] = change.before;
     if (!change.after.empty()) item["after"] = change.after;
-    if (!change.note.empty()) item["note"] = change.note;
+    if (!change.notes.empty()) item["note"] = join(change.notes, "\n");
+    if (change.details.is_object()) {
+      for (const auto& [key, value] : change.details.as_object()) item[key] = value;
+    }
     list.push_back(std::move(item));
   }
   return list;

@@ -9,10 +9,11 @@ namespace slipway::deploy {
 
 /// One thing that a release would change.
 struct Change {
-  std::string place;   ///< "backend.image", "backend.environment.DEBUG", "cpu"
-  std::string before;  ///< empty: it was not there
-  std::string after;   ///< empty: it will not be there
-  std::string note;    ///< what more is known of it: "3 of 9 layers are new, 1.2 MB"
+  std::string place;               ///< "backend.image", "backend.environment.DEBUG", "cpu"
+  std::string before;              ///< empty: it was not there
+  std::string after;               ///< empty: it will not be there
+  std::vector<std::string> notes;  ///< what more is known of it: "3 of 9 layers are new, 1.2 MB"
+  formats::Json details;           ///< the same as members for to_json(); null: nothing
   bool operator==(const Change&) const = default;
 };
 

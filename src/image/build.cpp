@@ -210,9 +210,9 @@ std::string oci_layer_type(const std::string& type) {
 
 oci::Descriptor put_image(const BuildRequest& request, BuildEnvironment& environment,
                           const LayerStore& store, const StageRun& target,
-                          const std::vector<LayerBlob>& blobs, const std::string& inline_cache,
-                          BuildResult& result, const std::stop_token& stop) {
-  oci::ImageConfig config = finished_config(request, target, blobs);
+                          const oci::ImageConfig& config, const std::vector<LayerBlob>& blobs,
+                          const std::string& inline_cache, BuildResult& result,
+                          const std::stop_token& stop) {
   oci::Manifest manifest;
   std::string config_bytes = oci::print(config);
   manifest.config = oci::describe(config_bytes, oci::media_type::kConfig);
@@ -244,16 +244,17 @@ oci::Descriptor put_image(const BuildRequest& request, BuildEnvironment& environ
 // The image with what attests it: an index, as soon as anything was asked for.
 oci::Descriptor attested(const BuildRequest& request, BuildEnvironment& environment,
                          const DockerfileText& file, Sources& sources, const oci::Descriptor& image,
-                         const StageRun& target, Tree* root, formats::Time started,
-                         BuildResult& result, const std::stop_token& stop) {
+                         const StageRun& target, const std::string& created, Tree* root,
+                         formats::Time started, BuildResult& result, const std::stop_token& stop) {
   std::vector<Attestation> attestations;
   auto platform = target.plan.image.platform;
   auto at = request.source_date_epoch
                 ? formats::from_epoch_seconds(static_cast<double>(*request.source_date_epoch))
                 : formats::now();
   if (root) {
+    // The image's own time: an image that came from the cache has the same SBOM again, and a tag that keeps its digest.
     attestations.push_back(
-        {kSpdxPredicate, spdx_document(packages_of(*root, stop), "sbom", formats::iso8601(at))});
+        {kSpdxPredicate, spdx_document(packages_of(*root, stop), "sbom", created)});
   }
   if (request.provenance) {
     BuildFacts facts{.request = request,
@@ -366,12 +367,13 @@ BuildResult build(const BuildRequest& given, BuildEnvironment& environment,
   std::vector<CacheEntry> least;
   if (!request.cache_to.empty()) least = runner.cache_entries(false, stop);
   if (needs_image(request)) {
-    image = put_image(request, environment, store, *target, made,
+    auto config = finished_config(request, *target, made);
+    image = put_image(request, environment, store, *target, config, made,
                       cache.wants_inline() ? print_cache(least) : "", result, stop);
     if (request.sbom || request.provenance) {
       Tree* root = request.sbom ? &runner.tree_of(*target, stop) : nullptr;
-      image = attested(request, environment, file, sources, image, *target, root, started, result,
-                       stop);
+      image = attested(request, environment, file, sources, image, *target, config.created, root,
+                       started, result, stop);
     }
     for (const auto& name : result.names) {
       auto known = environment.store.resolve(name);
