@@ -12,8 +12,10 @@
 #include "base/deadline.hpp"
 #include "base/error.hpp"
 #include "base/guarded.hpp"
+#include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "cli/aws_access.hpp"
+#include "cli/notify.hpp"
 #include "cli/verbs.hpp"
 #include "cloud/codedeploy/codedeploy.hpp"
 #include "cloud/ecs/ecs.hpp"
@@ -100,11 +102,15 @@ int serve(const Invocation& invocation, Surroundings& around) {
     local.add([&](const cloud::Surroundings& parts) {
       return cloud::codedeploy::make(parts, *deployer, *targets);
     });
+    TaskGroup beside(around.stop);
+    beside.start([&](const std::stop_token& stop) { keep_delivering(around, stop); });
     local.run(around.stop, [&](const cloud::Endpoint& endpoint) {
       os::replace_file(directory / "cloud.pid",
                        fmt::format("{} {}\n", ::getpid(), os::start_ticks(::getpid()).value_or(0)));
       if (!around.quiet) print_error(fmt::format("the local AWS answers at {}\n", endpoint.url));
     });
+    beside.stop();
+    beside.join();
   }
   if (machine.network) machine.network->remove();
   std::filesystem::remove(directory / "cloud.pid");

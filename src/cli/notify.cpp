@@ -1,64 +1,87 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "deploy/notify.hpp"
+#include "cli/notify.hpp"
+
+#include <set>
 
 #include "base/error.hpp"
+#include "base/guarded.hpp"
 #include "cli/environment_access.hpp"
-#include "deploy/trace.hpp"
-#include "net/http_client.hpp"
 #include "os/process.hpp"
 
 namespace slipway::cli {
-
 namespace {
 
-deploy::Poster poster(net::HttpClient& http, const std::stop_token& stop) {
-  return [&http, stop](const deploy::Post& message) {
-    net::HttpRequest request{.method = "POST", .url = message.url, .body = message.body};
-    for (const auto& [name, value] : message.headers) request.headers.add(name, value);
-    auto answer = http.request(request, stop, Deadline::in(std::chrono::seconds(15)));
-    return std::pair<int, std::string>(answer.status, answer.body);
-  };
+constexpr auto kPatience = std::chrono::seconds(10);  // of a verb, after its work
+constexpr auto kHurried = std::chrono::seconds(3);    // of one that was cancelled
+constexpr auto kAnswerTime = std::chrono::seconds(15);
+constexpr auto kLook = std::chrono::seconds(2);  // how often the outbox is looked at
+
+// One look: the messages of every repository that has some.
+void deliver_all(const Surroundings& around, ledger::Ledger& ledger, const std::stop_token& stop) {
+  std::set<std::string> places;
+  for (const auto& out : ledger.outgoing()) {
+    if (!out.place.empty()) places.insert(out.place);
+  }
+  for (const auto& place : places) {
+    try {
+      auto settings = read_settings(place, stop);
+      net::HttpClient http;
+      deploy::deliver(ledger,
+                      {.settings = settings,
+                       .environment = os::environment(),
+                       .post = poster(http, kAnswerTime, stop),
+                       .told = [&](const std::string& line) { around.log.warn("{}", line); },
+                       .leaves_unset = true});
+    } catch (const Error& error) {
+      around.log.debug("the outbox of {}: {}", place, error.what());
+    }
+  }
 }
 
 }  // namespace
 
+deploy::Poster poster(net::HttpClient& http, std::chrono::seconds most,
+                      const std::stop_token& stop) {
+  return [&http, most, stop](const deploy::Post& message) {
+    net::HttpRequest request{.method = message.method, .url = message.url, .body = message.body};
+    for (const auto& [name, value] : message.headers) request.headers.add(name, value);
+    auto answer = http.request(request, stop, Deadline::in(most));
+    return std::pair<int, std::string>(answer.status, answer.body);
+  };
+}
+
 void notify(const Surroundings& around, ledger::Ledger& ledger, const deploy::Settings& settings,
-            const std::string& environment, const formats::Json& what) {
+            const Told& what) {
   if (settings.notifications.empty()) return;
-  if (!what.is_null()) deploy::put_out(ledger, settings, environment, what);
+  for (const auto& [environment, message] : what)
+    deploy::put_out(ledger, settings, environment, message);
   net::HttpClient http;
-  deploy::deliver(ledger, settings, os::environment(), poster(http, around.stop),
-                  [&](const std::string& line) { print_error("slipway: " + line + "\n"); });
+  bool is_cancelled = around.stop.stop_requested();
+  deploy::Delivering how{
+      .settings = settings,
+      .environment = os::environment(),
+      .post = poster(http, is_cancelled ? kHurried : kAnswerTime,
+                     is_cancelled ? std::stop_token() : around.stop),
+      .told = [&](const std::string& line) { print_error("slipway: " + line + "\n"); }};
+  if (is_cancelled) return deploy::deliver(ledger, how);
+  deploy::deliver_until(ledger, how, Deadline::in(kPatience), around.stop);
 }
 
-std::vector<ledger::Release> releases_of(const ledger::Ledger& ledger,
-                                         const std::vector<deploy::ServiceOutcome>& outcomes) {
-  std::vector<ledger::Release> releases;
-  for (const auto& outcome : outcomes) {
-    auto release = ledger.find(outcome.released.id);
-    if (!outcome.is_skipped && release) releases.push_back(*release);
-  }
-  return releases;
-}
-
-void trace(const Surroundings& around, const std::string& name,
-           const std::vector<ledger::Release>& releases) {
-  auto variables = os::environment();
-  auto endpoint = variables.find("OTEL_EXPORTER_OTLP_ENDPOINT");
-  if (endpoint == variables.end() || endpoint->second.empty()) return;
-  if (releases.empty()) return;
-  std::string url = endpoint->second;
-  if (url.ends_with('/')) url.pop_back();
-  net::HttpClient http;
-  try {
-    auto answer = poster(
-        http, around.stop)({url + "/v1/traces",
-                            {{"content-type", "application/json"}},
-                            deploy::to_spans(releases, name, variables["TRACEPARENT"]).dump()});
-    if (answer.first >= 300)
-      print_error(fmt::format("slipway: {} took no spans: HTTP {}\n", url, answer.first));
-  } catch (const Error& error) {
-    print_error(fmt::format("slipway: spans were not delivered: {}\n", error.what()));
+void keep_delivering(const Surroundings& around, const std::stop_token& stop) {
+  Guarded<int> nothing;
+  std::unique_ptr<ledger::Ledger> ledger;
+  auto file = around.state / "ledger.db";
+  while (!stop.stop_requested()) {
+    try {
+      if (!ledger && std::filesystem::exists(file)) ledger = std::make_unique<ledger::Ledger>(file);
+      if (ledger) deliver_all(around, *ledger, stop);
+    } catch (const Error& error) {
+      around.log.debug("the outbox: {}", error.what());
+    } catch (const Cancelled&) {
+      return;
+    }
+    nothing.wait(
+        stop, Deadline::in(kLook), [](int) { return false; }, [](int) {});
   }
 }
 

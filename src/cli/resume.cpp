@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/environment_access.hpp"
+#include "cli/notify.hpp"
 #include "cli/verbs.hpp"
 #include "ledger/ledger.hpp"
 
@@ -17,7 +18,7 @@ Verb resume_verb() {
         const std::string& environment = given.arguments[0];
         auto pause = ledger.paused(environment);
         bool was_paused = ledger.resume(environment, user_name());
-        notify(around, ledger, settings_here(around), environment, {});
+        notify(around, ledger, settings_here(around), {});
         if (around.json) {
           print(formats::Json::object({{"environment", environment}, {"resumed", was_paused}})
                     .dump() +

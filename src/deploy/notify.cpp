@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/notify.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
+#include "base/guarded.hpp"
 #include "base/text.hpp"
 #include "deploy/task_definition.hpp"
 #include "formats/sha256.hpp"
@@ -11,7 +14,9 @@ namespace {
 
 using formats::Json;
 
-constexpr int kAttempts = 10;
+constexpr int kAttempts = 16;
+constexpr std::chrono::seconds kLongestPause = std::chrono::hours(1);
+constexpr auto kClaim = std::chrono::minutes(2);  // longer than any delivery takes
 
 std::string resolved(const std::string& value,
                      const std::map<std::string, std::string>& environment) {
@@ -20,6 +25,13 @@ std::string resolved(const std::string& value,
   if (it == environment.end())
     fail(Fault::bad_input, "the environment variable {} is not set", value.substr(1));
   return it->second;
+}
+
+bool is_resolvable(const Notification& to, const std::map<std::string, std::string>& environment) {
+  auto is_known = [&](const std::string& value) {
+    return !value.starts_with('$') || environment.contains(value.substr(1));
+  };
+  return is_known(to.url) && is_known(to.secret);
 }
 
 std::string escaped(const std::string& text) {
@@ -178,8 +190,10 @@ Json outcome_message(const std::string& cause, const std::string& environment,
 
 Json release_message(const std::vector<ledger::Release>& releases) {
   bool ok = true;
+  std::string changes;
   Json services = Json::array();
   for (const auto& release : releases) {
+    if (!release.changes.empty()) changes += release.service + "\n" + release.changes;
     ok = ok && release.verdict == ledger::Verdict::succeeded;
     Json item = Json::object({{"service", release.service},
                               {"taskDefinition", brief_task_definition(release.task_definition)},
@@ -189,7 +203,10 @@ Json release_message(const std::vector<ledger::Release>& releases) {
     services.push_back(std::move(item));
   }
   const auto& last = releases.back();
-  return message_of(last.cause, last.environment, last.sha, last.who, ok, std::move(services));
+  Json message =
+      message_of(last.cause, last.environment, last.sha, last.who, ok, std::move(services));
+  if (!changes.empty()) message["changes"] = changes;
+  return message;
 }
 
 Json slack_message(const Json& message) {
@@ -215,25 +232,43 @@ Json slack_message(const Json& message) {
 
 void put_out(ledger::Ledger& ledger, const Settings& settings, const std::string& environment,
              const Json& message) {
-  for (const auto& name : settings.of(environment).notifications) ledger.put_out(name, message);
+  for (const auto& name : settings.of(environment).notifications)
+    ledger.put_out(settings.place, name, message);
 }
 
-void deliver(ledger::Ledger& ledger, const Settings& settings,
-             const std::map<std::string, std::string>& environment, const Poster& post,
-             const std::function<void(const std::string&)>& told) {
+void deliver(ledger::Ledger& ledger, const Delivering& how) {
   for (const auto& out : ledger.outgoing()) {
-    auto to = std::find_if(settings.notifications.begin(), settings.notifications.end(),
-                           [&](const auto& n) { return n.name == out.sink; });
-    if (to == settings.notifications.end()) continue;  // of another repository's settings
+    if (!out.place.empty() && out.place != how.settings.place) continue;
+    const auto& all = how.settings.notifications;
+    auto to =
+        std::find_if(all.begin(), all.end(), [&](const auto& n) { return n.name == out.sink; });
+    if (to == all.end()) continue;  // it was taken out of the settings
+    if (how.leaves_unset && !is_resolvable(*to, how.environment)) continue;
+    if (!ledger.claim(out, kClaim)) continue;
     try {
-      Delivery(*to, environment, post, ledger).send(out);
+      Delivery(*to, how.environment, how.post, ledger).send(out);
       ledger.delivered(out.id);
     } catch (const Error& error) {
-      bool is_kept = ledger.not_delivered(
-          out.id, std::chrono::seconds(5LL << std::min(out.attempts, 12)), kAttempts);
-      told(fmt::format("notification '{}' was not delivered{}: {}", out.sink,
-                       is_kept ? ", it is tried again" : " and is given up", error.what()));
+      auto pause = std::min(kLongestPause, std::chrono::seconds(1LL << std::min(out.attempts, 12)));
+      bool is_kept = ledger.not_delivered(out.id, pause, kAttempts);
+      how.told(fmt::format("notification '{}' was not delivered{}: {}", out.sink,
+                           is_kept ? ", it is tried again" : " and is given up", error.what()));
     }
+  }
+}
+
+void deliver_until(ledger::Ledger& ledger, const Delivering& how, Deadline deadline,
+                   const std::stop_token& stop) {
+  Guarded<int> nothing;
+  for (;;) {
+    deliver(ledger, how);
+    auto next = ledger.next_outgoing(how.settings.place);
+    if (!next) return;
+    auto rest = std::max(*next - formats::now(), std::chrono::milliseconds(10));
+    if (Deadline::in(rest).at() >= deadline.at()) return;
+    nothing.wait(
+        stop, Deadline::in(rest), [](int) { return false; }, [](int) {});
+    if (stop.stop_requested()) return;
   }
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/deadline.hpp"
 #include "deploy/environment_release.hpp"
 #include "deploy/settings.hpp"
 #include "formats/json.hpp"
@@ -22,11 +23,12 @@ formats::Json outcome_message(const std::string& cause, const std::string& envir
 /// The same for releases as the ledger has them, of one environment.
 formats::Json release_message(const std::vector<ledger::Release>& releases);
 
-/// One HTTP POST.
+/// One HTTP request.
 struct Post {
   std::string url;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  std::string method = "POST";
 };
 /// Sends; returns status and body. throws  Error when there is no answer
 using Poster = std::function<std::pair<int, std::string>(const Post&)>;
@@ -37,11 +39,19 @@ formats::Json slack_message(const formats::Json& message);
 /// Puts the message out for each of the environment's notifications.
 void put_out(ledger::Ledger& ledger, const Settings& settings, const std::string& environment,
              const formats::Json& message);
-/// Delivers what is due. What fails is tried again later, the pause doubling from 5 s, ten times at most.
-///   environment  where "$NAME" in url and secret is looked up
-///   told         one line for each that failed
-void deliver(ledger::Ledger& ledger, const Settings& settings,
-             const std::map<std::string, std::string>& environment, const Poster& post,
-             const std::function<void(const std::string&)>& told);
+/// How messages leave.
+struct Delivering {
+  const Settings& settings;
+  std::map<std::string, std::string> environment;  ///< where "$NAME" in url and secret is looked up
+  Poster post;
+  std::function<void(const std::string&)> told;  ///< one line for each that failed
+  bool leaves_unset = false;  ///< what needs a variable that is not set is left to another process
+};
+/// Delivers once what is due of the settings' own messages. What fails is tried again later, the pause doubling from 1 s to 1 h,
+/// 16 times at most (some five hours). Two processes never deliver the same message at the same time.
+void deliver(ledger::Ledger& ledger, const Delivering& how);
+/// The same, waiting for what is to be tried again, until none waits or the deadline is near.
+void deliver_until(ledger::Ledger& ledger, const Delivering& how, Deadline deadline,
+                   const std::stop_token& stop);
 
 }  // namespace slipway::deploy

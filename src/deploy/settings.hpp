@@ -63,6 +63,7 @@ struct Settings {
       services;  ///< by environment, where no workflow names them
   std::vector<Notification> notifications;
   std::string tfstate;  ///< file that `tfstate` in templates reads; empty: none
+  std::string place;    ///< the directory that the file is in; the outbox knows the settings by it
 
   [[nodiscard]] const EnvironmentSettings& of(const std::string& environment) const;
 };

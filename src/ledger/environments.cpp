@@ -112,11 +112,12 @@ bool Ledger::holds_lock(const std::string& environment, std::int64_t epoch) cons
   return query.step();
 }
 
-void Ledger::put_out(const std::string& sink, const Json& body) {
+void Ledger::put_out(const std::string& place, const std::string& sink, const Json& body) {
   std::lock_guard lock(state_->mutex);
   Transaction transaction(state_->database);
-  state_->database.run("INSERT INTO outbox (sink, body, attempts, due) VALUES (?, ?, 0, 0)", sink,
-                       body.dump());
+  state_->database.run(
+      "INSERT INTO outbox (place, sink, body, attempts, due) VALUES (?, ?, ?, 0, 0)", place, sink,
+      body.dump());
   transaction.commit();
 }
 
@@ -124,15 +125,36 @@ void Ledger::put_out(const std::string& sink, const Json& body) {
 std::vector<Outgoing> Ledger::outgoing() const {
   std::lock_guard lock(state_->mutex);
   auto query = state_->database.prepare(
-      "SELECT id, sink, body, attempts FROM outbox WHERE due <= ? ORDER BY id");
+      "SELECT id, place, sink, body, attempts FROM outbox WHERE due <= ? ORDER BY id");
   query.bind(formats::now().time_since_epoch().count());
   std::vector<Outgoing> all;
   while (query.step()) {
-    all.push_back({query.get_int(0), query.get_text(1),
-                   formats::parse_json(query.get_text(2), "outbox"),
-                   static_cast<int>(query.get_int(3))});
+    all.push_back({query.get_int(0), query.get_text(1), query.get_text(2),
+                   formats::parse_json(query.get_text(3), "outbox"),
+                   static_cast<int>(query.get_int(4))});
   }
   return all;
+}
+
+std::optional<formats::Time> Ledger::next_outgoing(const std::string& place) const {
+  std::lock_guard lock(state_->mutex);
+  auto query = state_->database.prepare(
+      "SELECT due FROM outbox WHERE place IN (?, '') ORDER BY due LIMIT 1");
+  query.bind(place);
+  if (!query.step()) return std::nullopt;
+  return formats::Time(std::chrono::milliseconds(query.get_int(0)));
+}
+
+bool Ledger::claim(const Outgoing& message, std::chrono::milliseconds span) {
+  std::lock_guard lock(state_->mutex);
+  Transaction transaction(state_->database);
+  auto now = formats::now();
+  state_->database.run("UPDATE outbox SET due = ? WHERE id = ? AND attempts = ? AND due <= ?",
+                       (now + span).time_since_epoch().count(), message.id, message.attempts,
+                       now.time_since_epoch().count());
+  bool is_ours = state_->database.changes() > 0;
+  transaction.commit();
+  return is_ours;
 }
 
 void Ledger::delivered(std::int64_t id) {
