@@ -273,7 +273,9 @@ class Reader final {
         needs_.environments.begin(), needs_.environments.end(),
         [&](const EnvironmentNeed& e) { return e.name == environment && e.cluster == cluster; });
     if (it == needs_.environments.end())
-      it = needs_.environments.insert(needs_.environments.end(), {environment, cluster, {}});
+      it = needs_.environments.insert(needs_.environments.end(), {environment, cluster, {}, false});
+    it->runs_tasks =
+        it->runs_tasks || equals_ignoring_case(input(step, "run-task", contexts), "true");
     bool known = std::any_of(it->services.begin(), it->services.end(),
                              [&](const ServiceNeed& s) { return s.name == need.name; });
     if (!known) it->services.push_back(std::move(need));

@@ -30,6 +30,7 @@ class Bootstrap final {
         log_groups(service);
         for (const auto& secret : secrets_of(service.task_definition))
           this->secret(environment, secret);
+        for (const auto& name : parameters_of(service.task_definition)) parameter(name);
       }
       for (const auto& service : environment.services) {
         std::string group = service.port > 0 ? balancer(environment, service) : "";
@@ -51,6 +52,7 @@ class Bootstrap final {
                                                       "RepositoryNotFoundException",
                                                       "ClusterNotFoundException",
                                                       "DBInstanceNotFound",
+                                                      "ParameterNotFound",
                                                       "ServiceNotFoundException"};
     const auto& code = answer.error()->code;
     bool is_missing = std::any_of(kMissing.begin(), kMissing.end(), [&](const std::string& part) {
@@ -114,10 +116,11 @@ class Bootstrap final {
   }
 
   void task_roles(const ServiceNeed& service) {
-    if (auto execution = service.task_definition.get_string("executionRoleArn"); !execution.empty())
-      role(execution, trust_policy_for_tasks(), secrets_policy(needs_, execution), true);
-    if (auto own = service.task_definition.get_string("taskRoleArn"); !own.empty())
-      role(own, trust_policy_for_tasks(), std::nullopt, false);
+    for (const char* key : {"executionRoleArn", "taskRoleArn"}) {
+      if (auto arn = service.task_definition.get_string(key); !arn.empty())
+        role(arn, trust_policy_for_tasks(), task_policy(needs_, arn),
+             is_execution_role(needs_, arn));
+    }
   }
 
   void repository(const std::string& name) {
@@ -153,11 +156,6 @@ class Bootstrap final {
       make("logs", "PutRetentionPolicy",
            Json::object({{"logGroupName", name}, {"retentionInDays", 30}}));
     }
-  }
-
-  static bool is_database_url(const std::string& name) {
-    std::string plain = replace_all(to_lower(name), "_", "-");
-    return plain.ends_with("database-url") || plain.ends_with("db-url");
   }
 
   // A secret named …/database-url gets a PostgreSQL database of its own; any other one gets a random value, to be replaced.
@@ -200,6 +198,15 @@ class Bootstrap final {
       make("secretsmanager", "CreateSecret",
            Json::object({{"Name", name}, {"SecretString", hex(random_bytes(24))}}));
     }
+  }
+
+  void parameter(const std::string& name) {
+    if (!parameters_.insert(name).second) return;
+    bool present = look("ssm", "GetParameter", Json::object({{"Name", name}})).has_value();
+    if (!is_missing(present, "SSM parameter (a random value: set the real one)", name)) return;
+    make(
+        "ssm", "PutParameter",
+        Json::object({{"Name", name}, {"Type", "SecureString"}, {"Value", hex(random_bytes(24))}}));
   }
 
   std::pair<std::string, std::string> wait_for_database(const std::string& name) {
@@ -336,6 +343,7 @@ class Bootstrap final {
                       {"taskDefinition", family},
                       {"desiredCount", 1},
                       {"launchType", "FARGATE"},
+                      {"enableExecuteCommand", can_execute(service)},
                       {"networkConfiguration",
                        Json::object({{"awsvpcConfiguration",
                                       Json::object({{"subnets", vpc().at("subnets")},
@@ -363,6 +371,7 @@ class Bootstrap final {
   std::set<std::string> roles_;
   std::set<std::string> groups_;
   std::set<std::string> secrets_;
+  std::set<std::string> parameters_;
   Json vpc_;
 };
 

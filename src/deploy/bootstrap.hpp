@@ -34,6 +34,7 @@ struct EnvironmentNeed {
   std::string name;  ///< "staging"
   std::string cluster;
   std::vector<ServiceNeed> services;
+  bool runs_tasks = false;  ///< a deploy step runs a task besides
 };
 
 /// What must exist in AWS before a workflow's deploy job can work.
@@ -67,9 +68,18 @@ formats::Json trust_policy_for_github(const std::string& account,
 formats::Json deploy_policy(const Needs& needs);
 /// Lets ECS tasks take a role.
 formats::Json trust_policy_for_tasks();
-/// What lets an execution role read the secrets that its task definitions name; nothing when they name none.
-std::optional<formats::Json> secrets_policy(const Needs& needs, const std::string& execution_role);
+/// What a role of tasks needs beside AWS's own policy: as an execution role the secrets and parameters that its task definitions
+/// name, as a task role the channels of ECS Exec. Nothing when it needs no more.
+std::optional<formats::Json> task_policy(const Needs& needs, const std::string& role);
+/// True when a task definition has it as its execution role: it gets AmazonECSTaskExecutionRolePolicy.
+bool is_execution_role(const Needs& needs, const std::string& role);
+/// True when commands can be run in the service's tasks (ECS Exec): they have a role of their own for it.
+bool can_execute(const ServiceNeed& service);
+/// True for the name of a secret that is to hold where a database is: "…/database-url", "…/DB_URL".
+bool is_database_url(const std::string& secret_name);
 /// All secrets' ARNs that task definitions name in `valueFrom`, without a key's suffix.
 std::set<std::string> secrets_of(const formats::Json& task_definition);
+/// All parameters of Systems Manager that task definitions name in `valueFrom`, by name.
+std::set<std::string> parameters_of(const formats::Json& task_definition);
 
 }  // namespace slipway::deploy

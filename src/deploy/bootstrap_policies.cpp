@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "deploy/bootstrap.hpp"
 
@@ -14,6 +16,22 @@ Json statement(Json actions, Json resources) {
 
 Json document(Json statements) {
   return Json::object({{"Version", "2012-10-17"}, {"Statement", std::move(statements)}});
+}
+
+// A secret's ARN ends with six characters that only AWS knows.
+Json secret_arns(const std::set<std::string>& secrets) {
+  Json resources = Json::array();
+  for (const auto& arn : secrets) resources.push_back(arn + "*");
+  return resources;
+}
+
+Json parameter_arns(const Needs& needs, const std::set<std::string>& names) {
+  Json resources = Json::array();
+  for (const auto& name : names) {
+    resources.push_back(fmt::format("arn:aws:ssm:{}:{}:parameter{}{}", needs.region, needs.account,
+                                    name.starts_with('/') ? "" : "/", name));
+  }
+  return resources;
 }
 
 }  // namespace
@@ -41,18 +59,46 @@ Json trust_policy_for_tasks() {
                      {"Action", "sts:AssumeRole"}})}));
 }
 
-std::optional<Json> secrets_policy(const Needs& needs, const std::string& execution_role) {
+bool is_execution_role(const Needs& needs, const std::string& role) {
+  return std::any_of(
+      needs.environments.begin(), needs.environments.end(), [&](const auto& environment) {
+        return std::any_of(environment.services.begin(), environment.services.end(),
+                           [&](const ServiceNeed& service) {
+                             return service.task_definition.get_string("executionRoleArn") == role;
+                           });
+      });
+}
+
+bool can_execute(const ServiceNeed& service) {
+  return !service.task_definition.get_string("taskRoleArn").empty();
+}
+
+std::optional<Json> task_policy(const Needs& needs, const std::string& role) {
   std::set<std::string> secrets;
+  std::set<std::string> parameters;
+  bool is_task_role = false;
   for (const auto& environment : needs.environments) {
     for (const auto& service : environment.services) {
-      if (service.task_definition.get_string("executionRoleArn") == execution_role)
+      if (service.task_definition.get_string("executionRoleArn") == role) {
         secrets.merge(secrets_of(service.task_definition));
+        parameters.merge(parameters_of(service.task_definition));
+      }
+      is_task_role = is_task_role || service.task_definition.get_string("taskRoleArn") == role;
     }
   }
-  if (secrets.empty()) return std::nullopt;
-  Json resources = Json::array();
-  for (const auto& arn : secrets) resources.push_back(arn + "*");
-  return document(Json::array({statement("secretsmanager:GetSecretValue", std::move(resources))}));
+  Json statements = Json::array();
+  if (!secrets.empty())
+    statements.push_back(statement("secretsmanager:GetSecretValue", secret_arns(secrets)));
+  if (!parameters.empty())
+    statements.push_back(statement("ssm:GetParameters", parameter_arns(needs, parameters)));
+  if (is_task_role) {  // source: Amazon ECS developer guide, "Using ECS Exec", "Task role permissions"
+    statements.push_back(
+        statement(Json::array({"ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
+                               "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"}),
+                  "*"));
+  }
+  if (statements.empty()) return std::nullopt;
+  return document(std::move(statements));
 }
 
 // No more than the workflow's steps call.
@@ -107,15 +153,25 @@ Json deploy_policy(const Needs& needs) {
   if (!groups.empty())
     statements.push_back(
         statement(Json::array({"logs:GetLogEvents", "logs:FilterLogEvents"}), groups));
-  Json secrets = Json::array();
+  std::set<std::string> secrets;
+  std::set<std::string> parameters;
+  Json families = Json::array();
   for (const auto& environment : needs.environments) {
     for (const auto& service : environment.services) {
-      for (const auto& arn : secrets_of(service.task_definition)) secrets.push_back(arn + "*");
+      secrets.merge(secrets_of(service.task_definition));
+      parameters.merge(parameters_of(service.task_definition));
+      if (environment.runs_tasks)
+        families.push_back(fmt::format("arn:aws:ecs:{}:{}:task-definition/{}:*", needs.region,
+                                       needs.account,
+                                       service.task_definition.get_string("family")));
     }
   }
+  // Which versions a release runs; their values stay closed.
   if (!secrets.empty())
-    statements.push_back(
-        statement("secretsmanager:DescribeSecret", secrets));  // which version a release runs
+    statements.push_back(statement("secretsmanager:DescribeSecret", secret_arns(secrets)));
+  if (!parameters.empty())
+    statements.push_back(statement("ssm:GetParameter", parameter_arns(needs, parameters)));
+  if (!families.empty()) statements.push_back(statement("ecs:RunTask", families));
   if (!pass.empty()) {
     Json allow = statement("iam:PassRole", pass);
     allow["Condition"] = Json::object(
@@ -134,6 +190,24 @@ std::set<std::string> secrets_of(const Json& task_definition) {
       auto parts = split(from, ':');  // arn:aws:secretsmanager:R:A:secret:NAME[:key:stage:version]
       if (parts.size() > 7) parts.resize(7);
       out.insert(join(parts, ":"));
+    }
+  }
+  return out;
+}
+
+bool is_database_url(const std::string& secret_name) {
+  std::string plain = replace_all(to_lower(secret_name), "_", "-");
+  return plain.ends_with("database-url") || plain.ends_with("db-url");
+}
+
+std::set<std::string> parameters_of(const Json& task_definition) {
+  std::set<std::string> out;
+  for (const auto& container : task_definition.get_array("containerDefinitions")) {
+    for (const auto& secret : container.get_array("secrets")) {
+      std::string from = secret.get_string("valueFrom");
+      if (from.empty() || from.find(":secretsmanager:") != std::string::npos) continue;
+      auto at = from.find(":parameter/");
+      out.insert(at == std::string::npos ? from : from.substr(at + 10));
     }
   }
   return out;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "base/percent.hpp"
 #include "base/text.hpp"
 #include "deploy/ecr_image.hpp"
 #include "deploy/service.hpp"
@@ -13,17 +14,6 @@ namespace slipway::deploy {
 namespace {
 
 using formats::Json;
-
-// IAM answers with policies in percent-encoding.
-std::string percent_decoded(const std::string& text) {
-  std::string out;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    auto byte = text[at] == '%' ? unhex(to_lower(text.substr(at + 1, 2))) : std::nullopt;
-    out += byte ? *byte : std::string(1, text[at]);
-    if (byte) at += 2;
-  }
-  return out;
-}
 
 class Checker final {
  public:
@@ -39,6 +29,7 @@ class Checker final {
         guarded("cluster " + candidate.cluster, [&] { cluster(candidate.cluster); });
     }
     for (const auto& candidate : candidates) service(candidate);
+    guarded("rights", [&] { add(check_rights(calls_, needs_, candidates, stop_)); });
     return std::move(findings_);
   }
 
@@ -46,6 +37,10 @@ class Checker final {
   void ok(const std::string& what) { findings_.push_back({Finding::State::ok, what, "", ""}); }
   void bad(const std::string& what, const std::string& message, const std::string& mend) {
     findings_.push_back({Finding::State::missing, what, message, mend});
+  }
+
+  void add(std::vector<Finding> found) {
+    std::move(found.begin(), found.end(), std::back_inserter(findings_));
   }
 
   // A call that is refused tells nothing about the thing itself.
@@ -85,7 +80,7 @@ class Checker final {
   // The role's trust policy as a document.
   static Json trust_of(const Json& role) {
     std::string text = role.get_string("AssumeRolePolicyDocument");
-    if (!text.starts_with('{')) text = percent_decoded(text);
+    if (!text.starts_with('{')) text = percent_decoded(text);  // as IAM answers
     return formats::parse_json(text, "trust policy");
   }
 
@@ -270,29 +265,13 @@ class Checker final {
     ok(what);
     const Json* network = service.find("networkConfiguration");
     const Json* vpc = network ? network->find("awsvpcConfiguration") : nullptr;
-    if (vpc) guarded(candidate.service + ": network", [&] { this->network(candidate, *vpc); });
+    if (vpc) {
+      guarded(candidate.service + ": network",
+              [&] { add(check_network(calls_, candidate.service, *vpc, stop_)); });
+    }
     for (const auto& balancer : service.get_array("loadBalancers")) {
       guarded(candidate.service + ": target group", [&] { target_group(candidate, balancer); });
     }
-  }
-
-  void network(const Candidate& candidate, const Json& vpc) {
-    Json ids = Json::array();
-    for (const auto& id : vpc.get_array("subnets")) ids.push_back(id);
-    auto answer = calls_.call("ec2", "DescribeSubnets", Json::object({{"SubnetId", ids}}), stop_);
-    if (const auto* error = answer.error())
-      return bad(candidate.service + ": subnets", error->message,
-                 "update the service's network configuration");
-    ok(fmt::format("{}: {} subnets", candidate.service, ids.size()));
-    Json groups = Json::array();
-    for (const auto& id : vpc.get_array("securityGroups")) groups.push_back(id);
-    if (groups.empty()) return;
-    auto found =
-        calls_.call("ec2", "DescribeSecurityGroups", Json::object({{"GroupId", groups}}), stop_);
-    if (const auto* error = found.error())
-      return bad(candidate.service + ": security groups", error->message,
-                 "update the service's network configuration");
-    ok(fmt::format("{}: {} security groups", candidate.service, groups.size()));
   }
 
   void target_group(const Candidate& candidate, const Json& balancer) {

@@ -20,11 +20,24 @@ struct Finding {
 };
 
 /// Looks at all that releasing the candidates needs: who we are, the workflow's role and its trust, cluster and services, task
-/// definitions (unknown attributes, sizes, ports, dependencies), roles and their trust, images, secrets and the keys in them, log
-/// groups, subnets, security groups, target groups and their health checks. Nothing is changed.
+/// definitions (unknown attributes, sizes, ports, dependencies), roles, their trust and their rights, images, secrets and the keys in
+/// them, log groups, subnets and their routes, security groups, target groups and their health checks. Nothing is changed.
 std::vector<Finding> check_environment(Calls& calls, const Needs& needs,
                                        const std::vector<Candidate>& candidates,
                                        const std::stop_token& stop);
+
+/// Whether the workflow's role may make the calls of a deployment (PassRole among them), and execution roles may pull, log and read
+/// their secrets: asked of iam:SimulatePrincipalPolicy. Roles that do not exist are left out.
+std::vector<Finding> check_rights(Calls& calls, const Needs& needs,
+                                  const std::vector<Candidate>& candidates,
+                                  const std::stop_token& stop);
+
+/// The subnets and security groups of a service, and whether tasks get out of the subnets to ECR: by an internet gateway with a
+/// public address, another gateway, or VPC endpoints.
+///   configuration  the service's awsvpcConfiguration
+///   throws         Error{denied} when it may not be looked at
+std::vector<Finding> check_network(Calls& calls, const std::string& service,
+                                   const formats::Json& configuration, const std::stop_token& stop);
 
 /// What is wrong with a task definition by itself; needs no cloud.
 std::vector<Finding> check_definition(const std::string& service, const formats::Json& definition);

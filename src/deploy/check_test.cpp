@@ -103,3 +103,83 @@ TEST_CASE("an environment's missing parts are found, what may not be looked at i
   CHECK(told(findings, Finding::State::skipped).find("cluster shop: AccessDeniedException") !=
         std::string::npos);
 }
+
+TEST_CASE(
+    "rights that a role lacks are named with what they are on; PassRole is asked as ECS passes "
+    "it") {
+  FakeCalls calls;
+  std::string denied = "iam:PassRole";
+  calls.on("iam:SimulatePrincipalPolicy", [&](const Json& input) {
+    Json results = Json::array();
+    for (const auto& action : input.get_array("ActionNames")) {
+      for (const auto& resource : input.get_array("ResourceArns")) {
+        bool is_good = action.as_string() != denied;
+        results.push_back(Json::object({{"EvalActionName", action},
+                                        {"EvalResourceName", resource},
+                                        {"EvalDecision", is_good ? "allowed" : "implicitDeny"}}));
+      }
+    }
+    return slipway::aws::Answer(Json::object({{"EvaluationResults", results}}));
+  });
+  Needs needs;
+  needs.account = "1";
+  needs.region = "r";
+  needs.role_arn = "arn:aws:iam::1:role/deploy";
+  Candidate candidate{.environment = "staging",
+                      .cluster = "shop",
+                      .service = "api",
+                      .definition = {},
+                      .images = {},
+                      .missing = {}};
+  candidate.definition = parse_json(
+      R"({"family":"a","executionRoleArn":"arn:aws:iam::1:role/exec","containerDefinitions":[{"name":"c","image":"i",
+    "secrets":[{"name":"USER","valueFrom":"arn:aws:secretsmanager:r:1:secret:db:user::"}]}]})");
+  auto findings = check_rights(calls, needs, {candidate}, {});
+  CHECK(told(findings) ==
+        "rights of role deploy: it may not iam:PassRole on arn:aws:iam::1:role/exec (allow it; "
+        "slipway bootstrap --terraform prints the "
+        "whole policy)\n");
+  CHECK(told(findings, Finding::State::ok).find("rights of role exec: all") == 0);
+  std::size_t asked = 0;
+  for (const auto& input : calls.inputs_of("iam:SimulatePrincipalPolicy")) {
+    bool is_pass = input.at("ActionNames").dump() == R"(["iam:PassRole"])";
+    if (is_pass) ++asked;
+    CHECK(input.contains("ContextEntries") == is_pass);
+  }
+  CHECK(asked == 1);
+
+  denied = "secretsmanager:GetSecretValue";
+  CHECK(told(check_rights(calls, needs, {candidate}, {}))
+            .find("rights of role exec: it may not secretsmanager:GetSecretValue on "
+                  "arn:aws:secretsmanager:r:1:secret:dbx") == 0);
+  calls.refuse("iam:SimulatePrincipalPolicy", "AccessDenied", "no");
+  CHECK(check_rights(calls, needs, {candidate}, {}).size() == 2);
+  calls.refuse("iam:SimulatePrincipalPolicy", "NoSuchEntity", "no");
+  CHECK(check_rights(calls, needs, {candidate}, {}).empty());
+}
+
+TEST_CASE("subnets from which tasks do not reach ECR are named") {
+  FakeCalls calls;
+  calls.answer(
+      "ec2:DescribeSubnets",
+      parse_json(
+          R"({"subnetSet":{"item":[{"subnetId":"subnet-a","vpcId":"vpc-1"},{"subnetId":"subnet-b","vpcId":"vpc-1"}]}})"));
+  // subnet-b has a table of its own, with a NAT gateway; subnet-a the main one.
+  calls.answer("ec2:DescribeRouteTables", parse_json(R"({"routeTableSet":{"item":[
+    {"associationSet":{"item":{"main":"true"}},"routeSet":{"item":[{"destinationCidrBlock":"10.0.0.0/16","gatewayId":"local"},{"destinationCidrBlock":"0.0.0.0/0","gatewayId":"igw-1","state":"active"}]}},
+    {"associationSet":{"item":{"main":"false","subnetId":"subnet-b"}},"routeSet":{"item":{"destinationCidrBlock":"0.0.0.0/0","natGatewayId":"nat-1","state":"active"}}}]}})"));
+  calls.answer("ec2:DescribeVpcEndpoints", parse_json(R"({"vpcEndpointSet":""})"));
+  Json network = parse_json(R"({"subnets":["subnet-a","subnet-b"],"assignPublicIp":"DISABLED"})");
+  CHECK(told(check_network(calls, "api", network, {}))
+            .find("api: routes of subnet-a: tasks without a public address") == 0);
+  network["assignPublicIp"] = "ENABLED";
+  CHECK(told(check_network(calls, "api", network, {})).empty());
+  network["assignPublicIp"] = "DISABLED";
+  calls.answer(
+      "ec2:DescribeVpcEndpoints",
+      parse_json(
+          R"({"vpcEndpointSet":{"item":[{"serviceName":"com.amazonaws.r.ecr.api"},{"serviceName":"com.amazonaws.r.ecr.dkr"},{"serviceName":"com.amazonaws.r.s3"}]}})"));
+  auto findings = check_network(calls, "api", network, {});
+  CHECK(told(findings).empty());
+  CHECK(told(findings, Finding::State::ok).find("by VPC endpoints") != std::string::npos);
+}

@@ -112,10 +112,13 @@ class Writer final {
         "# What the workflows of this repository need of AWS; made by: slipway bootstrap "
         "--terraform\n";
     add(Block("terraform")
-            .nested(Block("required_providers")
-                        .set("aws",
-                             "{\n      source  = \"hashicorp/aws\"\n      version = \">= 5.0\"\n   "
-                             " }")));
+            .nested(
+                Block("required_providers")
+                    .set("aws",
+                         "{\n      source  = \"hashicorp/aws\"\n      version = \">= 5.0\"\n    }")
+                    .set("random",
+                         "{\n      source  = \"hashicorp/random\"\n      version = \">= 3.0\"\n    "
+                         "}")));
     add(Block("provider \"aws\"")
             .text("region", needs_.region)
             .set("allowed_account_ids", "[" + quoted(needs_.account) + "]"));
@@ -178,10 +181,11 @@ class Writer final {
   }
 
   void task_roles(const ServiceNeed& service) {
-    if (auto execution = service.task_definition.get_string("executionRoleArn"); !execution.empty())
-      role(execution, trust_policy_for_tasks(), secrets_policy(needs_, execution), true);
-    if (auto own = service.task_definition.get_string("taskRoleArn"); !own.empty())
-      role(own, trust_policy_for_tasks(), std::nullopt, false);
+    for (const char* key : {"executionRoleArn", "taskRoleArn"}) {
+      if (auto arn = service.task_definition.get_string(key); !arn.empty())
+        role(arn, trust_policy_for_tasks(), task_policy(needs_, arn),
+             is_execution_role(needs_, arn));
+    }
   }
 
   void service(const EnvironmentNeed& environment, const ServiceNeed& service) {
@@ -197,8 +201,17 @@ class Writer final {
     }
     for (const auto& arn : secrets_of(service.task_definition)) {
       std::string name = arn.substr(arn.find(":secret:") + 8);
-      if (secrets_.insert(name).second)
-        add(resource("aws_secretsmanager_secret", name).text("name", name));
+      if (!secrets_.insert(name).second) continue;
+      add(resource("aws_secretsmanager_secret", name).text("name", name));
+      if (is_database_url(name)) database(environment.cluster, name);
+    }
+    for (const auto& name : parameters_of(service.task_definition)) {
+      if (!parameters_.insert(name).second) continue;
+      add(resource("aws_ssm_parameter", name)
+              .text("name", name)
+              .text("type", "SecureString")
+              .text("value", "set the real one")
+              .nested(Block("lifecycle").set("ignore_changes", "[value]")));
     }
     std::string name = environment.cluster + "-" + service.name;
     if (service.port > 0) balancer(name, service);
@@ -226,6 +239,7 @@ class Writer final {
         .set("task_definition", fmt::format("aws_ecs_task_definition.{}.arn", label(family)))
         .set("desired_count", "1")
         .text("launch_type", "FARGATE");
+    if (can_execute(service)) block.set("enable_execute_command", "true");
     block.nested(Block("network_configuration")
                      .set("subnets", "data.aws_subnets.default.ids")
                      .set("security_groups", "[data.aws_security_group.default.id]")
@@ -242,6 +256,28 @@ class Writer final {
     // Releases are slipway's from here on.
     block.nested(Block("lifecycle").set("ignore_changes", "[task_definition, desired_count]"));
     add(block);
+  }
+
+  // The database whose address and password the secret holds.
+  void database(const std::string& name, const std::string& secret) {
+    if (databases_.insert(name).second) {
+      add(resource("random_password", name).set("length", "32").set("special", "false"));
+      add(resource("aws_db_instance", name)
+              .text("identifier", name)
+              .text("engine", "postgres")
+              .text("instance_class", "db.t4g.micro")
+              .set("allocated_storage", "20")
+              .text("db_name", "app")
+              .text("username", "app")
+              .set("password", fmt::format("random_password.{}.result", label(name)))
+              .set("vpc_security_group_ids", "[data.aws_security_group.default.id]")
+              .text("final_snapshot_identifier", name + "-final"));
+    }
+    add(resource("aws_secretsmanager_secret_version", secret)
+            .set("secret_id", fmt::format("aws_secretsmanager_secret.{}.id", label(secret)))
+            .set("secret_string", fmt::format("\"postgresql://app:${{random_password.{0}.result}}@"
+                                              "${{aws_db_instance.{0}.endpoint}}/app\"",
+                                              label(name))));
   }
 
   void balancer(const std::string& name, const ServiceNeed& service) {
@@ -283,6 +319,8 @@ class Writer final {
   std::set<std::string> roles_;
   std::set<std::string> groups_;
   std::set<std::string> secrets_;
+  std::set<std::string> parameters_;
+  std::set<std::string> databases_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 // Deployments: an ECS service's replacement, told in CodeDeploy's words.
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "base/text.hpp"
 #include "cloud/codedeploy/api.hpp"
@@ -278,11 +279,17 @@ Json CodeDeploy::list_deployments(const Call& call) {
   std::string application_name = in.text_or("applicationName");
   std::string group_name = in.text_or("deploymentGroupName");
   auto statuses = in.texts("includeOnlyStatuses");
+  const Json* range = call.input.find("createTimeRange");
+  double start = range ? range->get_number("start") : 0;
+  double end = range ? range->get_number("end", std::numeric_limits<double>::max())
+                     : std::numeric_limits<double>::max();
   std::vector<Json> found;
   for (const auto& each : around_.state.read(
            [&](Tables& tables) { return tables.list(kDeployment, scope_of(call)); })) {
     Json one = deployment(scope_of(call), each.id);
+    double created = one.get_number("createTime");
     bool fits =
+        created >= start && created <= end &&
         (application_name.empty() || one.get_string("applicationName") == application_name) &&
         (group_name.empty() || one.get_string("deploymentGroupName") == group_name) &&
         (statuses.empty() ||

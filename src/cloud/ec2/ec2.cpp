@@ -292,12 +292,41 @@ class Ec2 final : public Service {
         {"DescribeNetworkInterfaces", "networkInterfaceSet"},
         {"DescribeNetworkAcls", "networkAclSet"},
         {"DescribeInternetGateways", "internetGatewaySet"},
-        {"DescribeRouteTables", "routeTableSet"},
+        {"DescribeVpcEndpoints", "vpcEndpointSet"},
         {"DescribeInstances", "reservationSet"},
         {"DescribeNatGateways", "natGatewaySet"}};
     Json answer = Json::object({});
     answer[kSets.at(call.operation)] = Json::array({});
     return answer;
+  }
+  // Each VPC has its main table. The default one has an internet gateway, as AWS makes it; others lead nowhere outside.
+  Json describe_route_tables(const Call& call) {
+    std::vector<Json> tables;
+    for (const auto& vpc :
+         state_.read([&](Tables& stored) { return stored.list(kVpc, scope(call)); })) {
+      std::string suffix = vpc.id.substr(vpc.id.find('-') + 1);
+      Json routes = Json::array({Json::object({{"destinationCidrBlock", vpc.body.at("cidrBlock")},
+                                               {"gatewayId", "local"},
+                                               {"origin", "CreateRouteTable"},
+                                               {"state", "active"}})});
+      if (vpc.body.get_bool("isDefault")) {
+        routes.push_back(Json::object({{"destinationCidrBlock", "0.0.0.0/0"},
+                                       {"gatewayId", "igw-" + suffix},
+                                       {"origin", "CreateRoute"},
+                                       {"state", "active"}}));
+      }
+      std::string id = "rtb-" + suffix;
+      Json main = Json::object({{"routeTableAssociationId", "rtbassoc-" + suffix},
+                                {"routeTableId", id},
+                                {"main", true}});
+      tables.push_back(Json::object({{"routeTableId", id},
+                                     {"vpcId", vpc.id},
+                                     {"ownerId", call.account},
+                                     {"associationSet", Json::array({main})},
+                                     {"routeSet", routes}}));
+    }
+    return filtered(call, "routeTableSet", tables,
+                    {{"vpc-id", "vpcId"}, {"route-table-id", "routeTableId"}});
   }
   Json describe_regions(const Call& call) {
     return Json::object(
@@ -603,12 +632,13 @@ const Operations<Ec2>& Ec2::operations() {
       {"DescribeNetworkAcls", &Ec2::describe_nothing},
       {"DescribeNetworkInterfaces", &Ec2::describe_nothing},
       {"DescribeRegions", &Ec2::describe_regions},
-      {"DescribeRouteTables", &Ec2::describe_nothing},
+      {"DescribeRouteTables", &Ec2::describe_route_tables},
       {"DescribeSecurityGroups", &Ec2::describe_security_groups},
       {"DescribeSecurityGroupRules", &Ec2::describe_security_group_rules},
       {"DescribeSubnets", &Ec2::describe_subnets},
       {"DescribeTags", &Ec2::describe_tags},
       {"DescribeVpcAttribute", &Ec2::describe_vpc_attribute},
+      {"DescribeVpcEndpoints", &Ec2::describe_nothing},
       {"DescribeVpcs", &Ec2::describe_vpcs},
       {"ModifySubnetAttribute", &Ec2::modify_subnet_attribute},
       {"ModifyVpcAttribute", &Ec2::modify_vpc_attribute},

@@ -9,6 +9,7 @@
 #include "cloud/iam/managed_policies.hpp"
 #include "cloud/iam/oidc.hpp"
 #include "cloud/iam/policy.hpp"
+#include "cloud/iam/simulate.hpp"
 #include "cloud/protocol.hpp"
 
 namespace slipway::cloud::iam {
@@ -84,6 +85,7 @@ class Iam final : public Service {
 
  private:
   static const Operations<Iam>& operations();
+  Json simulate(const Call& call) { return simulate_principal_policy(state_, call); }
   static Scope scope(const Call& call) { return {call.account, ""}; }
 
   std::int64_t attachments(Tables& tables, const Call& call, const std::string& policy_arn) {
@@ -584,6 +586,7 @@ const Operations<Iam>& Iam::operations() {
       {"PutUserPolicy", &Iam::on_user<put_inline_policy>},
       {"RemoveClientIDFromOpenIDConnectProvider", &Iam::on_oidc<remove_oidc_client_id>},
       {"SetDefaultPolicyVersion", &Iam::set_default_policy_version},
+      {"SimulatePrincipalPolicy", &Iam::simulate},
       {"TagOpenIDConnectProvider", &Iam::on_oidc<tag_oidc_provider>},
       {"TagRole", &Iam::tag_role},
       {"UntagOpenIDConnectProvider", &Iam::on_oidc<untag_oidc_provider>},
@@ -599,7 +602,9 @@ const Operations<Iam>& Iam::operations() {
 std::vector<Permission> Iam::permissions(const Call& call) const {
   Input in(call.input, kBad);
   std::string resource = "*";
-  if (auto oidc = in.optional_text("OpenIDConnectProviderArn")) {
+  if (auto source = in.optional_text("PolicySourceArn")) {
+    resource = *source;
+  } else if (auto oidc = in.optional_text("OpenIDConnectProviderArn")) {
     resource = *oidc;
   } else if (auto role = in.optional_text("RoleName")) {
     auto stored = state_.read([&](Tables& tables) {
