@@ -269,6 +269,7 @@ TEST_CASE("a deployment that completes is a release in the ledger") {
   deploy.aws.answer("DescribeServices", services(service("ecs-svc/1", "COMPLETED")));
   deploy.aws.answer("DescribeServices", services(service("ecs-svc/1", "COMPLETED")));
   deploy.aws.answer("DescribeServices", services(service("ecs-svc/1", "COMPLETED")));
+  deploy.aws.answer("DescribeServices", services(service("ecs-svc/1", "COMPLETED")));
   deploy.aws.answer("DescribeServices", services(service("ecs-svc/2", "IN_PROGRESS")));
   deploy.aws.answer("DescribeServices", services(service("ecs-svc/2", "COMPLETED")));
   deploy.aws.answer(
@@ -290,6 +291,7 @@ TEST_CASE("a deployment that completes is a release in the ledger") {
 
 TEST_CASE("a deployment that is rolled back fails the step with one line, and the ledger has it") {
   Deploy deploy;
+  deploy.aws.answer("DescribeServices", services(service("ecs-svc/1", "COMPLETED")));
   deploy.aws.answer("DescribeServices", services(service("ecs-svc/1", "COMPLETED")));
   deploy.aws.answer("DescribeServices", services(service("ecs-svc/1", "COMPLETED")));
   deploy.aws.answer("DescribeServices", services(service("ecs-svc/1", "COMPLETED")));

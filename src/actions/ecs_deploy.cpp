@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actions/aws_access.hpp"
 #include "actions/builtin.hpp"
+#include "actions/docker_access.hpp"
+#include "actions/image_blobs.hpp"
 #include "actions/run_task.hpp"
 #include "aws/client.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "deploy/candidate.hpp"
 #include "deploy/codedeploy.hpp"
+#include "deploy/environment_release.hpp"
 #include "deploy/proof.hpp"
 #include "deploy/release_service.hpp"
 #include "deploy/rollout.hpp"
@@ -175,7 +178,8 @@ class EcsDeploy final : public workflow::Action {
                             .sha = github.get_string("sha"),
                             .run_id = github.get_string("run_id"),
                             .images = images_of(definition),
-                            .who = github.get_string("actor")};
+                            .who = github.get_string("actor"),
+                            .trace_parent = context.trace_parent()};
     if (release.environment.empty()) release.environment = release.cluster;
     if (dependencies_.test_verdict)
       release.test_verdict = dependencies_.test_verdict(release.run_id);
@@ -192,13 +196,12 @@ class EcsDeploy final : public workflow::Action {
   }
 
   // What slipway.yml asks of the environment holds for workflows, too: a refusal is written down.
-  void check_protection(deploy::Calls& calls, const Json& definition, const ledger::Release& intent,
-                        const std::stop_token& stop) const {
+  void check_protection(deploy::Calls& calls, const deploy::Candidate& candidate,
+                        const ledger::Release& intent, const std::stop_token& stop) const {
     if (!dependencies_.protection) return;
     deploy::Protection protection = dependencies_.protection(intent.environment);
     if (protection.promote_from.empty() && intent.test_verdict == "success")
       protection.require_tests = false;  // this very run's
-    auto candidate = deploy::candidate_of(calls, intent, definition, stop);
     auto proof = deploy::prove(calls, *dependencies_.ledger, intent.environment, {candidate},
                                protection, intent.sha, intent.who, stop);
     if (proof.troubles.empty()) return;
@@ -222,7 +225,12 @@ class EcsDeploy final : public workflow::Action {
                                                                 options, context.stop());
       check_pause(intent.environment);  // a rollback may be what was waited for
       intent.epoch = admitted.lock->epoch();
-      check_protection(calls, definition, intent, context.stop());
+      auto candidate = deploy::candidate_of(calls, intent, definition, context.stop());
+      check_protection(calls, candidate, intent, context.stop());
+      intent.changes = deploy::changes_of(calls, candidate,
+                                          image_blobs(registry_client(context, dependencies_, {}),
+                                                      dependencies_.log, context.stop()),
+                                          context.stop());
       deploy::settle_lost(
           calls, *ledger, intent.environment, {},
           [&](const std::string& line) { context.log(line); }, context.stop());

@@ -135,8 +135,8 @@ bool has_expired(const ServiceError& error) {
 
 // What does another thing each time it is done: when the answer is lost nobody knows whether it was, and the caller has to look.
 bool does_it_twice(std::string_view operation) {
-  static constexpr std::array<std::string_view, 2> kOnce = {"RegisterTaskDefinition",
-                                                            "UpdateService"};
+  static constexpr std::array<std::string_view, 3> kOnce = {"RegisterTaskDefinition",
+                                                            "UpdateService", "CreateDeployment"};
   return std::find(kOnce.begin(), kOnce.end(), operation) != kOnce.end();
 }
 

@@ -52,8 +52,8 @@ class Client final {
 
   /// Makes one call, signed with the configured credentials. Retries what AWS's SDKs retry (throttling, 5xx, broken
   /// connections; up to 3 times with growing, random pauses). Calls that create something carry a client token where the
-  /// service has one, so that a resend creates nothing twice: the caller puts it in. RegisterTaskDefinition and UpdateService have
-  /// none and are sent again only when they were throttled: an Error{unavailable} of theirs says that nobody knows what happened.
+  /// service has one, so that a resend creates nothing twice: the caller puts it in. RegisterTaskDefinition, UpdateService and
+  /// CreateDeployment have none and are sent again only when they were throttled: an Error{unavailable} of theirs says that nobody knows what happened.
   /// Expired keys are renewed once through Config::renewed.
   ///   service    the signing name: "ecs", "ecr", "sts", "iam", "logs", "secretsmanager", "elasticloadbalancing", "rds", "ec2",
   ///              "ssm", "codedeploy"

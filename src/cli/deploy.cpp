@@ -2,8 +2,11 @@
 #include "aws/client.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "cli/attestation.hpp"
 #include "cli/aws_access.hpp"
 #include "cli/environment_access.hpp"
+#include "cli/notify.hpp"
+#include "cli/tracing.hpp"
 #include "cli/verbs.hpp"
 #include "deploy/notify.hpp"
 #include "deploy/proof.hpp"
@@ -89,7 +92,7 @@ int deploy(const Invocation& given, Surroundings& around) {
   if (!proof.troubles.empty()) refuse(ledger, environment, proof, view.sha);
 
   auto differences = deploy::differences(calls, candidates, around.stop);
-  deploy::describe_images(calls, differences, around.stop);
+  deploy::describe_images(calls, differences, ecr_blobs(around, calls), around.stop);
   std::string changes =
       print_differences(differences) + print_migrations(pending_migrations(around, ledger, view));
   note(around, std::string(trim(changes)));
@@ -101,6 +104,8 @@ int deploy(const Invocation& given, Surroundings& around) {
                                   .sha = view.sha,
                                   .who = user_name()};
   what.test_verdict = deploy::test_verdict_of(ledger, view.sha);
+  VerbSpan span;
+  what.trace_parent = span.for_releases();
   what.waits = !given.has("--no-wait");
   what.forces = given.has("--force");
   what.watch.deadline = Deadline::in(timeout);
@@ -121,9 +126,10 @@ int deploy(const Invocation& given, Surroundings& around) {
       around.stop);
   auto outcomes = deploy::release_environment(calls, ledger, what, around.stop);
   int code = print_outcomes(around, environment, outcomes, what.waits);
-  trace(around, "deploy " + environment, releases_of(ledger, outcomes));
-  notify(around, ledger, view.settings, environment,
-         deploy::outcome_message("deploy", environment, view.sha, user_name(), outcomes, changes));
+  span.end("deploy " + environment, releases_of(ledger, outcomes));
+  notify(around, ledger, view.settings,
+         {{environment, deploy::outcome_message("deploy", environment, view.sha, user_name(),
+                                                outcomes, changes)}});
   return code;
 }
 

@@ -71,6 +71,7 @@ bool is_automatic() {
 deploy::Settings read_settings(const std::filesystem::path& top, const std::stop_token& stop) {
   auto settings = deploy::read_settings(os::read_file_if_exists(top / "slipway.yml").value_or(""),
                                         "slipway.yml");
+  settings.place = top.string();
   auto committed = os::capture({.argv = {"git", "show", "HEAD:slipway.yml"}, .cwd = top.string()},
                                stop, Deadline::in(std::chrono::seconds(10)));
   if (!committed.exit.ok()) return settings;

@@ -66,16 +66,4 @@ deploy::Interrupted ask_interrupted(const std::stop_token& hurry);
 /// The settings of the repository around us; none outside of one, or when they are wrong (which is said).
 deploy::Settings settings_here(const Surroundings& around);
 
-/// Enqueues what has happened for the environment's notifications and delivers what is due; a trouble is a warning.
-///   what  null: only delivers
-void notify(const Surroundings& around, ledger::Ledger& ledger, const deploy::Settings& settings,
-            const std::string& environment, const formats::Json& what);
-
-/// Sends the releases as spans to $OTEL_EXPORTER_OTLP_ENDPOINT (OTLP over HTTP, JSON), when it is set; a trouble is a warning.
-void trace(const Surroundings& around, const std::string& name,
-           const std::vector<ledger::Release>& releases);
-/// The releases that outcomes tell of.
-std::vector<ledger::Release> releases_of(const ledger::Ledger& ledger,
-                                         const std::vector<deploy::ServiceOutcome>& outcomes);
-
 }  // namespace slipway::cli

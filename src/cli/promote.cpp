@@ -4,6 +4,8 @@
 #include "cli/attestation.hpp"
 #include "cli/aws_access.hpp"
 #include "cli/environment_access.hpp"
+#include "cli/notify.hpp"
+#include "cli/tracing.hpp"
 #include "cli/verbs.hpp"
 #include "deploy/notify.hpp"
 #include "deploy/proof.hpp"
@@ -86,7 +88,7 @@ int promote(const Invocation& given, Surroundings& around) {
       deploy::prove(calls, ledger, to, candidates, protection, "", user_name(), around.stop);
   if (!proof.troubles.empty()) refuse(ledger, from, to, proof.sha, proof.troubles);
   auto differences = deploy::differences(calls, candidates, around.stop);
-  deploy::describe_images(calls, differences, around.stop);
+  deploy::describe_images(calls, differences, ecr_blobs(around, calls), around.stop);
   std::string changes =
       print_differences(differences) + print_migrations(pending_migrations(around, ledger, view));
   if (!around.quiet) print_error(changes);
@@ -100,6 +102,8 @@ int promote(const Invocation& given, Surroundings& around) {
                                   .sha = proof.sha,
                                   .test_verdict = proof.test_verdict,
                                   .who = user_name()};
+  VerbSpan span;
+  what.trace_parent = span.for_releases();
   what.interrupted = [&around] { return ask_interrupted(around.hurry); };
   what.sink = event_printer(around);
   ledger::EnvironmentLock lock(
@@ -109,9 +113,9 @@ int promote(const Invocation& given, Surroundings& around) {
   attest(around, calls, ledger, to, candidates, proof);
   auto outcomes = deploy::release_environment(calls, ledger, what, around.stop);
   int code = print_outcomes(around, to, outcomes, true);
-  trace(around, "promote " + to, releases_of(ledger, outcomes));
-  notify(around, ledger, view.settings, to,
-         deploy::outcome_message("promote", to, proof.sha, user_name(), outcomes, changes));
+  span.end("promote " + to, releases_of(ledger, outcomes));
+  notify(around, ledger, view.settings,
+         {{to, deploy::outcome_message("promote", to, proof.sha, user_name(), outcomes, changes)}});
   return code;
 }
 

@@ -6,8 +6,11 @@
 #include "base/text.hpp"
 #include "cli/aws_access.hpp"
 #include "cli/environment_access.hpp"
+#include "cli/notify.hpp"
+#include "cli/tracing.hpp"
 #include "cli/verbs.hpp"
 #include "deploy/notify.hpp"
+#include "deploy/rollback_state.hpp"
 #include "deploy/task_definition.hpp"
 #include "deploy/verdict.hpp"
 #include "ledger/ledger.hpp"
@@ -32,6 +35,11 @@ std::string question_of(const std::vector<deploy::RollbackStep>& plan) {
 // What the way back does not take back.
 void warn(const Surroundings& around, const ledger::Ledger& ledger, const std::string& environment,
           const std::vector<deploy::RollbackStep>& plan) {
+  for (const auto& step : plan) {
+    for (const auto& line : step.notes) {
+      if (!around.quiet) print_error(line + "\n");
+    }
+  }
   std::int64_t since = plan.front().to.id;
   for (const auto& step : plan) since = std::min(since, step.to.id);
   std::size_t migrations = 0;
@@ -47,15 +55,15 @@ void warn(const Surroundings& around, const ledger::Ledger& ledger, const std::s
   }
 }
 
-void tell(const Surroundings& around, ledger::Ledger& ledger, const std::string& environment,
-          const std::vector<deploy::RollbackResult>& results) {
+void tell(const Surroundings& around, const VerbSpan& span, ledger::Ledger& ledger,
+          const std::string& environment, const std::vector<deploy::RollbackResult>& results) {
   std::vector<ledger::Release> releases;
   for (const auto& result : results) {
     if (auto release = ledger.find(result.release)) releases.push_back(*release);
   }
   if (releases.empty()) return;
-  trace(around, "rollback " + environment, releases);
-  notify(around, ledger, settings_here(around), environment, deploy::release_message(releases));
+  span.end("rollback " + environment, releases);
+  notify(around, ledger, settings_here(around), {{environment, deploy::release_message(releases)}});
 }
 
 int rollback(const Invocation& given, Surroundings& around) {
@@ -67,10 +75,11 @@ int rollback(const Invocation& given, Surroundings& around) {
     print(around.json ? "[]\n" : fmt::format("{} is there already\n", environment));
     return 0;
   }
-  warn(around, ledger, environment, plan);
-  if (!is_confirmed(given, question_of(plan))) return 130;
   aws::Client client(aws_access(around.state));
   deploy::ClientCalls calls(client);
+  deploy::bring_back(calls, plan, given.has("--secret-versions"), around.stop);
+  warn(around, ledger, environment, plan);
+  if (!is_confirmed(given, question_of(plan))) return 130;
   auto sink = [&](const std::string& service, const deploy::RolloutEvent& event) {
     if (!around.quiet) print_error(fmt::format("{}: {}\n", service, event.text));
   };
@@ -84,8 +93,9 @@ int rollback(const Invocation& given, Surroundings& around) {
                              plan.front().to.sha.empty()
                                  ? deploy::brief_task_definition(plan.front().to.task_definition)
                                  : plan.front().to.sha.substr(0, 12)));
-  auto results =
-      deploy::roll_back(calls, ledger, plan, user_name(), {}, sink, around.stop, lock.epoch());
+  VerbSpan span;
+  auto results = deploy::roll_back(calls, ledger, plan, user_name(), {}, sink, around.stop,
+                                   lock.epoch(), span.for_releases());
   bool ok = true;
   Json all = Json::array();
   std::string text;
@@ -108,7 +118,7 @@ int rollback(const Invocation& given, Surroundings& around) {
     text += fmt::format("automatic deployments to {} are paused: slipway resume {}\n", environment,
                         environment);
   print(around.json ? all.dump() + "\n" : text);
-  tell(around, ledger, environment, results);
+  tell(around, span, ledger, environment, results);
   return ok ? 0 : 1;
 }
 
@@ -116,9 +126,11 @@ int rollback(const Invocation& given, Surroundings& around) {
 
 Verb rollback_verb() {
   return {.name = "rollback",
-          .usage = "ENV [SHA|REVISION] [--yes] [--no-pause]",
+          .usage = "ENV [SHA|REVISION] [--secret-versions] [--yes] [--no-pause]",
           .summary = "back to the last good release, or to a named one",
-          .options = {{"--yes", Option::Kind::flag, "", "do not ask"},
+          .options = {{"--secret-versions", Option::Kind::flag, "",
+                       "secrets as they were then, not as they are now"},
+                      {"--yes", Option::Kind::flag, "", "do not ask"},
                       {"--no-pause", Option::Kind::flag, "", "let automatic deployments go on"}},
           .min_arguments = 1,
           .max_arguments = 2,

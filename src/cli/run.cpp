@@ -10,9 +10,11 @@
 #include "cli/aws_access.hpp"
 #include "cli/environment_access.hpp"
 #include "cli/job_images.hpp"
+#include "cli/notify.hpp"
 #include "cli/repository.hpp"
 #include "cli/run_settings.hpp"
 #include "cli/run_view.hpp"
+#include "cli/tracing.hpp"
 #include "cli/verbs.hpp"
 #include "container/crun_runtime.hpp"
 #include "container/leftovers.hpp"
@@ -21,6 +23,7 @@
 #include "os/file.hpp"
 #include "os/process.hpp"
 #include "workflow/plan.hpp"
+#include "workflow/run_spans.hpp"
 #include "workflow/run_store.hpp"
 #include "workflow/scratch.hpp"
 #include "workflow/view_machine.hpp"
@@ -170,7 +173,11 @@ class RunRoom final {
                                    given_.has("--keep")
                                        ? workflow::ScratchKind::disk
                                        : workflow::parse_scratch(given_.value_or("--scratch", "")));
-    Verdicts sink({writer.get(), view_.get()});
+    auto facts = facts_of(id, planned);
+    RunSpan span(facts, planned.workflow->title(), event);
+    std::vector<workflow::EventSink*> sinks = {writer.get(), view_.get()};
+    if (span.sink()) sinks.push_back(span.sink());
+    Verdicts sink(std::move(sinks));
     StoreImages images(store_, layers_, *runtime_, around_.state / "images", around_.log);
     auto machines = make_machines(id, images);
     workflow::ToolkitServer toolkit(
@@ -202,7 +209,7 @@ class RunRoom final {
     workflow::RunOrder order{
         .workflow = planned,
         .event = event,
-        .facts = facts_of(id, planned),
+        .facts = facts,
         .settings = settings_,
         .selectors = {.matrix = read_pairs(given_.values("--matrix"), "--matrix")},
         .dirty = given_.has("--dirty")};
@@ -211,23 +218,26 @@ class RunRoom final {
     auto result = workflow::run(order, services, sink, around_.stop);
     servers.stop();
     servers.join();
-    tell(id);
+    tell(id, span);
     return result.conclusion;
   }
 
   // What the run has released, as slipway.yml wants it told: an environment at a time.
-  void tell(const std::string& run) {
+  void tell(const std::string& run, const RunSpan& span) {
     std::map<std::string, std::vector<ledger::Release>> released;
     for (auto& release : ledger_.history("", "", 100)) {
       if (release.run_id == run && release.verdict != ledger::Verdict::running)
         released[release.environment].insert(released[release.environment].begin(), release);
     }
+    std::vector<ledger::Release> all;
+    for (const auto& [environment, releases] : released)
+      all.insert(all.end(), releases.begin(), releases.end());
+    span.end(all);
     if (released.empty()) return;
-    auto settings = settings_here(around_);
-    for (const auto& [environment, releases] : released) {
-      trace(around_, "deploy " + environment, releases);
-      notify(around_, ledger_, settings, environment, deploy::release_message(releases));
-    }
+    Told told;
+    for (const auto& [environment, releases] : released)
+      told.emplace_back(environment, deploy::release_message(releases));
+    notify(around_, ledger_, settings_here(around_), told);
   }
 
   // What the run before has done, and the artifacts that its jobs left to others.

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/guarded.hpp"
 #include "base/text.hpp"
+#include "deploy/once.hpp"
 #include "formats/sha256.hpp"
 #include "formats/yaml.hpp"
 
@@ -18,6 +19,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kShortestLook{250};
 constexpr milliseconds kLongestLook{5000};
 constexpr std::size_t kMostDescription = 512;
+constexpr auto kClockSkew = std::chrono::minutes(2);  // between this machine and the cloud
 
 std::string application_of(const CodeDeployRelease& release) {
   return release.application.empty() ? fmt::format("AppECS-{}-{}", release.cluster, release.service)
@@ -27,6 +29,14 @@ std::string application_of(const CodeDeployRelease& release) {
 std::string group_of(const CodeDeployRelease& release) {
   return release.group.empty() ? fmt::format("DgpECS-{}-{}", release.cluster, release.service)
                                : release.group;
+}
+
+// The AppSpec's text; older deployments have it as "string".
+std::string content_of(const Json& revision) {
+  for (const char* key : {"appSpecContent", "string"}) {
+    if (const Json* held = revision.find(key)) return held->get_string("content");
+  }
+  return "";
 }
 
 // A member by its name in any case; CodeDeploy takes "Resources" and "resources".
@@ -72,9 +82,40 @@ std::string start_codedeploy(Calls& calls, const CodeDeployRelease& release,
   if (!release.config.empty()) input["deploymentConfigName"] = release.config;
   if (!release.description.empty())
     input["description"] = release.description.substr(0, kMostDescription);
-  return calls.call("codedeploy", "CreateDeployment", input, stop)
-      .value()
-      .get_string("deploymentId");
+  auto began = formats::now();
+  return once(
+      [&] {
+        return calls.call("codedeploy", "CreateDeployment", input, stop)
+            .value()
+            .get_string("deploymentId");
+      },
+      [&] { return find_codedeploy(calls, release.task_definition, began, stop); });
+}
+
+// Neither application nor group is asked for: who looks after a crash does not know them. The revision of a release is in no
+// other's AppSpec, unless it is deployed once more.
+std::optional<std::string> find_codedeploy(Calls& calls, const std::string& task_definition,
+                                           formats::Time since, const std::stop_token& stop) {
+  Json range = Json::object({{"start", formats::epoch_seconds(since - kClockSkew)}});
+  std::string next;
+  do {
+    Json input = Json::object({{"createTimeRange", range}});
+    if (!next.empty()) input["nextToken"] = next;
+    Json page = calls.call("codedeploy", "ListDeployments", input, stop).value();
+    for (const auto& id : page.get_array("deployments")) {
+      Json info = calls
+                      .call("codedeploy", "GetDeployment",
+                            Json::object({{"deploymentId", id.as_string()}}), stop)
+                      .value()
+                      .at("deploymentInfo");
+      const Json* revision = info.find("revision");
+      if (revision != nullptr &&
+          content_of(*revision).find('"' + task_definition + '"') != std::string::npos)
+        return id.as_string();
+    }
+    next = page.get_string("nextToken");
+  } while (!next.empty());
+  return std::nullopt;
 }
 
 std::chrono::minutes waits_of_group(Calls& calls, const CodeDeployRelease& release,

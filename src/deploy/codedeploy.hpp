@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 
 #include "base/deadline.hpp"
 #include "deploy/calls.hpp"
 #include "deploy/verdict.hpp"
+#include "formats/time.hpp"
 
 namespace slipway::deploy {
 
@@ -28,9 +30,14 @@ struct CodeDeployRelease {
 ///   throws  Error{bad_input} with file, line and column, or naming the missing part
 std::string filled_app_spec(const CodeDeployRelease& release);
 
-/// CreateDeployment. Returns its id. throws Error with CodeDeploy's words
+/// CreateDeployment; when its answer is lost, the deployment that it made is looked for before it is tried again. Returns its id.
+///   throws  Error with CodeDeploy's words
 std::string start_codedeploy(Calls& calls, const CodeDeployRelease& release,
                              const std::stop_token& stop);
+
+/// The newest deployment made since `since` whose AppSpec has this task definition in it; nothing when there is none.
+std::optional<std::string> find_codedeploy(Calls& calls, const std::string& task_definition,
+                                           formats::Time since, const std::stop_token& stop);
 
 /// The minutes that a deployment group itself lets a deployment wait: to be continued, and with the old tasks kept.
 std::chrono::minutes waits_of_group(Calls& calls, const CodeDeployRelease& release,

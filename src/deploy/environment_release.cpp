@@ -6,7 +6,6 @@
 
 #include "base/error.hpp"
 #include "base/task_group.hpp"
-#include "deploy/ecr_image.hpp"
 #include "deploy/one_off.hpp"
 #include "deploy/service.hpp"
 #include "deploy/task_definition.hpp"
@@ -15,6 +14,12 @@ namespace slipway::deploy {
 namespace {
 
 using formats::Json;
+
+// Whole lines of it, as many as a release in the ledger may have.
+std::string brief(const std::string& text) {
+  constexpr std::size_t kMost = 4000;
+  return text.size() <= kMost ? text : text.substr(0, text.rfind('\n', kMost) + 1) + "  …\n";
+}
 
 class Environment final {
  public:
@@ -146,6 +151,8 @@ class Environment final {
                   .secrets = secret_versions(calls_, candidate.definition, stop_),
                   .previous_task_definition = difference.running,
                   .who = what_.who};
+    one.intent.changes = brief(to_text(difference.changes));
+    one.intent.trace_parent = what_.trace_parent;
     one.intent.epoch = what_.epoch;
     one.definition = candidate.definition;
     if (auto known = registered_.find(candidate.service); known != registered_.end()) {
@@ -207,32 +214,6 @@ void drop_same_images(Calls& calls, const Candidate& candidate, Difference& diff
   });
 }
 
-// The layers of an image in ECR by digest, with their sizes; of an index those of its first image. Empty when it is not told.
-std::map<std::string, std::int64_t> layers_of(Calls& calls, const std::string& reference,
-                                              const std::stop_token& stop) {
-  std::map<std::string, std::int64_t> layers;
-  auto image = parse_ecr_image(reference);
-  if (!image) return layers;
-  Json id = image->digest.empty() ? Json::object({{"imageTag", image->tag}})
-                                  : Json::object({{"imageDigest", image->digest}});
-  for (int depth = 0; depth < 2; ++depth) {
-    auto answer = calls.call("ecr", "BatchGetImage",
-                             Json::object({{"registryId", image->account},
-                                           {"repositoryName", image->repository},
-                                           {"imageIds", Json::array({id})}}),
-                             stop);
-    if (!answer.ok() || answer.value().get_array("images").empty()) return layers;
-    Json manifest = formats::parse_json(
-        answer.value().get_array("images").front().get_string("imageManifest"), reference);
-    for (const auto& layer : manifest.get_array("layers"))
-      layers[layer.get_string("digest")] = layer.get_int("size");
-    if (manifest.get_array("manifests").empty()) return layers;
-    id = Json::object(
-        {{"imageDigest", manifest.get_array("manifests").front().get_string("digest")}});
-  }
-  return layers;
-}
-
 }  // namespace
 
 std::vector<Difference> differences(Calls& calls, const std::vector<Candidate>& candidates,
@@ -265,24 +246,26 @@ std::vector<Difference> differences(Calls& calls, const std::vector<Candidate>& 
   return all;
 }
 
-void describe_images(Calls& calls, std::vector<Difference>& differences,
+void describe_images(Calls& calls, std::vector<Difference>& differences, const BlobReader& blobs,
                      const std::stop_token& stop) {
   for (auto& difference : differences) {
     for (auto& change : difference.changes) {
       if (!is_image(change)) continue;
-      auto before = layers_of(calls, change.before, stop);
-      auto after = layers_of(calls, change.after, stop);
-      if (before.empty() || after.empty()) continue;
-      std::size_t fresh = 0;
-      std::int64_t bytes = 0;
-      for (const auto& [digest, size] : after) {
-        if (before.contains(digest)) continue;
-        ++fresh;
-        bytes += size;
-      }
-      change.note = fmt::format("{} of {} layers are new, {:.1f} MB", fresh, after.size(),
-                                static_cast<double>(bytes) / 1e6);
+      describe_change(change, contents_of(calls, change.before, blobs, stop),
+                      contents_of(calls, change.after, blobs, stop));
     }
+  }
+}
+
+std::string changes_of(Calls& calls, const Candidate& candidate, const BlobReader& blobs,
+                       const std::stop_token& stop) {
+  try {
+    auto found = differences(calls, {candidate}, stop);
+    describe_images(calls, found, blobs, stop);
+    return brief(to_text(found.front().changes));
+  } catch (const Error& error) {
+    if (error.fault() == Fault::unavailable) throw;
+    return "";  // no right to look is no reason not to release
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "deploy/candidate.hpp"
 #include "deploy/compare.hpp"
+#include "deploy/image_contents.hpp"
 #include "deploy/release_service.hpp"
 
 namespace slipway::deploy {
@@ -22,9 +23,14 @@ struct Difference {
 std::vector<Difference> differences(Calls& calls, const std::vector<Candidate>& candidates,
                                     const std::stop_token& stop);
 
-/// Adds to changed images how many of their layers are new. What the registry does not tell is left out.
-void describe_images(Calls& calls, std::vector<Difference>& differences,
+/// Adds to changed images which of their layers are new, and which packages differ where both have an SBOM. What the registry
+/// does not tell is left out.
+void describe_images(Calls& calls, std::vector<Difference>& differences, const BlobReader& blobs,
                      const std::stop_token& stop);
+
+/// What a candidate changes, as text for people and the ledger; empty where the cloud does not tell, or nothing changes.
+std::string changes_of(Calls& calls, const Candidate& candidate, const BlobReader& blobs,
+                       const std::stop_token& stop);
 
 /// An environment's services on their way.
 struct EnvironmentRelease {
@@ -35,7 +41,8 @@ struct EnvironmentRelease {
   std::string run_id;
   std::string test_verdict;
   std::string who;
-  std::int64_t epoch = 0;  ///< of the environment's lock
+  std::string trace_parent;  ///< of its span, for the releases; empty: nothing is traced
+  std::int64_t epoch = 0;    ///< of the environment's lock
   bool waits = true;
   bool forces = false;  ///< also services that run it already
   WatchOptions watch;

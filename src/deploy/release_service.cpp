@@ -2,6 +2,8 @@
 #include "deploy/release_service.hpp"
 
 #include "base/error.hpp"
+#include "deploy/codedeploy.hpp"
+#include "deploy/once.hpp"
 #include "deploy/service.hpp"
 #include "deploy/task_definition.hpp"
 
@@ -37,17 +39,6 @@ bool holds(const Json& whole, const Json& part) {
     return true;
   }
   return whole == part;
-}
-
-template <typename Call, typename Look>
-auto once(Call&& call, Look&& look) {
-  try {
-    return call();
-  } catch (const Error& error) {
-    if (error.fault() != Fault::unavailable) throw;
-    if (auto found = look()) return *found;
-  }
-  return call();
 }
 
 bool is_refusal(const Error& error) {
@@ -229,10 +220,36 @@ Released release_service(Calls& calls, ledger::Ledger* ledger, const ServiceRele
 
 namespace {
 
+Verdict never_asked() {
+  return {.outcome = ledger::Verdict::lost,
+          .note = "its process died before the cloud was asked: nothing was changed"};
+}
+
+// The same where CodeDeploy moves the service.
+Verdict look_for_codedeploy(Calls& calls, ledger::Ledger& ledger, const ledger::Release& release,
+                            const WatchOptions& options, const std::stop_token& stop) {
+  std::string id = release.deployment;
+  if (id.empty() && release.is_issued) {
+    id = find_codedeploy(calls, release.task_definition, release.started, stop).value_or("");
+    if (!id.empty()) ledger.accepted(release.id, id);
+  }
+  if (id.empty()) return never_asked();
+  CodeDeployRelease what{.cluster = release.cluster,
+                         .service = release.service,
+                         .task_definition = release.task_definition};
+  auto sink = [&](const std::string& line) {
+    if (options.sink) options.sink({RolloutEvent::Kind::progress, line});
+  };
+  return watch_codedeploy(calls, what, id, options.deadline, sink, stop);
+}
+
 // What the cloud says of a lost release.
 Verdict look_for(Calls& calls, ledger::Ledger& ledger, const ledger::Release& release,
                  const WatchOptions& options, const std::stop_token& stop) {
   Json service = describe_service(calls, release.cluster, release.service, stop);
+  const Json* controller = service.find("deploymentController");
+  if (controller && controller->get_string("type") == "CODE_DEPLOY")
+    return look_for_codedeploy(calls, ledger, release, options, stop);
   const Json* mine =
       release.deployment.empty() ? nullptr : deployment_of(service, release.deployment);
   const Json* primary = primary_of(service);
@@ -251,9 +268,7 @@ Verdict look_for(Calls& calls, ledger::Ledger& ledger, const ledger::Release& re
     rollout.previous_task_definition = release.previous_task_definition;
     return watch(calls, rollout, options, stop);
   }
-  if (release.deployment.empty())
-    return {.outcome = ledger::Verdict::lost,
-            .note = "its process died before the cloud was asked: nothing was changed"};
+  if (release.deployment.empty()) return never_asked();
   Verdict verdict{.outcome = ledger::Verdict::failed,
                   .causes = find_causes(calls, release.cluster, release.service, release.deployment,
                                         release.task_definition, stop)};
@@ -266,6 +281,46 @@ Verdict look_for(Calls& calls, ledger::Ledger& ledger, const ledger::Release& re
     verdict.note = fmt::format("deployment {} is gone", release.deployment);
   }
   return verdict;
+}
+
+}  // namespace
+
+namespace {
+
+void write_down(ledger::Ledger& ledger, const ledger::Release& release, const Verdict& verdict,
+                const std::string& before, const std::function<void(const std::string&)>& told) {
+  Json whole = to_json(verdict);
+  const Json* causes = whole.find("causes");
+  std::string reason = verdict.ok() ? before + "; it was found in the cloud" : to_line(verdict);
+  ledger.end(release.id, verdict.outcome, reason, causes ? *causes : Json());
+  if (told) {
+    told(fmt::format("release {} of '{}' ({}), {}: {}{}", release.id, release.service,
+                     brief_task_definition(release.task_definition), before,
+                     ledger::name_of(verdict.outcome), verdict.ok() ? "" : ", " + reason));
+  }
+}
+
+// The newest release of a service may have an end that nobody saw: it went on when the watch was broken off. What still goes on is
+// left alone.
+void settle_unknown(Calls& calls, ledger::Ledger& ledger, const std::string& environment,
+                    const std::function<void(const std::string&)>& told,
+                    const std::stop_token& stop) {
+  for (const auto& name : ledger.services(environment)) {
+    auto release = ledger.latest(environment, name);
+    if (!release || release->verdict != ledger::Verdict::unknown || release->is_settled ||
+        !release->deployment.starts_with("ecs-svc/"))
+      continue;
+    Json service = describe_service(calls, release->cluster, release->service, stop);
+    const Json* mine = deployment_of(service, release->deployment);
+    const Json* primary = primary_of(service);
+    bool is_back =
+        primary && primary->get_string("taskDefinition") == release->previous_task_definition;
+    bool goes_on = mine && mine->get_string("rolloutState") == "IN_PROGRESS";
+    if (goes_on || (!mine && !is_back)) continue;  // or somebody else has changed the service since
+    // It has ended: this watch only reads how.
+    write_down(ledger, *release, look_for(calls, ledger, *release, {.roll_back = false}, stop),
+               "whose end nobody saw", told);
+  }
 }
 
 }  // namespace
@@ -283,16 +338,12 @@ void settle_lost(Calls& calls, ledger::Ledger& ledger, const std::string& enviro
           .outcome = ledger::Verdict::lost,
           .note = fmt::format("its process died, and the cloud does not tell: {}", error.what())};
     }
-    Json whole = to_json(verdict);
-    const Json* causes = whole.find("causes");
-    std::string reason =
-        verdict.ok() ? "its process died; it was found in the cloud" : to_line(verdict);
-    ledger.end(release.id, verdict.outcome, reason, causes ? *causes : Json());
-    if (told) {
-      told(fmt::format("release {} of '{}' ({}) had lost its process: {}{}", release.id,
-                       release.service, brief_task_definition(release.task_definition),
-                       ledger::name_of(verdict.outcome), verdict.ok() ? "" : ", " + reason));
-    }
+    write_down(ledger, release, verdict, "whose process died", told);
+  }
+  try {
+    settle_unknown(calls, ledger, environment, told, stop);
+  } catch (const Error& error) {
+    if (error.fault() == Fault::unavailable) throw;  // what cannot be told now stays unknown
   }
 }
 

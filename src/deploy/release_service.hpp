@@ -29,7 +29,7 @@ struct ServiceRelease {
   bool waits = true;      ///< false: the verdict is unknown, nobody watches
   WatchOptions watch;
   /// How a service is moved onto the task definition that is not moved by UpdateService, and how that is watched; empty: by UpdateService.
-  /// `update` then only names cluster and service. A start whose answer is lost leaves the verdict unknown.
+  /// `update` then only names cluster and service. A start has to look by itself for what it made when its answer is lost.
   std::function<Rollout(const std::string& task_definition)> start;
   std::function<Verdict(const Rollout&)> observe;
   std::function<void(const Rollout&)>

@@ -61,7 +61,7 @@ struct Cloud {
          {"deployments", Json::array({Json::object({{"id", "ecs-svc/" + std::to_string(deployment)},
                                                     {"status", "PRIMARY"},
                                                     {"taskDefinition", running},
-                                                    {"rolloutState", "COMPLETED"},
+                                                    {"rolloutState", state},
                                                     {"runningCount", 1}})})}});
   }
   Released release(const std::stop_token& stop = {}) {
@@ -80,6 +80,7 @@ struct Cloud {
   int revision = 6;
   int deployment = 1;
   std::string running = arn(6);
+  std::string state = "COMPLETED";
   int lose_register = 0;
   int lose_update = 0;
   int drop_update = 0;
@@ -206,6 +207,34 @@ TEST_CASE("a release whose process died is found in the cloud and never issued a
   }
   CHECK(told.size() == 1);
   CHECK(cloud.calls.inputs_of("ecs:UpdateService").empty());
+}
+
+TEST_CASE(
+    "a release whose end nobody saw is known once it has ended, if it is the service's last") {
+  Cloud cloud;
+  auto begin = [&](const std::string& deployment) {
+    auto id = cloud.ledger.begin(
+        {.environment = "staging", .cluster = "c", .service = "web", .task_definition = arn(6)});
+    cloud.ledger.issuing(id);
+    cloud.ledger.accepted(id, deployment);
+    cloud.ledger.end(id, ledger::Verdict::unknown, "nobody waited for its end");
+    return id;
+  };
+  auto settle = [&] { settle_lost(cloud.calls, cloud.ledger, "staging", {}, {}, {}); };
+  auto gone = begin("ecs-svc/0");
+  settle();
+  CHECK(cloud.ledger.find(gone)->verdict == ledger::Verdict::unknown);
+  auto id = begin("ecs-svc/1");
+  cloud.state = "IN_PROGRESS";
+  settle();
+  CHECK(cloud.ledger.find(id)->verdict == ledger::Verdict::unknown);
+  cloud.state = "COMPLETED";
+  settle();
+  CHECK(cloud.ledger.find(id)->verdict == ledger::Verdict::succeeded);
+  CHECK(cloud.ledger.find(id)->is_settled);
+  CHECK(cloud.ledger.find(gone)->verdict == ledger::Verdict::unknown);
+  CHECK(cloud.calls.inputs_of("ecs:UpdateService").empty());
+  CHECK_FALSE(cloud.ledger.verify());
 }
 
 TEST_CASE("who lost the environment's lock issues nothing") {

@@ -26,12 +26,16 @@ std::vector<Release> good_ones(const ledger::Ledger& ledger, const std::string& 
 // A roll back stands for the release it went to: the newest one before it with the same task definition that is no roll back.
 const Release& origin_of(const Release& release, const std::vector<Release>& good) {
   if (release.cause != "rollback") return release;
-  for (const auto& candidate : good) {
-    if (candidate.id < release.id && candidate.cause != "rollback" &&
-        candidate.task_definition == release.task_definition)
-      return candidate;
-  }
-  return release;
+  auto find = [&](auto&& is_same) {
+    return std::find_if(good.begin(), good.end(), [&](const Release& candidate) {
+      return candidate.id < release.id && candidate.cause != "rollback" && is_same(candidate);
+    });
+  };
+  auto found = find([&](const Release& c) { return c.task_definition == release.task_definition; });
+  // It may have been registered once more, see bring_back().
+  if (found == good.end() && !release.sha.empty())
+    found = find([&](const Release& c) { return c.sha == release.sha; });
+  return found == good.end() ? release : *found;
 }
 
 bool is_commit(std::string_view text) {
@@ -60,10 +64,18 @@ std::string known(const ledger::Ledger& ledger, const std::string& environment) 
 }
 
 struct Track {
-  Release current;
+  Release current;            // where the service is: the last good one, or one that is on its way
   Release origin;             // of current
   std::vector<Release> good;  // newest first
 };
+
+// A release that the cloud may be carrying out, whose end nobody knows yet.
+bool is_under_way(const Release& release) {
+  using ledger::Verdict;
+  bool is_open = release.verdict == Verdict::running || release.verdict == Verdict::unknown ||
+                 (release.verdict == Verdict::lost && !release.is_settled);
+  return is_open && release.is_issued;
+}
 
 std::vector<Track> tracks_of(const ledger::Ledger& ledger, const std::string& environment) {
   std::vector<Track> tracks;
@@ -72,6 +84,9 @@ std::vector<Track> tracks_of(const ledger::Ledger& ledger, const std::string& en
     if (good.empty()) continue;
     Release current = good.front();
     Release origin = origin_of(current, good);
+    if (auto latest = ledger.latest(environment, service);
+        latest && latest->id > current.id && is_under_way(*latest))
+      origin = current = *latest;
     tracks.push_back({std::move(current), std::move(origin), std::move(good)});
   }
   return tracks;
@@ -86,8 +101,11 @@ std::optional<Release> last_good_before(const std::vector<Track>& tracks) {
   }
   if (!newest) return std::nullopt;
   auto differs = [&](const Release& release) {
-    return newest->sha.empty() ? release.task_definition != newest->task_definition
-                               : release.sha != newest->sha;
+    bool is_other = release.task_definition != newest->task_definition;
+    if (newest->sha.empty() || release.sha != newest->sha)
+      return newest->sha.empty() ? is_other : true;
+    // The same commit with another configuration, when the newest is only on its way.
+    return is_under_way(*newest) && release.service == newest->service && is_other;
   };
   std::optional<Release> best;
   for (const auto& track : tracks) {
@@ -136,7 +154,7 @@ std::vector<RollbackResult> roll_back(
     Calls& calls, ledger::Ledger& ledger, const std::vector<RollbackStep>& plan,
     const std::string& who, const WatchOptions& options,
     const std::function<void(const std::string& service, const RolloutEvent&)>& sink,
-    const std::stop_token& stop, std::int64_t epoch) {
+    const std::stop_token& stop, std::int64_t epoch, const std::string& trace_parent) {
   auto began = std::chrono::steady_clock::now();
   std::mutex mutex;  // guards sink
   std::vector<RollbackResult> results(plan.size());
@@ -147,6 +165,7 @@ std::vector<RollbackResult> roll_back(
     result.step = step;
     ServiceRelease what;
     what.intent = step.to;
+    what.definition = step.definition;
     what.intent.id = 0;
     what.intent.cause = "rollback";
     what.intent.who = who;
@@ -154,6 +173,8 @@ std::vector<RollbackResult> roll_back(
     what.intent.deployment.clear();
     what.intent.previous_task_definition = step.from.task_definition;
     what.intent.started = formats::now();
+    what.intent.changes.clear();
+    what.intent.trace_parent = trace_parent;
     what.intent.epoch = epoch;
     what.update = {.cluster = step.to.cluster, .service = step.to.service};
     what.watch = options;

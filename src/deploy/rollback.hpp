@@ -15,6 +15,9 @@ namespace slipway::deploy {
 struct RollbackStep {
   ledger::Release from;  ///< what it runs by the ledger
   ledger::Release to;    ///< a release that succeeded
+  formats::Json definition =
+      {};  ///< to be registered for it; null: the revision as it is, see bring_back()
+  std::vector<std::string> notes = {};  ///< what is not as it was then
 };
 
 /// Which services go where, by the ledger alone.
@@ -37,12 +40,13 @@ struct RollbackResult {
 /// Carries a plan out: UpdateService for every service at once (to the task definition revision as it was registered), each
 /// journaled before; then watches all to their verdicts.
 ///   epoch   of the environment's lock; 0: under none
+///   trace_parent  the span around the releases; empty: nothing is traced
 ///   sink    called from several threads, never two calls at once; may be empty
 ///   throws  Error when a service cannot be updated; what was accepted before is watched to its end first
 std::vector<RollbackResult> roll_back(
     Calls& calls, ledger::Ledger& ledger, const std::vector<RollbackStep>& plan,
     const std::string& who, const WatchOptions& options,
     const std::function<void(const std::string& service, const RolloutEvent&)>& sink,
-    const std::stop_token& stop, std::int64_t epoch = 0);
+    const std::stop_token& stop, std::int64_t epoch = 0, const std::string& trace_parent = "");
 
 }  // namespace slipway::deploy

@@ -43,6 +43,14 @@ class Past {
                              .task_definition = arn(service, revision)});
     ledger->end(id, verdict, "");
   }
+  // The cloud was asked for it, and has not ended it.
+  void start(const std::string& service, const std::string& sha, int revision) {
+    ledger->issuing(ledger->begin({.environment = "staging",
+                                   .cluster = "c",
+                                   .service = service,
+                                   .sha = sha,
+                                   .task_definition = arn(service, revision)}));
+  }
   // "web:2>1 api:2>1"
   std::string plan(const std::string& target = "") {
     std::string text;
@@ -80,6 +88,26 @@ TEST_CASE("a release that failed is neither where we are nor where we go") {
   past.add("api", "cccc3333", 3);
   past.add("api", "dddd4444", 4, ledger::Verdict::rolled_back);
   CHECK(past.plan() == "api:3>1");
+}
+
+TEST_CASE("a release under way is where we are: going back ends it") {
+  Past past;
+  past.add("api", "aaaa1111", 1);
+  past.add("web", "aaaa1111", 1);
+  past.add("api", "bbbb2222", 2);
+  past.start("web", "bbbb2222", 2);
+  CHECK(past.plan() == "web:2>1 api:2>1");
+  Past alone;
+  alone.add("api", "aaaa1111", 1);
+  alone.add("api", "bbbb2222", 2);
+  alone.start("api", "cccc3333", 3);
+  CHECK(alone.plan() == "api:3>2");
+  CHECK(alone.plan("bbbb2222") == "api:3>2");
+  Past same;
+  same.add("api", "aaaa1111", 1);
+  same.add("api", "bbbb2222", 2);
+  same.start("api", "bbbb2222", 3);
+  CHECK(same.plan() == "api:3>2");
 }
 
 TEST_CASE("a service that the last release did not reach stays") {

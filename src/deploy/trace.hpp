@@ -3,19 +3,20 @@
 #include <string>
 #include <vector>
 
-#include "formats/json.hpp"
-#include "formats/time.hpp"
+#include "formats/otlp.hpp"
 #include "ledger/ledger.hpp"
 
 namespace slipway::deploy {
 
-/// Releases as OpenTelemetry spans: one for the whole, one for each service below it.
-///   releases      of one deployment, ended
-///   name          "deploy staging"
-///   trace_parent  $TRACEPARENT (W3C): the trace that they belong to; empty or broken: a new one
-///   returns       an ExportTraceServiceRequest in OTLP's JSON
-///   source        OpenTelemetry protocol 1.x, "JSON Protobuf Encoding"; semantic conventions for CI/CD and deployments
-formats::Json to_spans(const std::vector<ledger::Release>& releases, const std::string& name,
-                       const std::string& trace_parent);
+/// A release as a span below the one that its ledger entry names.
+///   source  OpenTelemetry semantic conventions, "Deployment" and "VCS"
+formats::Span span_of(const ledger::Release& release);
+/// The verb that made releases, as the span around theirs.
+///   context   its trace and its own id, as the releases name it
+///   parent    the span above it; empty: none
+///   name      "deploy staging"
+///   releases  not empty, ended
+formats::Span span_around(const formats::TraceContext& context, const std::string& parent,
+                          const std::string& name, const std::vector<ledger::Release>& releases);
 
 }  // namespace slipway::deploy

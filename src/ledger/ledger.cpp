@@ -22,7 +22,7 @@ using formats::Json;
 using formats::Transaction;
 
 // `releases` holds nothing that the entries do not: it is there to be asked by environment and service.
-constexpr std::array<std::string_view, 4> kSchema = {R"(
+constexpr std::array<std::string_view, 5> kSchema = {R"(
 CREATE TABLE entries (number INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
                       previous TEXT NOT NULL, hash TEXT NOT NULL) STRICT;
 CREATE TRIGGER entries_stay BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'entries are only appended'); END;
@@ -50,6 +50,9 @@ CREATE TABLE outbox_numbered (id INTEGER PRIMARY KEY AUTOINCREMENT, sink TEXT NO
 INSERT INTO outbox_numbered SELECT id, sink, body, attempts, due FROM outbox;
 DROP TABLE outbox;
 ALTER TABLE outbox_numbered RENAME TO outbox;
+)",
+                                                     R"(
+ALTER TABLE outbox ADD COLUMN place TEXT NOT NULL DEFAULT '';
 )"};
 
 std::optional<Release> one(formats::Statement& query) {
@@ -178,7 +181,8 @@ void Ledger::end(std::int64_t id, Verdict verdict, const std::string& reason, co
   std::lock_guard lock(state_->mutex);
   Transaction transaction(state_->database);
   Release release = state_->must_find(id);
-  if (release.ended && release.verdict != Verdict::lost) {
+  bool is_open = release.verdict == Verdict::lost || release.verdict == Verdict::unknown;
+  if (release.ended && !is_open) {
     fail(Fault::conflict, "release {} has ended already: {}", id, name_of(release.verdict));
   }
   Json body = Json::object({{"verdict", name_of(verdict)},

@@ -65,9 +65,12 @@ struct Release {
   std::string reason;  ///< one line; why it is not succeeded
   formats::Json
       causes;  ///< structured, as deploy::to_json(Verdict) has them; null when there are none
-  std::int64_t epoch = 0;   ///< of the environment's lock that it is made under; 0: under none
-  std::string process;      ///< who does it, see process.hpp; empty in entries of older versions
-  bool is_issued = false;   ///< the cloud was about to be asked, or was
+  std::string changes;  ///< what it changes of what ran before, as text; empty when not known
+  std::string
+      trace_parent;        ///< the span that made it, as W3C's traceparent; empty: it is not traced
+  std::int64_t epoch = 0;  ///< of the environment's lock that it is made under; 0: under none
+  std::string process;     ///< who does it, see process.hpp; empty in entries of older versions
+  bool is_issued = false;  ///< the cloud was about to be asked, or was
   bool is_settled = false;  ///< lost, and the cloud was asked afterwards what had become of it
 };
 
@@ -104,7 +107,8 @@ struct Pause {
 /// A message that is still to be delivered.
 struct Outgoing {
   std::int64_t id = 0;
-  std::string sink;  ///< which of the settings' notifications
+  std::string place;  ///< whose settings: a repository's directory; empty in rows of older versions
+  std::string sink;   ///< which of their notifications
   formats::Json body;
   int attempts = 0;
 };
@@ -191,9 +195,13 @@ class Ledger final {
   [[nodiscard]] bool holds_lock(const std::string& environment, std::int64_t epoch) const;
 
   // Messages to be delivered once, after what they tell was recorded.
-  void put_out(const std::string& sink, const formats::Json& body);
+  void put_out(const std::string& place, const std::string& sink, const formats::Json& body);
   /// Those that are due, oldest first.
   [[nodiscard]] std::vector<Outgoing> outgoing() const;
+  /// When the next message of a place is due, in the past too; nothing when none waits.
+  [[nodiscard]] std::optional<formats::Time> next_outgoing(const std::string& place) const;
+  /// Takes a message for `span`, in which nobody else delivers it. False: another process has, or it is gone.
+  bool claim(const Outgoing& message, std::chrono::milliseconds span);
   void delivered(std::int64_t id);
   /// The thread that a notification's messages about `key` stand in; empty: none yet.
   [[nodiscard]] std::string thread(const std::string& sink, const std::string& key) const;

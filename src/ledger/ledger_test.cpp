@@ -228,16 +228,24 @@ TEST_CASE("a pause stands until it is resumed, and both are entries") {
 TEST_CASE("a message is there until it is delivered or given up") {
   Place place;
   Ledger ledger(place.file());
-  ledger.put_out("slack", formats::Json::object({{"text", "one"}}));
-  ledger.put_out("slack", formats::Json::object({{"text", "two"}}));
+  CHECK_FALSE(ledger.next_outgoing("/shop"));
+  ledger.put_out("/shop", "slack", formats::Json::object({{"text", "one"}}));
+  ledger.put_out("/shop", "slack", formats::Json::object({{"text", "two"}}));
   auto due = ledger.outgoing();
   REQUIRE(due.size() == 2);
+  CHECK(due[0].place == "/shop");
+  CHECK(ledger.next_outgoing("/shop"));
+  CHECK_FALSE(ledger.next_outgoing("/other"));
+  // Whoever claims it first delivers it; nobody else for that time.
+  CHECK(ledger.claim(due[0], std::chrono::minutes(1)));
+  CHECK_FALSE(ledger.claim(due[0], std::chrono::minutes(1)));
+  CHECK(ledger.outgoing().size() == 1);
   ledger.delivered(due[0].id);
   CHECK(ledger.not_delivered(due[1].id, std::chrono::milliseconds(0), 2));
   CHECK(ledger.outgoing().front().attempts == 1);
   CHECK_FALSE(ledger.not_delivered(due[1].id, std::chrono::milliseconds(0), 2));
   CHECK(ledger.outgoing().empty());
   // Its number is not another's later.
-  ledger.put_out("slack", formats::Json::object({{"text", "three"}}));
+  ledger.put_out("/shop", "slack", formats::Json::object({{"text", "three"}}));
   CHECK(ledger.outgoing().front().id > due[1].id);
 }

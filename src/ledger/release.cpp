@@ -91,6 +91,8 @@ Json to_json(const Release& release) {
   put(out, "reason", release.reason);
   if (!release.causes.is_null()) out["causes"] = release.causes;
   if (release.ended) out["tookMs"] = (*release.ended - release.started).count();
+  put(out, "changes", release.changes);
+  put(out, "traceParent", release.trace_parent);
   if (release.epoch != 0) out["epoch"] = release.epoch;
   put(out, "process", release.process);
   if (release.is_issued) out["issued"] = true;
@@ -121,6 +123,8 @@ Release release_from_json(const Json& json) {
   release.verdict = verdict_named(json.get_string("verdict")).value_or(Verdict::unknown);
   release.reason = json.get_string("reason");
   if (const Json* causes = json.find("causes")) release.causes = *causes;
+  release.changes = json.get_string("changes");
+  release.trace_parent = json.get_string("traceParent");
   release.epoch = json.get_int("epoch");
   release.process = json.get_string("process");
   release.is_issued = json.get_bool("issued");
@@ -140,7 +144,8 @@ void apply_entry(Release& release, std::int64_t number, const std::string& kind,
     release.deployment = body.get_string("deployment");
     if (const Json* images = body.find("images")) release.images = images_from_json(*images);
   } else if (kind == "release.ended") {
-    release.is_settled = release.verdict == Verdict::lost;
+    release.is_settled =
+        release.ended && (release.verdict == Verdict::lost || release.verdict == Verdict::unknown);
     release.verdict = verdict_named(body.get_string("verdict")).value_or(Verdict::unknown);
     release.reason = body.get_string("reason");
     release.ended = formats::parse_iso8601(body.get_string("ended"));
