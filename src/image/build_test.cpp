@@ -283,6 +283,10 @@ TEST_CASE("an image with attestations is an index that leads to the same image")
   auto found = oci::find_image(world.store, "docker.io/library/app:2", oci::Platform::host());
   REQUIRE(found);
   CHECK(found->descriptor.digest.str() == plain.manifest_digest);
+  // What came from the cache has the very SBOM again, so that its tag need not move.
+  auto once = world.run("FROM scratch\nRUN touch x\n", {.tags = {"app:3"}, .sbom = true});
+  auto again = world.run("FROM scratch\nRUN touch x\n", {.tags = {"app:3"}, .sbom = true});
+  CHECK(once.manifest_digest == again.manifest_digest);
 }
 
 TEST_CASE("several platforms give one index, each image with its own arguments") {

@@ -216,7 +216,7 @@ class Load:
 
 
 class Listener:
-    """An HTTP server on loopback that keeps what is posted; `answer(request)` gives status and body."""
+    """An HTTP server on loopback that keeps what it is sent; `answer(request)` gives status and body."""
 
     def __init__(self, answer):
         self.got, self.lock = [], threading.Lock()
@@ -225,7 +225,7 @@ class Listener:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                request = {"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}, "body": body}
+                request = {"method": self.command, "path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}, "body": body}
                 with outer.lock:
                     outer.got.append(request)
                     status, text = answer(request)
@@ -233,6 +233,8 @@ class Listener:
                 self.send_header("content-length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text)
+
+            do_GET = do_PATCH = do_POST
 
             def log_message(self, *_):
                 pass
