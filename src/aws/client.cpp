@@ -31,6 +31,7 @@ const ServiceForm& form_of(const std::string& service) {
       {"logs", {Wire::json_1_1, "Logs_20140328"}},
       {"secretsmanager", {Wire::json_1_1, "secretsmanager"}},
       {"ssm", {Wire::json_1_1, "AmazonSSM"}},
+      {"servicequotas", {Wire::json_1_1, "ServiceQuotasV20190624"}},
       {"codedeploy", {Wire::json_1_1, "CodeDeploy_20141006"}},
       {"sts", {Wire::query, "2011-06-15"}},
       {"iam", {Wire::query, "2010-05-08"}},

@@ -56,7 +56,7 @@ class Client final {
   /// CreateDeployment have none and are sent again only when they were throttled: an Error{unavailable} of theirs says that nobody knows what happened.
   /// Expired keys are renewed once through Config::renewed.
   ///   service    the signing name: "ecs", "ecr", "sts", "iam", "logs", "secretsmanager", "elasticloadbalancing", "rds", "ec2",
-  ///              "ssm", "codedeploy"
+  ///              "ssm", "codedeploy", "servicequotas"
   ///   operation  "DescribeServices"
   ///   input      the members as AWS's API names them; for query services lists become Name.member.N
   ///   returns    JSON services: the output; query services: the XML result as JSON, where every scalar is a string and a

@@ -29,6 +29,7 @@ class Checker final {
         guarded("cluster " + candidate.cluster, [&] { cluster(candidate.cluster); });
     }
     for (const auto& candidate : candidates) service(candidate);
+    guarded("quota", [&] { add(check_quota(calls_, candidates, stop_)); });
     guarded("rights", [&] { add(check_rights(calls_, needs_, candidates, stop_)); });
     return std::move(findings_);
   }

@@ -21,7 +21,7 @@ struct Finding {
 
 /// Looks at all that releasing the candidates needs: who we are, the workflow's role and its trust, cluster and services, task
 /// definitions (unknown attributes, sizes, ports, dependencies), roles, their trust and their rights, images, secrets and the keys in
-/// them, log groups, subnets and their routes, security groups, target groups and their health checks. Nothing is changed.
+/// them, log groups, subnets and their routes, security groups, target groups and their health checks, Fargate's quota. Nothing is changed.
 std::vector<Finding> check_environment(Calls& calls, const Needs& needs,
                                        const std::vector<Candidate>& candidates,
                                        const std::stop_token& stop);
@@ -38,6 +38,11 @@ std::vector<Finding> check_rights(Calls& calls, const Needs& needs,
 ///   throws         Error{denied} when it may not be looked at
 std::vector<Finding> check_network(Calls& calls, const std::string& service,
                                    const formats::Json& configuration, const std::stop_token& stop);
+
+/// Whether the account's quota of Fargate vCPUs takes the old and the new tasks together, by what the clusters' tasks use now.
+/// Nothing where the cloud knows no quotas.
+std::vector<Finding> check_quota(Calls& calls, const std::vector<Candidate>& candidates,
+                                 const std::stop_token& stop);
 
 /// What is wrong with a task definition by itself; needs no cloud.
 std::vector<Finding> check_definition(const std::string& service, const formats::Json& definition);
