@@ -175,6 +175,27 @@ TEST_CASE("the breaker may take the old deployment up again under its old id") {
   CHECK(story.watch_new().outcome == ledger::Verdict::rolled_back);
 }
 
+TEST_CASE("a roll back that is over when we look is told from another's deployment by the events") {
+  Json over = service_of({{"ecs-svc/3", "PRIMARY", kOld, "COMPLETED", 0, "ECS deployment ecs-svc/3 completed."}});
+  over["events"] = parse_json(
+      R"([{"id":"e3","message":"(service web) rolling back to deployment ecs-svc/3."},
+      {"id":"e2","message":"(service web) (deployment ecs-svc/2) deployment failed: tasks failed to start."},
+      {"id":"e1","message":"(service web) failed to launch a task with (error ECS was unable to assume the role 'r')."}])");
+  Story story({service_of({kNewGoing, kOldLeaving}), over});
+  story.calls.answer("ecs:ListTasks", parse_json(R"({"taskArns":[]})"));
+  auto verdict = story.watch_new();
+  CHECK(verdict.outcome == ledger::Verdict::rolled_back);
+  REQUIRE(verdict.causes.size() == 1);
+  CHECK(verdict.causes[0].kind == Cause::Kind::resource);
+  CHECK(story.calls.inputs_of("ecs:UpdateService").empty());
+
+  over["events"] = parse_json(
+      R"([{"id":"e2","message":"(service web) (deployment ecs-svc/22) deployment failed: tasks failed to start."}])");
+  Story other({service_of({kNewGoing, kOldLeaving}), over});
+  other.calls.answer("ecs:ListTasks", parse_json(R"({"taskArns":[]})"));
+  CHECK(other.watch_new().causes.front().kind == Cause::Kind::replaced);
+}
+
 TEST_CASE("a breaker without roll back: the service is rolled back from here") {
   Deployment failed{"ecs-svc/2", "PRIMARY",
                     kNew,        "FAILED",

@@ -138,6 +138,8 @@ class Watcher {
     }
     if (!events.empty()) last_event_ = events.front().get_string("id");
     for (auto text = fresh.rbegin(); text != fresh.rend(); ++text) {
+      for (const char* end : {") deployment failed", " deployment failed"})
+        has_failed_ = has_failed_ || text->find(rollout_.deployment + end) != std::string::npos;
       // A failure that tells its cause is kept over those that only follow from it.
       if (is_failure(*text) && (cause_of_event(*text) || !cause_of_event(last_failure_)))
         last_failure_ = *text;
@@ -198,8 +200,9 @@ class Watcher {
     bool is_back = rollout_.can_roll_back && primary.is_object() &&
                    !rollout_.previous_task_definition.empty() &&
                    primary.get_string("taskDefinition") == rollout_.previous_task_definition;
-    // Going back without a task of ours having failed is somebody else's doing.
-    bool rolls_back = reason.find("rolling back") != std::string::npos ||
+    // Going back without ours having failed is somebody else's doing. The roll back may be over by the time we look: then the
+    // events tell of it.
+    bool rolls_back = has_failed_ || reason.find("rolling back") != std::string::npos ||
                       (is_back && (told_failures_ > 0 || !causes().empty()));
     if (rolls_back) return failed(reason);
     Verdict verdict = finish(ledger::Verdict::failed);
@@ -322,6 +325,7 @@ class Watcher {
   std::string last_counts_;
   std::string last_failure_;
   std::int64_t told_failures_ = 0;
+  bool has_failed_ = false;  // the cloud has said so of our deployment
   int fewest_ = -1;  // running at once
   int desired_ = 0;
 };
