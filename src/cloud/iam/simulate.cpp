@@ -9,7 +9,7 @@
 namespace slipway::cloud::iam {
 namespace {
 
-constexpr std::string_view kBad = "ValidationError";
+constexpr std::string_view kBadSimulation = "ValidationError";
 
 Principal principal_of(State& state, const Call& call, const std::string& source) {
   auto arn = parse_arn(source);
@@ -40,11 +40,11 @@ Principal principal_of(State& state, const Call& call, const std::string& source
 }  // namespace
 
 Json simulate_principal_policy(State& state, const Call& call) {
-  Input in(call.input, kBad);
+  Input in(call.input, kBadSimulation);
   auto principal = principal_of(state, call, in.text("PolicySourceArn"));
   std::map<std::string, std::vector<std::string>> context;
   for (const auto& entry : in.items("ContextEntries")) {
-    Input one(entry, kBad);
+    Input one(entry, kBadSimulation);
     context[one.text("ContextKeyName")] = one.texts("ContextKeyValues");
   }
   auto resources = in.texts("ResourceArns");
