@@ -93,11 +93,12 @@ std::vector<Finding> check_quota(Calls& calls, const std::vector<Candidate>& can
                          needed),
              "", ""}};
   }
-  return {{Finding::State::missing, what,
-           fmt::format("it is {:.4g}; the tasks that run use {:.4g}, and a release needs {:.4g} more "
-                       "while old and new tasks run together",
-                       limit, now, needed),
-           "ask for more in Service Quotas (fargate, L-3032A538), or lower maximumPercent"}};
+  return {
+      {Finding::State::missing, what,
+       fmt::format("it is {:.4g}; the tasks that run use {:.4g}, and a release needs {:.4g} more "
+                   "while old and new tasks run together",
+                   limit, now, needed),
+       "ask for more in Service Quotas (fargate, L-3032A538), or lower maximumPercent"}};
 }
 
 }  // namespace slipway::deploy

@@ -189,14 +189,23 @@ TEST_CASE("a quota that old and new tasks together exceed is told before") {
   calls.answer("servicequotas:GetServiceQuota", parse_json(R"({"Quota":{"Value":6.0}})"));
   calls.answer("ecs:ListTasks", parse_json(R"({"taskArns":["a","b"]})"));
   calls.answer("ecs:DescribeTasks", parse_json(R"({"tasks":[{"cpu":"2048"},{"cpu":"2048"}]})"));
-  calls.answer("ecs:DescribeServices",
-               parse_json(R"({"services":[{"desiredCount":2,"deploymentConfiguration":{"maximumPercent":150}}]})"));
-  Candidate candidate{.environment = "staging", .cluster = "shop", .service = "api", .definition = {}, .images = {}, .missing = {}};
+  calls.answer(
+      "ecs:DescribeServices",
+      parse_json(
+          R"({"services":[{"desiredCount":2,"deploymentConfiguration":{"maximumPercent":150}}]})"));
+  Candidate candidate{.environment = "staging",
+                      .cluster = "shop",
+                      .service = "api",
+                      .definition = {},
+                      .images = {},
+                      .missing = {}};
   candidate.definition = parse_json(R"({"cpu":"2 vCPU"})");
   CHECK(told(check_quota(calls, {candidate}, {}), Finding::State::ok) ==
         "quota of Fargate's vCPUs: 4 of 6, 2 more while it is released:  ()\n");
   candidate.definition = parse_json(R"({"cpu":"4096"})");
-  CHECK(told(check_quota(calls, {candidate}, {})).find("it is 6; the tasks that run use 4, and a release needs 4 more") != std::string::npos);
+  CHECK(told(check_quota(calls, {candidate}, {}))
+            .find("it is 6; the tasks that run use 4, and a release needs 4 more") !=
+        std::string::npos);
   calls.refuse("servicequotas:GetServiceQuota", "AccessDeniedException", "no");
   CHECK(check_quota(calls, {candidate}, {}).front().state == Finding::State::skipped);
   calls.refuse("servicequotas:GetServiceQuota", "UnknownOperationException", "no");

@@ -176,7 +176,8 @@ TEST_CASE("the breaker may take the old deployment up again under its old id") {
 }
 
 TEST_CASE("a roll back that is over when we look is told from another's deployment by the events") {
-  Json over = service_of({{"ecs-svc/3", "PRIMARY", kOld, "COMPLETED", 0, "ECS deployment ecs-svc/3 completed."}});
+  Json over = service_of(
+      {{"ecs-svc/3", "PRIMARY", kOld, "COMPLETED", 0, "ECS deployment ecs-svc/3 completed."}});
   over["events"] = parse_json(
       R"([{"id":"e3","message":"(service web) rolling back to deployment ecs-svc/3."},
       {"id":"e2","message":"(service web) (deployment ecs-svc/2) deployment failed: tasks failed to start."},

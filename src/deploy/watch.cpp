@@ -326,7 +326,7 @@ class Watcher {
   std::string last_failure_;
   std::int64_t told_failures_ = 0;
   bool has_failed_ = false;  // the cloud has said so of our deployment
-  int fewest_ = -1;  // running at once
+  int fewest_ = -1;          // running at once
   int desired_ = 0;
 };
 
