@@ -22,8 +22,8 @@ constexpr auto kCallTime = std::chrono::minutes(2);
 
 // Entries are told apart by key and version. All of BuildKit's have this one: its keys say it all.
 const std::string& cache_service_version() {
-  static const std::string version = formats::sha256_hex("|go-actionscache-1.0");
-  return version;
+  static const std::string kVersion = formats::sha256_hex("|go-actionscache-1.0");
+  return kVersion;
 }
 
 bool is_passing(int status) { return status == 429 || status >= 500; }

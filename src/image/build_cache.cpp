@@ -234,6 +234,7 @@ void BuildCache::write_actions(const CacheSpec& spec, const std::vector<CacheEnt
   std::map<oci::Digest, oci::Descriptor> layers;
   for (const auto& entry : entries) layers.emplace(entry.layer.blob.digest, entry.layer.blob);
   std::vector<oci::Descriptor> list;
+  list.reserve(layers.size());
   for (const auto& [digest, blob] : layers) list.push_back(blob);
   constexpr std::size_t kParallel = 4;
   TaskGroup tasks(stop);

@@ -76,7 +76,7 @@ void write_own(const char* file, std::string_view text) {
 }  // namespace
 
 bool is_in_user_namespace() {
-  static const bool is_in = [] {
+  static const bool kIsIn = [] {
     auto map = read_file_if_exists("/proc/self/uid_map").value_or("");
     std::string plain;
     for (const auto& word : split(map, ' ')) {
@@ -84,7 +84,7 @@ bool is_in_user_namespace() {
     }
     return !map.empty() && plain != "0 0 4294967295 ";
   }();
-  return is_in;
+  return kIsIn;
 }
 
 bool is_unmapped_owner(int error) { return error == EINVAL && is_in_user_namespace(); }
