@@ -71,9 +71,12 @@ const BaseImage& Sources::image(const std::string& name, const std::string& plat
   else if (!request_.pull)
     stored = oci::find_image(environment_.store, reference.str(), wanted);
   if (!stored) {
+    // With a cache perhaps no step runs, and nobody needs its files: they are unpacked when somebody does.
+    bool is_lazy = !request_.cache_from.empty();
     while_doing(fmt::format("base image {}", reference), [&] {
-      environment_.registry.pull(reference, environment_.store,
-                                 {.platform = wanted, .unpack_into = &environment_.layers}, stop);
+      environment_.registry.pull(
+          reference, environment_.store,
+          {.platform = wanted, .unpack_into = is_lazy ? nullptr : &environment_.layers}, stop);
       stored = oci::find_image(environment_.store, reference.str(), wanted);
       if (!stored) fail(Fault::not_found, "no image for {}", wanted.str());
     });
