@@ -85,7 +85,9 @@ void StreamResponseWriter::send(const HttpResponse& response) {
 
 void StreamResponseWriter::send_file(int status, const Headers& headers, const os::Fd& file,
                                      std::uint64_t offset, std::uint64_t length) {
-  stream_.write(head(status, headers, length));
+  std::string first = head(status, headers, length);
+  // One packet for both: a client that is woken for the head alone costs a third of the speed for 1 MiB.
+  has_body_ && length > 0 ? stream_.write_with_more(first) : stream_.write(first);
   if (has_body_ && !stream_.is_plain()) {
     formats::FileRangeReader range(file.get(), offset, length);
     formats::copy_all(range, stream_);

@@ -42,14 +42,8 @@ class PlainStream final : public Stream {
       if (errno != EINTR) refuse("reading from");
     }
   }
-  void write(std::string_view bytes) override {
-    while (!bytes.empty()) {
-      ssize_t count = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) refuse("writing to");
-      bytes.remove_prefix(static_cast<std::size_t>(count));
-    }
-  }
+  void write(std::string_view bytes) override { send(bytes, 0); }
+  void write_with_more(std::string_view bytes) override { send(bytes, MSG_MORE); }
   void set_timeout(std::chrono::milliseconds span) override {
     timeval time{span.count() / 1000, static_cast<suseconds_t>(span.count() % 1000 * 1000)};
     ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
@@ -60,6 +54,14 @@ class PlainStream final : public Stream {
   [[nodiscard]] bool is_plain() const override { return true; }
 
  private:
+  void send(std::string_view bytes, int flags) {
+    while (!bytes.empty()) {
+      ssize_t count = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | flags);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) refuse("writing to");
+      bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+  }
   [[noreturn]] void refuse(std::string_view doing) const {
     int error = errno;
     bool is_late = error == EAGAIN || error == EWOULDBLOCK;
