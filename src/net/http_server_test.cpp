@@ -194,6 +194,32 @@ TEST_CASE("a large body that nobody reads does not take the response with it") {
   CHECK(status_of(answer) == 401);
 }
 
+TEST_CASE("a large body is read to its last byte however it comes, and the next request follows") {
+  TestServer server([](ServerRequest& request, ResponseWriter& response) {
+    std::string body = request.read_body();
+    response.send(text_response(200, fmt::format("{} {}", body.size(), body.substr(0, 1))));
+  });
+  auto stream =
+      plain_stream(connect_tcp(server.address(), {}, Deadline::in(std::chrono::seconds(10))));
+  stream->set_timeout(std::chrono::seconds(10));
+  const std::size_t size = (3U << 20) + 7;
+  for (std::size_t piece : {size, std::size_t{200'000}, std::size_t{1'000}}) {
+    stream->write(fmt::format("PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", size));
+    for (std::size_t at = 0; at < size; at += piece)
+      stream->write(std::string(std::min(piece, size - at), 'x'));
+    std::string answer;
+    while (!answer.ends_with(" x")) {
+      std::array<char, 500> more{};
+      std::size_t count = stream->read(more);
+      REQUIRE(count > 0);
+      answer.append(more.data(), count);
+    }
+    CHECK(body_of(answer) == fmt::format("{} x", size));
+  }
+  stream->write("GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  CHECK(body_of(formats::read_all(*stream)) == "0 ");
+}
+
 TEST_CASE("a file's range is sent from its offset") {
   os::TempDir directory;
   os::write_file(directory.path() / "f", "0123456789");
