@@ -10,6 +10,7 @@
 #include "formats/time.hpp"
 #include "image/build.hpp"
 #include "image/build_options.hpp"
+#include "image/context_source.hpp"
 #include "oci/blob_store.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
@@ -129,6 +130,12 @@ class BuildPush final : public workflow::Action {
     }
     std::vector<std::string> hosts;
     for (const auto& reference : pushes) hosts.push_back(reference.host);
+    for (const auto* caches : {&request.cache_from, &request.cache_to}) {
+      for (const auto& cache : *caches) {
+        if (cache.kind == image::CacheSpec::Kind::registry)
+          hosts.push_back(oci::Reference::parse(cache.ref).host);
+      }
+    }
     auto registry = registry_client(context, dependencies_, hosts);
     image::BuildEnvironment environment{.state = dependencies_.state / "images",
                                         .store = dependencies_.store,
@@ -137,6 +144,13 @@ class BuildPush final : public workflow::Action {
                                         .runtime = dependencies_.runtime,
                                         .log = dependencies_.log};
     auto lease = dependencies_.store.lease();  // until the image is pushed
+    image::FetchedContexts contexts;
+    if (request.context.empty()) {
+      formats::MemoryReader input("");
+      contexts.set_context(request, context.text("context"), {}, environment, input,
+                           context.stop());
+    }
+    contexts.fetch_named(request, environment, context.stop());
     context.group("Building");
     image::BuildResult built;
     try {
@@ -175,6 +189,8 @@ class BuildPush final : public workflow::Action {
       image::add_build_context(request, line, flags);
     for (const auto& line : context.list("ssh")) image::add_ssh(request, line, flags);
     for (const auto& line : context.list("outputs")) image::add_output(request, line, flags);
+    for (const auto& line : context.list("ulimit")) image::add_ulimit(request, line);
+    add_caches(context, request, flags);
     for (const auto& line : context.list("attests")) image::add_attestation(request, line);
     if (auto text = context.text("sbom"); !text.empty()) image::set_sbom(request, text);
     if (auto text = context.text("provenance"); !text.empty()) image::set_provenance(request, text);
@@ -187,17 +203,30 @@ class BuildPush final : public workflow::Action {
     auto allowed = words_of(context, "allow");
     request.allow_insecure =
         std::find(allowed.begin(), allowed.end(), "security.insecure") != allowed.end();
-    auto platforms = words_of(context, "platforms");
-    if (platforms.size() > 1)
-      fail(Fault::unsupported, "several platforms in one build are not supported yet: '{}'",
-           fmt::join(platforms, ","));
-    if (!platforms.empty()) request.platform = platforms.front();
+    request.platform = join(words_of(context, "platforms"), ",");
     return request;
   }
 
-  // What would change the result and is not built yet is refused; what only steers buildx's own caches has no effect here.
+  // The builder keeps its own steps from run to run: the job's cache service (type=gha), which is of this machine as well, has nothing to
+  // add. What other machines read and write is.
+  static void add_caches(ActionContext& context, image::BuildRequest& request,
+                         const image::BuildFlags& flags) {
+    auto is_other = [](const image::CacheSpec& cache) {
+      return cache.kind != image::CacheSpec::Kind::actions;
+    };
+    for (const auto& line : context.list("cache-from")) {
+      image::add_cache_from(request, line, flags);
+      if (!is_other(request.cache_from.back())) request.cache_from.pop_back();
+    }
+    for (const auto& line : context.list("cache-to")) {
+      image::add_cache_to(request, line, flags);
+      if (!is_other(request.cache_to.back())) request.cache_to.pop_back();
+    }
+  }
+
+  // What would change the result and is not built yet is refused.
   static void refuse(ActionContext& context) {
-    for (const char* name : {"call", "cgroup-parent", "no-cache-filters", "shm-size", "ulimit"}) {
+    for (const char* name : {"call", "cgroup-parent", "no-cache-filters", "shm-size"}) {
       if (!context.text(name).empty())
         fail(Fault::unsupported, "the input {} is not supported yet", name);
     }
@@ -227,8 +256,12 @@ class BuildPush final : public workflow::Action {
       if (!file.empty()) request.dockerfile = request.context / file;
       return;
     }
-    if (given.find("://") != std::string::npos)
-      fail(Fault::unsupported, "a context from the network is not supported yet: '{}'", given);
+    if (given.find("://") != std::string::npos || given.starts_with("git@")) {
+      if (fs::path(file).is_absolute())
+        fail(Fault::bad_input, "file: '{}' is not within the context {}", file, given);
+      if (!file.empty()) request.dockerfile = file;
+      return;  // brought here by run()
+    }
     request.context = job_file(context, given);
     if (!file.empty()) request.dockerfile = job_file(context, file);
   }

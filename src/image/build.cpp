@@ -296,15 +296,11 @@ BuildRequest with_epoch_argument(BuildRequest request) {
   return request;
 }
 
-}  // namespace
-
-BuildResult build(const BuildRequest& given, BuildEnvironment& environment,
-                  const ProgressSink& progress, const std::stop_token& stop) {
-  if (given.platform.find(',') != std::string::npos) {
-    return build_platforms(given, environment, progress, stop, [&](const BuildRequest& one) {
-      return build(one, environment, progress, stop);
-    });
-  }
+// For one platform.
+//   shared  gets what the caches are to hold, instead of them; nullptr: they are written
+BuildResult build_one(const BuildRequest& given, BuildEnvironment& environment,
+                      const ProgressSink& progress, CacheSteps* shared,
+                      const std::stop_token& stop) {
   const BuildRequest request = with_epoch_argument(given);
   BuildResult result;
   auto started = formats::now();
@@ -364,12 +360,12 @@ BuildResult build(const BuildRequest& given, BuildEnvironment& environment,
   }
   end();
   oci::Descriptor image;
-  std::vector<CacheEntry> least;
-  if (!request.cache_to.empty()) least = runner.cache_entries(false, stop);
+  CacheSteps steps;
+  if (!request.cache_to.empty()) steps.least = runner.cache_entries(false, stop);
   if (needs_image(request)) {
     auto config = finished_config(request, *target, made);
     image = put_image(request, environment, store, *target, config, made,
-                      cache.wants_inline() ? print_cache(least) : "", result, stop);
+                      cache.wants_inline() ? print_cache(steps.least) : "", result, stop);
     if (request.sbom || request.provenance) {
       Tree* root = request.sbom ? &runner.tree_of(*target, stop) : nullptr;
       image = attested(request, environment, file, sources, image, *target, config.created, root,
@@ -387,9 +383,28 @@ BuildResult build(const BuildRequest& given, BuildEnvironment& environment,
                     .root = [&]() -> Tree& { return runner.tree_of(*target, stop); },
                     .progress = progress};
   for (const auto& output : request.outputs) write_output(output, world, result.pushed, stop);
-  if (!request.cache_to.empty())
-    cache.write(least, cache.wants_max() ? runner.cache_entries(true, stop) : least, stop);
+  if (cache.wants_max()) steps.most = runner.cache_entries(true, stop);
+  if (!shared) {
+    cache.write(steps, stop);
+    return result;
+  }
+  for (auto [from, to] : {std::pair(&steps.least, &shared->least), {&steps.most, &shared->most}}) {
+    cache.bring(*from, stop);
+    to->insert(to->end(), from->begin(), from->end());
+  }
   return result;
+}
+
+}  // namespace
+
+BuildResult build(const BuildRequest& request, BuildEnvironment& environment,
+                  const ProgressSink& progress, const std::stop_token& stop) {
+  if (request.platform.find(',') == std::string::npos)
+    return build_one(request, environment, progress, nullptr, stop);
+  return build_platforms(request, environment, progress, stop,
+                         [&](const BuildRequest& one, CacheSteps& shared) {
+                           return build_one(one, environment, progress, &shared, stop);
+                         });
 }
 
 }  // namespace slipway::image

@@ -244,7 +244,6 @@ void BuildCache::write_actions(const CacheSpec& spec, const std::vector<CacheEnt
       for (std::size_t at = next++; at < list.size(); at = next++) {
         const auto& blob = list[at];
         if (service->find(layer_key(blob.digest), "", its_stop)) continue;
-        if (!environment_.store.has(blob.digest)) fetch(blob, its_stop);
         service->save(layer_key(blob.digest), environment_.store.open(blob.digest), blob.size,
                       its_stop);
       }
@@ -275,7 +274,6 @@ void BuildCache::write_one(const CacheSpec& spec, const std::vector<CacheEntry>&
         std::any_of(manifest.layers.begin(), manifest.layers.end(),
                     [&](const auto& layer) { return layer.digest == entry.layer.blob.digest; });
     if (is_known) continue;
-    if (!environment_.store.has(entry.layer.blob.digest)) fetch(entry.layer.blob, stop);
     manifest.layers.push_back(entry.layer.blob);
   }
   auto target = environment_.store.put(oci::print(manifest), oci::media_type::kManifest);
@@ -288,12 +286,19 @@ void BuildCache::write_one(const CacheSpec& spec, const std::vector<CacheEntry>&
   }
 }
 
-void BuildCache::write(const std::vector<CacheEntry>& least, const std::vector<CacheEntry>& most,
-                       const std::stop_token& stop) {
+void BuildCache::bring(const std::vector<CacheEntry>& entries, const std::stop_token& stop) {
+  for (const auto& entry : entries) {
+    if (!environment_.store.has(entry.layer.blob.digest)) fetch(entry.layer.blob, stop);
+  }
+}
+
+void BuildCache::write(const CacheSteps& steps, const std::stop_token& stop) {
   for (const auto& spec : request_.cache_to) {
     if (spec.kind == CacheSpec::Kind::inline_) continue;
+    const auto& entries = spec.max ? steps.most : steps.least;
     try {
-      write_one(spec, spec.max ? most : least, stop);
+      bring(entries, stop);
+      write_one(spec, entries, stop);
     } catch (const Error& error) {
       // Outside of a job there is no such cache, which is no fault of the build's.
       bool is_absent = spec.kind == CacheSpec::Kind::actions && spec.token.empty();

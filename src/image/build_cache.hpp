@@ -22,6 +22,12 @@ struct CacheEntry {
   LayerBlob layer;
 };
 
+/// What caches hold: the steps of the result, and (mode=max) of every stage.
+struct CacheSteps {
+  std::vector<CacheEntry> least;
+  std::vector<CacheEntry> most;
+};
+
 /// The text that a cache's configuration blob (or, with an inline cache, an annotation of the image) is. Pure.
 std::string print_cache(const std::vector<CacheEntry>& entries);
 /// Reads it; entries that are not whole are left out. throws Error{bad_input} when it is no JSON of this form
@@ -42,9 +48,9 @@ class BuildCache final : public RemoteLayers {
   /// Reads every --cache-from. One that is not there is passed over with a warning.
   void import(const std::stop_token& stop);
   /// Writes every --cache-to but the inline ones.
-  ///   least  the steps of the result; `most`: of every stage
-  void write(const std::vector<CacheEntry>& least, const std::vector<CacheEntry>& most,
-             const std::stop_token& stop);
+  void write(const CacheSteps& steps, const std::stop_token& stop);
+  /// Brings those layers into the image store that are only elsewhere yet.
+  void bring(const std::vector<CacheEntry>& entries, const std::stop_token& stop);
   [[nodiscard]] bool wants_inline() const;
   [[nodiscard]] bool wants_max() const;
 

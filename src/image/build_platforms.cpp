@@ -47,6 +47,7 @@ BuildResult build_platforms(const BuildRequest& request, BuildEnvironment& envir
   auto lease = environment.store.lease();
   BuildResult result;
   for (const auto& tag : request.tags) result.names.push_back(oci::Reference::parse(tag).str());
+  CacheSteps steps;
   oci::Index index;
   index.annotations = request.annotations;
   for (const auto& text : split(request.platform, ',')) {
@@ -54,7 +55,7 @@ BuildResult build_platforms(const BuildRequest& request, BuildEnvironment& envir
     one.platform = std::string(trim(text));
     one.tags.clear();
     one.outputs.clear();
-    auto built = build_one(one);
+    auto built = build_one(one, steps);
     if (request.check_only) return built;
     add_entries(index, built, oci::Platform::parse(one.platform), environment.store);
     result.steps += built.steps;
@@ -76,6 +77,8 @@ BuildResult build_platforms(const BuildRequest& request, BuildEnvironment& envir
                     },
                     .progress = progress};
   for (const auto& output : request.outputs) write_output(output, world, result.pushed, stop);
+  LayerStore layers(environment.state / "build");
+  BuildCache(request, environment, layers).write(steps, stop);
   return result;
 }
 

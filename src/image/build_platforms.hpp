@@ -4,11 +4,12 @@
 #include <stop_token>
 
 #include "image/build.hpp"
+#include "image/build_cache.hpp"
 
 namespace slipway::image {
 
-/// Builds for one platform.
-using SingleBuild = std::function<BuildResult(const BuildRequest&)>;
+/// Builds for one platform. What its caches would hold is added to the steps, for one cache of all platforms.
+using SingleBuild = std::function<BuildResult(const BuildRequest&, CacheSteps&)>;
 
 /// Builds for every platform of `request.platform` ("linux/amd64,linux/arm64"), names and sends one index over the images.
 ///   throws  what build() throws; Error{unsupported} for outputs that hold one file system
