@@ -5,6 +5,7 @@
 #include "image/build_prune.hpp"
 #include "oci/blob_store.hpp"
 #include "oci/unpack.hpp"
+#include "workflow/container_options.hpp"
 
 namespace slipway::cli {
 namespace {
@@ -29,19 +30,24 @@ std::set<oci::Digest> named_layers(const oci::BlobStore& store) {
 }
 
 int prune(const Invocation& call, Surroundings& around) {
-  if (call.has("--keep-storage"))
-    fail(Fault::unsupported,
-         "'prune --keep-storage' is not supported yet: prune removes all that is unused");
+  std::optional<std::uint64_t> most;
+  if (auto size = call.value("--keep-storage"))
+    most = while_doing("--keep-storage", [&] { return workflow::parse_bytes(*size); });
+  if (most && call.has("--all"))
+    fail(Fault::bad_input, "--all leaves nothing of the build cache: give it or --keep-storage");
   std::filesystem::path images = around.state / "images";
   oci::BlobStore store(images);
   oci::LayerCache layers(images / "layers");
   image::PrunedBuilds builds;
+  image::ShrunkBuilds shrunk;
   {
     auto sole = store.try_sole_lease();
     if (!sole) refuse_in_use();
     builds = image::prune_builds(images / "build", call.has("--all"));
+    if (most) shrunk = image::shrink_builds(images / "build", store, *most);
   }
-  auto collected = store.collect_garbage();
+  builds.layers += shrunk.layers;
+  auto collected = store.collect_garbage(shrunk.kept_blobs);
   if (collected.in_use) refuse_in_use();
   auto pruned = layers.prune(named_layers(store));
   if (around.json) {
@@ -49,6 +55,8 @@ int prune(const Invocation& call, Surroundings& around) {
                                  {"bytes", collected.bytes},
                                  {"layers", pruned.layers},
                                  {"cached_layers", builds.layers},
+                                 {"cache_mounts_and_downloads", shrunk.others},
+                                 {"cache_bytes", shrunk.bytes},
                                  {"broken_off", builds.broken_off}})
               .dump() +
           "\n");
@@ -57,6 +65,7 @@ int prune(const Invocation& call, Surroundings& around) {
         fmt::format("removed {} blobs ({:.1f} MB) and {} unpacked layers", collected.blobs,
                     static_cast<double>(collected.bytes) / 1e6, pruned.layers);
     if (builds.layers > 0) text += fmt::format(", {} layers of the build cache", builds.layers);
+    if (shrunk.others > 0) text += fmt::format(", {} cache mounts and downloads", shrunk.others);
     if (builds.broken_off > 0)
       text += fmt::format(", what {} killed builds left", builds.broken_off);
     print(text + "\n");
@@ -68,11 +77,12 @@ int prune(const Invocation& call, Surroundings& around) {
 
 Verb prune_verb() {
   return {.name = "prune",
-          .usage = "[--all]",
+          .usage = "[--all | --keep-storage SIZE]",
           .summary = "removes blobs and layers that no image uses",
           .options = {{"-a,--all", Option::Kind::flag, "",
                        "the build cache too: layers, cache mounts, downloads"},
-                      {"--keep-storage", Option::Kind::value, "SIZE", "not supported yet"}},
+                      {"--keep-storage", Option::Kind::value, "SIZE",
+                       "of the build cache, keep what was used last up to this size"}},
           .min_arguments = 0,
           .max_arguments = 0,
           .run = prune};

@@ -54,6 +54,10 @@ void LayerStore::keep_step(const std::string& key, const StepRecord& record) con
       fmt::format("{}\n{}\n{}\n{}\n", kStepMagic, record.identity, record.layer, record.created));
 }
 
+void LayerStore::touch_step(const std::string& key) const {
+  ::utimensat(AT_FDCWD, (root_ / "steps" / key).c_str(), nullptr, 0);
+}
+
 std::optional<std::vector<std::string>> LayerStore::find_reason(const std::string& place) const {
   return read_record(root_ / "reasons" / place, kReasonMagic, 3);
 }

@@ -62,6 +62,8 @@ class LayerStore final {
   [[nodiscard]] const std::filesystem::path& root() const { return root_; }
   [[nodiscard]] std::optional<StepRecord> find_step(const std::string& key) const;
   void keep_step(const std::string& key, const StepRecord& record) const;
+  /// Marks the step as used now: pruning takes what was used longest ago.
+  void touch_step(const std::string& key) const;
 
   /// What decided the step at a place of some Dockerfile when it was run last: three texts without line ends.
   [[nodiscard]] std::optional<std::vector<std::string>> find_reason(const std::string& place) const;

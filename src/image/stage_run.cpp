@@ -212,6 +212,7 @@ std::optional<StepDone> StageRunner::find(const std::string& key) {
   if (!record) return std::nullopt;
   auto layer = std::make_shared<Layer>(record->layer, in_.store, in_.environment.store);
   if (!layer->is_available()) return std::nullopt;
+  in_.store.touch_step(key);
   return StepDone{.layer = std::move(layer), .record = std::move(*record), .was_cached = true};
 }
 
