@@ -125,6 +125,7 @@ class RegistryClient final {
   void ping(const std::string& host, const std::stop_token& stop);
 
  private:
+  bool has(const Reference& image, const Digest& digest, const std::stop_token& stop);
   void add_to_fallback_tag(const Reference& image, const Digest& subject, Descriptor entry,
                            const std::variant<Manifest, Index>& document,
                            const std::stop_token& stop);

@@ -353,5 +353,44 @@ TEST_CASE("a registry that stores a pushed manifest as something else is not bel
                   Error);
 }
 
+TEST_CASE(
+    "an answer that is lost after the manifest was stored under its tag does not put it again") {
+  Liar registry;
+  Honest image;
+  int puts = 0;
+  bool is_stored = false;
+  bool arrives = true;
+  registry.act("PUT /v2/r/manifests/v", [&](net::ServerRequest&, net::ResponseWriter& out) {
+    if (++puts > 1 && is_stored)  // as where tags are immutable
+      return out.send({400, {}, R"({"errors":[{"code":"TAG_INVALID","message":"immutable"}]})"});
+    is_stored = arrives;
+    out.send({arrives ? 502 : 503, {}, ""});
+    arrives = true;
+  });
+  registry.act("HEAD /v2/r/manifests/v", [&](net::ServerRequest&, net::ResponseWriter& out) {
+    if (!is_stored) return out.send(net::text_response(404, ""));
+    out.send({200,
+              {{"Content-Type", std::string(media_type::kManifest)},
+               {"Docker-Content-Digest", Digest::of(print(image.manifest)).str()},
+               {"Content-Length", std::to_string(print(image.manifest).size())}},
+              ""});
+  });
+  Believer us;
+  auto put = [&] {
+    return us.client()
+        .put_manifest(Reference::parse(registry.host() + "/r:v"), media_type::kManifest,
+                      print(image.manifest), {})
+        .digest;
+  };
+  CHECK(put() == Digest::of(print(image.manifest)));
+  CHECK(puts == 1);
+
+  puts = 0;
+  is_stored = false;
+  arrives = false;  // the first one does not; the second one's answer is lost
+  CHECK(put() == Digest::of(print(image.manifest)));
+  CHECK(puts == 2);
+}
+
 }  // namespace
 }  // namespace slipway::oci

@@ -182,6 +182,17 @@ Kind RegistryClient::push_blob(const Reference& repository, const Descriptor& bl
   return Kind::done;
 }
 
+// Whether a name leads to this manifest. Who may not look is not told: then it is put again, and refused for what it is.
+bool RegistryClient::has(const Reference& image, const Digest& digest,
+                         const std::stop_token& stop) {
+  try {
+    auto found = resolve(image, stop);
+    return found && found->digest == digest;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 Descriptor RegistryClient::put_manifest(const Reference& image, std::string_view media_type,
                                         std::string_view bytes, const std::stop_token& stop) {
   auto access = state_->access(image.host, stop);
@@ -192,8 +203,25 @@ Descriptor RegistryClient::put_manifest(const Reference& image, std::string_view
                   {push_scope(image.repository)});
   put.headers.set("Content-Type", media_type);
   put.body = bytes;
-  HttpResponse done = state_->send(*access, put, stop);
-  if (!done.ok()) throw_refusal(done, image.host);
+  // A tag is not put a second time before it was looked at: where tags are immutable the repetition of what has arrived is refused.
+  put.may_repeat = image.tag.empty();
+  put.exchange.fresh_connection =
+      !put.may_repeat;  // on one that was used before curl repeats by itself
+  constexpr int kMostAttempts = 4;
+  HttpResponse done;
+  for (int attempt = 0;; ++attempt) {
+    bool can_go_on = !put.may_repeat && attempt + 1 < kMostAttempts;
+    try {
+      done = state_->send(*access, put, stop);
+      if (done.ok()) break;
+      if (!can_go_on || (done.status != 429 && done.status < 500)) throw_refusal(done, image.host);
+    } catch (const Error& error) {
+      if (!can_go_on || error.fault() != Fault::unavailable) throw;
+      state_->log.debug("manifest {}: {}, looking for it", descriptor.digest, error.what());
+    }
+    pause(std::chrono::milliseconds(300 << attempt), stop);
+    if (has(image, descriptor.digest, stop)) return descriptor;
+  }
   auto said = Digest::try_parse(done.headers.get("Docker-Content-Digest"));
   if (said && said->algorithm() == descriptor.digest.algorithm() && *said != descriptor.digest) {
     fail(Fault::bad_input, "the registry stored the manifest as {}, but it is {}", *said,

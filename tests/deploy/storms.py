@@ -35,14 +35,16 @@ class Proxy:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 operation = self.headers.get("x-amz-target", "").rpartition(".")[2]
+                if self.command == "PUT" and "/manifests/" in self.path:
+                    operation = "PutImage"
                 with outer.lock:
                     weather = outer.weather(operation)
                 if isinstance(weather, tuple):
                     text = json.dumps({"__type": weather[1], "message": "weather"}).encode()
-                    return self.reply(weather[0], text)
+                    return self.reply(weather[0], text, {"content-type": "application/x-amz-json-1.1"})
                 if weather != "reset":
                     connection = http.client.HTTPConnection(*target, timeout=60)
-                    connection.request("POST", self.path, body, dict(self.headers.items()))  # the Host header is signed
+                    connection.request(self.command, self.path, body, dict(self.headers.items()))  # the Host header is signed
                     answer = connection.getresponse()
                     text = answer.read()
                     with outer.lock:
@@ -51,12 +53,14 @@ class Proxy:
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     self.close_connection = True
                     return None
-                return self.reply(answer.status, text)
+                return self.reply(answer.status, text, {k: v for k, v in answer.headers.items() if k.lower() not in ("transfer-encoding", "connection")})
 
-            def reply(self, status, text):
+            do_PUT = do_PATCH = do_GET = do_HEAD = do_POST
+
+            def reply(self, status, text, headers):
                 self.send_response(status)
-                self.send_header("content-type", "application/x-amz-json-1.1")
-                self.send_header("content-length", str(len(text)))
+                for name, value in {"content-length": str(len(text)), **{k.lower(): v for k, v in headers.items()}}.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(text)
 
@@ -93,6 +97,21 @@ def first_of(operations, weather):
 
 def profile(keys):
     return f"[default]\naws_access_key_id = {keys['AccessKeyId']}\naws_secret_access_key = {keys['SecretAccessKey']}\naws_session_token = {keys['SessionToken']}\n"
+
+
+def pushed(shop, proxy, ecr, weather, name):
+    """An image goes up to a repository whose tags are immutable: put once, there once, whatever becomes of the answer (F4)."""
+    tag = name.replace(" ", "-")
+    reference = f"{proxy.address}/shop/immutable:{tag}"
+    shop.run("build", "-t", reference, "--build-arg", f"WEATHER={tag}", ".")
+    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    shop.write("../docker/config.json", json.dumps({"auths": {proxy.address: {"auth": token}}}))
+    proxy.weather, proxy.done = weather, []
+    shop.run("image", "push", reference, env={"DOCKER_CONFIG": f"{shop.work}/docker"})
+    put = [status for operation, status in proxy.done if operation == "PutImage"]
+    assert put == [201], (name, proxy.done)
+    assert ecr.describe_images(repositoryName="shop/immutable", imageIds=[{"imageTag": tag}])["imageDetails"], name
+    print(f"an image, {name}: put once", flush=True)
 
 
 def expires(shop, later):
@@ -164,6 +183,11 @@ def main():
         through(shop, proxy, first_of(["RegisterTaskDefinition", "UpdateService"], "lost"), "answers lost", ecs, env)
         through(shop, proxy, first_of(["RegisterTaskDefinition", "UpdateService"], "reset"), "connections reset", ecs, env)
         through(shop, proxy, expires(shop, later), "keys expired", ecs, env)
+        ecr = boto3.client("ecr", region_name="us-east-1", endpoint_url=cloud["url"], **keys)
+        ecr.create_repository(repositoryName="shop/immutable", imageTagMutability="IMMUTABLE")
+        pushed(shop, proxy, ecr, first_of(["PutImage"], "lost"), "answer lost")
+        pushed(shop, proxy, ecr, first_of(["PutImage"], "reset"), "connection reset")
+        pushed(shop, proxy, ecr, first_of(["PutImage"], (503, "ServiceUnavailable")), "unavailable")
         proxy.close()
         sha = shop.git("rev-parse", "HEAD")
         assert get(staging) == sha
