@@ -90,10 +90,6 @@ class EcsDeploy final : public workflow::Action {
   }
 
   void run(ActionContext& context) override {
-    for (const char* name : {"service-managed-ebs-volume", "run-task-managed-ebs-volume"}) {
-      if (!context.text(name).empty())
-        fail(Fault::unsupported, "the input {} is not supported yet", name);
-    }
     auto prepared = read(context);
     aws::Client client(aws_config(context));
     deploy::ClientCalls calls(client);
@@ -156,7 +152,8 @@ class EcsDeploy final : public workflow::Action {
         .force_new_deployment = is_true(context, "force-new-deployment")};
     if (auto count = number(context, "desired-count"))
       request.desired_count = static_cast<int>(*count);
-    request.more = Json::object({{"volumeConfigurations", Json::array()}});
+    request.more = Json::object(
+        {{"volumeConfigurations", managed_ebs_volumes(context, "service-managed-ebs-volume")}});
     if (auto tags = context.text("enable-ecs-managed-tags"); !tags.empty())
       request.more["enableECSManagedTags"] = equals_ignoring_case(tags, "true");
     if (auto tags = context.text("propagate-tags"); !tags.empty() && tags != "NONE")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actions/run_task.hpp"
 
+#include <array>
 #include <condition_variable>
 #include <mutex>
 
@@ -22,6 +23,11 @@ Json words(const std::string& text) {
   }
   return list;
 }
+
+// The official action hands on these members of the volume, and no others; throughput only with gp3.
+constexpr std::array kVolumeMembers = {
+    "roleArn",   "encrypted",  "filesystemType",    "iops",       "kmsKeyId",
+    "sizeInGiB", "snapshotId", "tagSpecifications", "throughput", "volumeType"};
 
 Json input_of(ActionContext& context, const std::string& task_definition) {
   std::string cluster = context.text("cluster");
@@ -51,6 +57,8 @@ Json input_of(ActionContext& context, const std::string& task_definition) {
     network["assignPublicIp"] = context.text("run-task-assign-public-IP");
     input["networkConfiguration"] = Json::object({{"awsvpcConfiguration", network}});
   }
+  if (auto volumes = managed_ebs_volumes(context, "run-task-managed-ebs-volume"); !volumes.empty())
+    input["volumeConfigurations"] = volumes;
   if (equals_ignoring_case(context.text("enable-ecs-managed-tags"), "true"))
     input["enableECSManagedTags"] = true;
   return input;
@@ -101,6 +109,31 @@ void judge(const Json& task) {
 }
 
 }  // namespace
+
+Json managed_ebs_volumes(ActionContext& context, const std::string& input) {
+  std::string name = context.text(input + "-name");
+  std::string text(trim(context.text(input)));
+  if (name.empty()) return Json::array();
+  if (text.empty() || text == "{}") {
+    context.warning(fmt::format(
+        "{0}-name provided without {0} value. VolumeConfigurations property will not be included "
+        "in the {1} API call",
+        input, input.starts_with("run-task") ? "RunTask" : "UpdateService"));
+    return Json::array();
+  }
+  Json given = formats::parse_json(text, input);
+  if (!given.is_object()) fail(Fault::bad_input, "{} must be a JSON object", input);
+  if (!given.contains("roleArn"))
+    fail(Fault::bad_input,
+         "managed-ebs-volume must provide \"role-arn\" to associate with the EBS volume");
+  Json volume = Json::object();
+  for (const char* member : kVolumeMembers) {
+    bool is_kept =
+        std::string_view(member) != "throughput" || given.get_string("volumeType") == "gp3";
+    if (const Json* value = given.find(member); value && is_kept) volume[member] = *value;
+  }
+  return Json::array({Json::object({{"name", name}, {"managedEBSVolume", volume}})});
+}
 
 void run_task(ActionContext& context, deploy::Calls& calls, const std::string& task_definition) {
   Json input = input_of(context, task_definition);

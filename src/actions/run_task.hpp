@@ -13,4 +13,10 @@ namespace slipway::actions {
 void run_task(workflow::ActionContext& context, deploy::Calls& calls,
               const std::string& task_definition);
 
+/// volumeConfigurations of one volume from the inputs INPUT-name and INPUT ("run-task-managed-ebs-volume", "service-managed-ebs-volume");
+/// empty without them.
+///   throws  Error{bad_input}
+///   source  aws-actions/amazon-ecs-deploy-task-definition v2, convertToManagedEbsVolumeObject
+formats::Json managed_ebs_volumes(workflow::ActionContext& context, const std::string& input);
+
 }  // namespace slipway::actions

@@ -94,6 +94,8 @@ class Ecs final : public Service, public Deployer {
   Json find_task_definition(const Call& call, const std::string& name, bool active);
   Json find_task_definition(const Scope& scope, const std::string& name, bool active);
   void check_pass_role(const Call& call, const Json& task_definition) const;
+  void check_volumes_at_launch(const Call& call, const Json::Array& configurations,
+                               const Json& definition) const;
   Json cluster_answer(const Scope& scope, const std::string& name);
   /// The ARN of the namespace that a call gives as serviceConnectDefaults (empty: none any more), or nothing.
   std::optional<std::string> given_namespace(const Call& call);

@@ -80,6 +80,7 @@ Json describe(const Deployment& d, int desired, Counts counts) {
                            {"rolloutState", d.rollout},
                            {"rolloutStateReason", d.reason}});
   if (!d.network.empty()) out["networkConfiguration"] = d.network;
+  if (!d.volumes.empty()) out["volumeConfigurations"] = d.volumes;
   if (const Json* given = d.connect.find("given")) {
     out["serviceConnectConfiguration"] = *given;
     out["serviceConnectResources"] = connect_resources(d.connect);
@@ -168,6 +169,23 @@ Json describe(const Task& task) {
                                                              : task.address.empty() ? "PRECREATED"
                                                                                     : "ATTACHED"},
                                                   {"details", details}})});
+  for (const auto& volume : task.volumes.as_array()) {
+    const Json& asked = volume.at("managedEBSVolume");
+    details = Json::array();
+    detail("volumeId", volume.get_string("volumeId"));
+    detail("volumeSize", std::to_string(asked.get_int("sizeInGiB")));
+    detail("volumeName", volume.get_string("name"));
+    detail("volumeType", asked.get_string("volumeType", "gp3"));
+    detail("filesystemType", asked.get_string("filesystemType", "xfs"));
+    detail("roleArn", asked.get_string("roleArn"));
+    detail("deleteOnTermination", "true");
+    out["attachments"].push_back(Json::object({{"id", volume.get_string("volumeId").substr(4)},
+                                               {"type", "AmazonElasticBlockStorage"},
+                                               {"status", task.has_stopped()  ? "DELETED"
+                                                          : task.started == 0 ? "ATTACHING"
+                                                                              : "ATTACHED"},
+                                               {"details", details}}));
+  }
   out["containers"] = Json::array();
   for (const auto& container : task.containers)
     out["containers"].push_back(describe(task, container));

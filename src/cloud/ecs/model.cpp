@@ -72,6 +72,7 @@ Json to_json(const Deployment& d) {
                        {"digests", d.digests},
                        {"network", d.network},
                        {"loadBalancers", d.load_balancers},
+                       {"volumes", d.volumes},
                        {"connect", d.connect},
                        {"stage", d.stage},
                        {"stageSince", d.stage_since},
@@ -101,6 +102,7 @@ Deployment deployment_from_json(const Json& json) {
           .digests = json.at("digests"),
           .network = json.at("network"),
           .load_balancers = json.at("loadBalancers"),
+          .volumes = Json(json.get_array("volumes")),
           .connect = json.contains("connect") ? json.at("connect") : Json::object(),
           .stage = json.get_string("stage"),
           .stage_since = json.get_int("stageSince"),
@@ -234,6 +236,7 @@ Json to_json(const Task& task) {
                        {"network", task.network},
                        {"tags", task.tags},
                        {"aliases", task.aliases},
+                       {"volumes", task.volumes},
                        {"names", task.names},
                        {"containers", containers},
                        {"created", task.created},
@@ -272,6 +275,7 @@ Task task_from_json(const Scope& scope, const Json& json) {
   task.network = json.at("network");
   task.tags = json.at("tags");
   task.aliases = Json(json.get_array("aliases"));
+  task.volumes = Json(json.get_array("volumes"));
   task.names = Json(json.get_array("names"));
   for (const auto& item : json.get_array("containers"))
     task.containers.push_back(container_from_json(item));

@@ -59,6 +59,7 @@ struct Task {
   Json network = Json::object();  ///< networkConfiguration
   Json tags = Json::array();
   Json aliases = Json::array();  ///< names that Service Connect gives it (service_names.hpp)
+  Json volumes = Json::array();  ///< those of EBS: volumeConfigurations with a "volumeId" each
   Json names = Json::array();    ///< ids of the Cloud Map services that it is an instance of
   std::vector<TaskContainer> containers;
   std::int64_t created = 0, pull_started = 0, pull_stopped = 0, started = 0, stopping = 0,
@@ -91,6 +92,7 @@ struct Deployment {
   Json digests = Json::object();  ///< image → digest, resolved once
   Json network = Json::object();
   Json load_balancers = Json::array();
+  Json volumes = Json::array();   ///< volumeConfigurations
   Json connect = Json::object();  ///< Service Connect, settled (service_names.hpp); empty: without
   std::string
       stage;  ///< of a deployment beside the old one: SCALE_UP, PRODUCTION_TRAFFIC_SHIFT, BAKE_TIME, CLEAN_UP; else empty

@@ -45,6 +45,7 @@ Json revision_json(const ServiceRecord& service, const Deployment& d, const Json
                     {"createdAt", static_cast<double>(d.created) / 1000.0}});
   if (!d.network.empty()) out["networkConfiguration"] = d.network;
   if (const Json* given = d.connect.find("given")) out["serviceConnectConfiguration"] = *given;
+  if (!d.volumes.empty()) out["volumeConfigurations"] = d.volumes;
   return out;
 }
 

@@ -101,6 +101,7 @@ constexpr std::pair<const char*, bool> kSettings[] = {
     {"serviceRegistries", true},
     {"serviceConnectConfiguration", true},
     {"networkConfiguration", true},
+    {"volumeConfigurations", true},
     {"capacityProviderStrategy", true},
     {"platformVersion", false},
     {"enableECSManagedTags", false},
@@ -230,6 +231,7 @@ void add_deployment(ServiceRecord& service, std::int64_t now) {
   if (const Json* network = service.settings.find("networkConfiguration")) next.network = *network;
   if (const Json* balancers = service.settings.find("loadBalancers"))
     next.load_balancers = balancers_beside(service, *balancers);
+  next.volumes = Json(service.settings.get_array("volumeConfigurations"));
   if (const Json* connect = service.settings.find("connect")) next.connect = *connect;
   if (!service.strategy.empty()) {
     next.stage = has_pause(service.strategy, "PRE_SCALE_UP") ? "PRE_SCALE_UP" : "SCALE_UP";
@@ -281,6 +283,7 @@ Json Ecs::create_service(const Call& call) {
   check_can_execute(in.boolean_or("enableExecuteCommand", false), definition,
                     "service couldn't be created");
   check_balancers(service, definition, engine_.targets());
+  check_volumes_at_launch(call, service.settings.get_array("volumeConfigurations"), definition);
   check_strategy(service);
   settle_names(engine_.around(), service, definition,
                default_namespace(service.scope, service.cluster));
@@ -338,6 +341,7 @@ Json Ecs::update_service(const Call& call) {
       check_can_execute(in.boolean_or("enableExecuteCommand", false), current,
                         "service couldn't be updated");
       check_balancers(next, current, engine_.targets());
+      check_volumes_at_launch(call, next.settings.get_array("volumeConfigurations"), current);
       check_strategy(next);
       settle_names(engine_.around(), next, current, default_namespace(scope, next.cluster));
       check_aliases_are_free(world, next);

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "cloud/ecs/volumes.hpp"
 #include "cloud/service.hpp"
 
 namespace slipway::cloud::ecs {
@@ -394,6 +395,7 @@ formats::Json normalised_task_definition(const formats::Json& input) {
     kept.push_back(normalised_container(container, fargate, mode == "awsvpc"));
   check_containers(task, kept, fargate);
   task["containerDefinitions"] = std::move(kept);
+  check_volumes(task, fargate);
   for (const char* list : {"volumes", "placementConstraints"}) {
     if (!task.contains(list)) task[list] = Json::Array{};
   }

@@ -2,6 +2,7 @@
 #include "base/text.hpp"
 #include "cloud/ecs/api.hpp"
 #include "cloud/ecs/task_definition.hpp"
+#include "cloud/ecs/volumes.hpp"
 #include "cloud/iam/authoriser.hpp"
 #include "cloud/input.hpp"
 
@@ -56,6 +57,18 @@ void Ecs::check_pass_role(const Call& call, const Json& definition) const {
     engine_.around().authoriser.require(
         {"iam:PassRole", role, {{"iam:PassedToService", {"ecs-tasks.amazonaws.com"}}}}, call,
         Protocol::json_1_1);
+  }
+}
+
+// What is given for the volumes that are configured at launch; ECS makes them under a role that the caller must be allowed to pass.
+void Ecs::check_volumes_at_launch(const Call& call, const Json::Array& configurations,
+                                  const Json& definition) const {
+  check_volume_configurations(configurations, definition);
+  for (const auto& one : configurations) {
+    engine_.around().authoriser.require({"iam:PassRole",
+                                         one.at("managedEBSVolume").get_string("roleArn"),
+                                         {{"iam:PassedToService", {"ecs.amazonaws.com"}}}},
+                                        call, Protocol::json_1_1);
   }
 }
 

@@ -13,6 +13,7 @@
 #include "cloud/ecs/service_names.hpp"
 #include "cloud/ecs/task_endpoint.hpp"
 #include "cloud/ecs/task_setup.hpp"
+#include "cloud/ecs/volumes.hpp"
 #include "cloud/input.hpp"
 #include "cloud/logs/log_store.hpp"
 #include "container/log_file.hpp"
@@ -128,6 +129,9 @@ class TaskRun final {
     auto files = read_environment_files(engine_, task_, definition_);
     write_network_files(engine_, directory_, endpoint_.address, alias_lines(task_.aliases));
     if (!task_.aliases.empty()) lead_aliases(engine_, task_, endpoint_.netns);
+    const auto& state = engine_.around().options.state;
+    auto volumes =
+        make_volumes(task_, definition_, directory_, state / "cloud/efs", any_stop_.get_token());
     for (const auto& item : definition_.get_array("containerDefinitions")) {
       std::string name = item.get_string("name");
       auto directory = directory_ / name;
@@ -137,6 +141,7 @@ class TaskRun final {
         plans_.push_back(plan_container(
             {task_, item, definition_, images.at(name), secrets[name], files[name],
              agent_environment(engine_, task_, definition_, name), directory, endpoint_.netns}));
+        mount_volumes(plans_.back(), definition_, volumes, images.at(name));
       } catch (const Error& error) {
         throw CannotStart{fmt::format("CannotCreateContainerError: {}", error.what())};
       }
@@ -532,6 +537,7 @@ class TaskRun final {
     engine_.around().security.leave(task_.address);
     if (auto* network = engine_.around().options.network)
       network->release("task-" + task_.id.substr(0, 12));
+    remove_volumes(directory_);
     os::remove_tree(directory_);
     update([](Task& task) {
       task.last_status = "STOPPED";

@@ -3,6 +3,7 @@
 
 #include "cloud/ec2/security_groups.hpp"
 #include "cloud/ecs/api.hpp"
+#include "cloud/ecs/volumes.hpp"
 #include "cloud/input.hpp"
 
 namespace slipway::cloud::ecs {
@@ -47,6 +48,8 @@ Json Ecs::run_task(const Call& call) {
     refuse("ClientException", error);
   bool can_execute = in.boolean_or("enableExecuteCommand", false);
   check_can_execute(can_execute, definition, "task couldn't be run");
+  const auto& configurations = call.input.get_array("volumeConfigurations");
+  check_volumes_at_launch(call, configurations, definition);
   Json tasks = Json::array();
   engine_.change([&](World& world) {
     for (std::int64_t i = 0; i < wanted; ++i) {
@@ -55,6 +58,7 @@ Json Ecs::run_task(const Call& call) {
       task.started_by = in.text_or("startedBy");
       task.network = network;
       task.overrides = overrides;
+      task.volumes = attached_volumes(configurations);
       if (const Json* tags = call.input.find("tags"); tags && tags->is_array()) task.tags = *tags;
       task.can_execute = can_execute;
       tasks.push_back(describe(task));

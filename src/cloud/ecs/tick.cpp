@@ -4,6 +4,7 @@
 
 #include "cloud/ecs/engine.hpp"
 #include "cloud/ecs/pauses.hpp"
+#include "cloud/ecs/volumes.hpp"
 
 namespace slipway::cloud::ecs {
 namespace {
@@ -291,6 +292,7 @@ void start_tasks(World& world, ServiceRecord& service, int wanted, const TickHoo
     task.group = "service:" + service.name;
     task.deployment = task.started_by = primary.id;
     task.network = primary.network;
+    task.volumes = attached_volumes(primary.volumes.as_array());
     task.can_execute = service.settings.get_bool("enableExecuteCommand");
     if (service.settings.get_string("propagateTags") == "SERVICE") task.tags = service.tags;
     ids.push_back(task.id);

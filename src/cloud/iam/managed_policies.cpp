@@ -50,6 +50,10 @@ constexpr std::array kPolicies =
             "/", "AmazonRDSFullAccess", "Full access to Amazon RDS.",
             R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["rds:*","ec2:Describe*","logs:DescribeLogStreams","logs:GetLogEvents"],"Resource":"*"}]})"},
         ManagedPolicy{
+            "/service-role/", "AmazonECSInfrastructureRolePolicyForVolumes",
+            "Lets ECS manage the volumes of tasks.",
+            R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:CreateVolume","ec2:CreateTags","ec2:DescribeVolumes","ec2:DescribeAvailabilityZones","ec2:DescribeInstances","ec2:AttachVolume","ec2:DetachVolume","ec2:DeleteVolume"],"Resource":"*"}]})"},
+        ManagedPolicy{
             "/", "AWSCodeDeployRoleForECS", "Lets CodeDeploy replace ECS services.",
             R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ecs:DescribeServices","ecs:CreateTaskSet","ecs:UpdateServicePrimaryTaskSet","ecs:DeleteTaskSet","elasticloadbalancing:DescribeTargetGroups","elasticloadbalancing:DescribeListeners","elasticloadbalancing:ModifyListener","elasticloadbalancing:DescribeRules","elasticloadbalancing:ModifyRule","lambda:InvokeFunction","cloudwatch:DescribeAlarms","sns:Publish","s3:GetObject","s3:GetObjectVersion"],"Resource":"*"},{"Effect":"Allow","Action":["iam:PassRole"],"Resource":"*","Condition":{"StringLike":{"iam:PassedToService":["ecs-tasks.amazonaws.com"]}}}]})"},
         ManagedPolicy{
