@@ -114,13 +114,73 @@ bool Elb::has(std::string_view operation) const { return operations().contains(o
 Json Elb::call(const Call& call) { return dispatch(*this, operations(), call); }
 
 void Elb::change(const std::function<void(Model&, Tables&)>& use, bool reconfigure) {
+  Model before;
+  Model after;
   world_.with([&](World& world) {
     Model next = world.model;  // a refusal changes nothing
     around_.state.write([&](Tables& tables) { use(next, tables); });
+    if (reconfigure) {
+      before = world.model;
+      after = next;
+    }
     world.model = std::move(next);
     ++world.version;
   });
-  if (reconfigure) configure();
+  if (!reconfigure) return;
+  try {
+    configure();
+  } catch (const Error&) {
+    take_back(before, after);
+    throw;
+  }
+}
+
+namespace {
+
+// Brings a map back to what it was for the keys that a change has touched; what others have changed since stays.
+template <typename Map, typename Put, typename Erase>
+void restore(Map& now, const Map& before, const Map& after, const Put& put, const Erase& erase) {
+  for (const auto& [key, value] : after) {
+    if (before.contains(key)) continue;
+    now.erase(key);
+    erase(value);
+  }
+  for (const auto& [key, value] : before) {
+    auto changed = after.find(key);
+    if (changed != after.end() && to_json(changed->second) == to_json(value)) continue;
+    now.insert_or_assign(key, value);
+    put(value);
+  }
+}
+
+}  // namespace
+
+// HAProxy did not follow a change: the caller is told that it failed, so it must not be there when the caller tries again.
+void Elb::take_back(const Model& before, const Model& after) {
+  note([&](Model& model, Tables& tables) {
+    restore(
+        model.balancers, before.balancers, after.balancers,
+        [&](const LoadBalancer& b) { tables.put("elb.lb", b.scope, b.name, to_json(b)); },
+        [&](const LoadBalancer& b) { tables.erase("elb.lb", b.scope, b.name); });
+    restore(
+        model.listeners, before.listeners, after.listeners,
+        [&](const Listener& l) { tables.put("elb.listener", l.scope, l.arn, to_json(l)); },
+        [&](const Listener& l) { tables.erase("elb.listener", l.scope, l.arn); });
+    restore(
+        model.groups, before.groups, after.groups,
+        [&](const TargetGroup& g) { tables.put("elb.tg", g.scope, g.name, to_json(g)); },
+        [&](const TargetGroup& g) { tables.erase("elb.tg", g.scope, g.name); });
+    for (const auto& [key, target] : before.targets) {  // those of a group that was to go
+      if (after.targets.contains(key)) continue;
+      model.targets[key] = target;
+      tables.put("elb.target", before.groups.at(target.group_arn).scope, key, to_json(target));
+    }
+  });
+  try {
+    configure();  // what HAProxy may have taken of it
+  } catch (const Error& error) {
+    around_.log.warn("elb: haproxy: {}", error.what());
+  }
 }
 
 void Elb::note(const std::function<void(Model&, Tables&)>& use) {

@@ -89,7 +89,9 @@ class Elb final : public LoadBalancing, private Targets {
     std::vector<Target> to_drain;  ///< deregistered through the API; run() sees to them
   };
   /// Changes the model and writes the records that `use` names; then HAProxy follows when `reconfigure`.
+  ///   throws  Error{unavailable} when HAProxy does not: then the change was taken back
   void change(const std::function<void(Model&, Tables&)>& use, bool reconfigure);
+  void take_back(const Model& before, const Model& after);
   /// The same for what health and draining change, in place: `use` must not refuse once it has changed something.
   void note(const std::function<void(Model&, Tables&)>& use);
   // follow.cpp: HAProxy follows the model

@@ -58,6 +58,7 @@ bool Haproxy::apply(const std::string& configuration, bool anew) {
   if (!check.exit.ok())
     fail(Fault::unavailable, "haproxy refuses its configuration: {}", trim(check.err));
   os::write_file_durably(directory_ / "haproxy.cfg", configuration, 0600);
+  applied_.clear();  // unknown, until it listens
   if (master) {
     reload(*master);
   } else {
