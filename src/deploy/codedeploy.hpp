@@ -26,6 +26,23 @@ struct CodeDeployRelease {
   std::string config;       ///< empty: the group's
 };
 
+/// Whether CodeDeploy moves this service (DescribeServices' item), not ECS itself.
+bool is_by_codedeploy(const formats::Json& service);
+
+/// The task definition that such a service runs: of its PRIMARY task set. Empty when there is none.
+std::string primary_task_set(const formats::Json& service);
+
+/// How a service is released for which no AppSpec file was named: by the deployment group that has the service (the official action's
+/// name for it is tried first), with the AppSpec of its last deployment; before the first one with the service's load balancer.
+///   throws  Error{not_found} when no deployment group has the service; Error{failed} with CodeDeploy's words
+CodeDeployRelease codedeploy_of(Calls& calls, const formats::Json& service,
+                                const std::string& cluster, const std::stop_token& stop);
+
+/// Stops what the group is deploying, with the traffic back to the old tasks, and waits until that has ended. False when there is
+/// nothing to stop.
+bool stop_codedeploy(Calls& calls, const CodeDeployRelease& release, Deadline deadline,
+                     const std::stop_token& stop);
+
 /// The AppSpec as JSON with the task definition put in, as the official action sends it.
 ///   throws  Error{bad_input} with file, line and column, or naming the missing part
 std::string filled_app_spec(const CodeDeployRelease& release);

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/task_group.hpp"
+#include "deploy/codedeploy.hpp"
 #include "deploy/one_off.hpp"
 #include "deploy/service.hpp"
 #include "deploy/task_definition.hpp"
@@ -216,6 +217,21 @@ void drop_same_images(Calls& calls, const Candidate& candidate, Difference& diff
 
 }  // namespace
 
+namespace {
+
+// One deployment, at its end, with all its tasks.
+bool is_undisturbed(const Json& service) {
+  if (service.get_int("runningCount") != service.get_int("desiredCount")) return false;
+  if (is_by_codedeploy(service)) {
+    const auto& sets = service.get_array("taskSets");
+    return sets.size() == 1 && sets.front().get_string("stabilityStatus") == "STEADY_STATE";
+  }
+  const auto& deployments = service.get_array("deployments");
+  return deployments.size() == 1 && deployments.front().get_string("rolloutState") == "COMPLETED";
+}
+
+}  // namespace
+
 std::vector<Difference> differences(Calls& calls, const std::vector<Candidate>& candidates,
                                     const std::stop_token& stop) {
   std::vector<Difference> all;
@@ -229,11 +245,9 @@ std::vector<Difference> differences(Calls& calls, const std::vector<Candidate>& 
     Json definition;
     if (answer.ok() && !answer.value().get_array("services").empty()) {
       const Json& service = answer.value().get_array("services").front();
-      difference.running = service.get_string("taskDefinition");
-      const auto& deployments = service.get_array("deployments");
-      difference.is_steady = deployments.size() == 1 &&
-                             deployments.front().get_string("rolloutState") == "COMPLETED" &&
-                             service.get_int("runningCount") == service.get_int("desiredCount");
+      difference.running = is_by_codedeploy(service) ? primary_task_set(service)
+                                                     : service.get_string("taskDefinition");
+      difference.is_steady = is_undisturbed(service);
       if (!difference.running.empty())
         definition = describe_task_definition(calls, difference.running, stop).value_or(Json());
     }

@@ -57,6 +57,7 @@ class OneRelease final {
       : calls_(calls), ledger_(ledger), what_(what), stop_(stop) {}
 
   Released run() {
+    look();
     begin();
     try {
       issue();
@@ -65,8 +66,9 @@ class OneRelease final {
         out_.verdict.note = "nobody waited for its end";
         return end();
       }
-      out_.verdict = what_.observe ? what_.observe(out_.rollout)
-                                   : watch(calls_, out_.rollout, watch_options(), stop_);
+      out_.verdict = what_.observe    ? what_.observe(out_.rollout)
+                     : by_codedeploy_ ? observe_codedeploy()
+                                      : watch(calls_, out_.rollout, watch_options(), stop_);
       if (out_.verdict.ok() && ledger_ && !what_.observe) {
         auto images = running_images(calls_, out_.rollout, stop_);
         if (!images.empty()) ledger_->accepted(out_.id, out_.rollout.deployment, images);
@@ -83,15 +85,53 @@ class OneRelease final {
   }
 
  private:
+  // What runs now, and who moves it.
+  void look() {
+    Json before;
+    try {
+      before = describe_service(calls_, what_.update.cluster, what_.update.service, stop_);
+    } catch (const Error& error) {
+      if (error.fault() != Fault::not_found) throw;
+      return;  // the release is refused for it, and written down
+    }
+    const Json* primary = primary_of(before);
+    previous_ = primary ? primary->get_string("taskDefinition") : primary_task_set(before);
+    if (what_.start || !is_by_codedeploy(before)) return;
+    by_codedeploy_ = codedeploy_of(calls_, before, what_.update.cluster, stop_);
+    // A way back does not wait for the end of what it takes back.
+    if (what_.intent.cause == "rollback")
+      stop_codedeploy(calls_, *by_codedeploy_, what_.watch.deadline, stop_);
+  }
+
+  Rollout start_by_codedeploy(const std::string& task_definition) {
+    by_codedeploy_->task_definition = task_definition;
+    by_codedeploy_->description = fmt::format("slipway {}", what_.intent.cause);
+    return {.cluster = what_.update.cluster,
+            .service = what_.update.service,
+            .deployment = start_codedeploy(calls_, *by_codedeploy_, stop_),
+            .task_definition = task_definition,
+            .previous_task_definition = previous_,
+            .is_new = true};
+  }
+
+  // The group itself may let a deployment wait for an hour before it ends.
+  Verdict observe_codedeploy() {
+    auto limit = what_.watch.deadline.left() + waits_of_group(calls_, *by_codedeploy_, stop_);
+    Verdict verdict = watch_codedeploy(
+        calls_, *by_codedeploy_, out_.rollout.deployment, Deadline::in(limit),
+        [&](const std::string& line) {
+          if (what_.watch.sink) what_.watch.sink({RolloutEvent::Kind::progress, line});
+        },
+        stop_);
+    if (verdict.outcome == ledger::Verdict::rolled_back) verdict.rolled_back_to = previous_;
+    return verdict;
+  }
+
   void begin() {
     if (!ledger_) return;
     ledger::Release intent = what_.intent;
     if (!what_.definition.is_null()) intent.task_definition.clear();
-    if (intent.previous_task_definition.empty()) {
-      Json before = describe_service(calls_, what_.update.cluster, what_.update.service, stop_);
-      if (const Json* primary = primary_of(before))
-        intent.previous_task_definition = primary->get_string("taskDefinition");
-    }
+    if (intent.previous_task_definition.empty()) intent.previous_task_definition = previous_;
     out_.id = ledger_->begin(intent);
   }
 
@@ -106,8 +146,9 @@ class OneRelease final {
         if (ledger_) ledger_->registered(out_.id, request.task_definition);
       }
       if (ledger_) ledger_->issuing(out_.id);
-      out_.rollout = what_.start ? what_.start(request.task_definition)
-                                 : start_rollout_once(calls_, request, stop_);
+      out_.rollout = what_.start      ? what_.start(request.task_definition)
+                     : by_codedeploy_ ? start_by_codedeploy(request.task_definition)
+                                      : start_rollout_once(calls_, request, stop_);
       out_.accepted_after = std::chrono::duration_cast<milliseconds>(steady_clock::now() - began_);
       if (ledger_) ledger_->accepted(out_.id, out_.rollout.deployment);
       if (what_.accepted) what_.accepted(out_.rollout);
@@ -153,11 +194,7 @@ class OneRelease final {
     const auto& previous = out_.rollout.previous_task_definition;
     if (is_accepted && !previous.empty() && what_.interrupted &&
         what_.interrupted() == Interrupted::roll_back) {
-      auto answer = calls_.call("ecs", "UpdateService",
-                                Json::object({{"cluster", what_.update.cluster},
-                                              {"service", what_.update.service},
-                                              {"taskDefinition", previous}}),
-                                {});
+      auto answer = take_back(previous);
       out_.verdict.outcome = answer.ok() ? ledger::Verdict::rolled_back : ledger::Verdict::failed;
       out_.verdict.note = answer.ok() ? "it was cancelled"
                                       : "it was cancelled, and rolling back was refused: " +
@@ -167,6 +204,21 @@ class OneRelease final {
     end();
   }
 
+  aws::Answer take_back(const std::string& previous) {
+    if (by_codedeploy_)
+      return calls_.call(
+          "codedeploy", "StopDeployment",
+          Json::object({{"deploymentId", out_.rollout.deployment}, {"autoRollbackEnabled", true}}),
+          {});
+    return calls_.call("ecs", "UpdateService",
+                       Json::object({{"cluster", what_.update.cluster},
+                                     {"service", what_.update.service},
+                                     {"taskDefinition", previous}}),
+                       {});
+  }
+
+  std::string previous_;  // what ran before, an ARN
+  std::optional<CodeDeployRelease> by_codedeploy_;
   Calls& calls_;
   ledger::Ledger* ledger_;
   const ServiceRelease& what_;
@@ -247,9 +299,7 @@ Verdict look_for_codedeploy(Calls& calls, ledger::Ledger& ledger, const ledger::
 Verdict look_for(Calls& calls, ledger::Ledger& ledger, const ledger::Release& release,
                  const WatchOptions& options, const std::stop_token& stop) {
   Json service = describe_service(calls, release.cluster, release.service, stop);
-  const Json* controller = service.find("deploymentController");
-  if (controller && controller->get_string("type") == "CODE_DEPLOY")
-    return look_for_codedeploy(calls, ledger, release, options, stop);
+  if (is_by_codedeploy(service)) return look_for_codedeploy(calls, ledger, release, options, stop);
   const Json* mine =
       release.deployment.empty() ? nullptr : deployment_of(service, release.deployment);
   const Json* primary = primary_of(service);

@@ -108,10 +108,16 @@ std::optional<Release> last_good_before(const std::vector<Track>& tracks) {
     return is_under_way(*newest) && release.service == newest->service && is_other;
   };
   std::optional<Release> best;
+  std::int64_t best_id =
+      0;  // when it began to run: a release that was rolled back to runs since then
   for (const auto& track : tracks) {
     for (const auto& release : track.good) {
-      if (release.cause == "rollback" || release.id >= newest->id || !differs(release)) continue;
-      if (!best || release.id > best->id) best = release;
+      const Release& origin = origin_of(release, track.good);
+      if (release.id >= newest->id || !differs(origin)) continue;
+      if (release.id > best_id) {
+        best = origin;
+        best_id = release.id;
+      }
       break;
     }
   }

@@ -110,6 +110,17 @@ TEST_CASE("a release under way is where we are: going back ends it") {
   CHECK(same.plan() == "api:3>2");
 }
 
+TEST_CASE("what ran before is where we go, also when a rollback had brought it back") {
+  Past past;
+  past.add("web", "aaaa1111", 1);
+  past.add("web", "bbbb2222", 2);
+  past.add("web", "aaaa1111", 1, ledger::Verdict::succeeded, "rollback");
+  past.start("web", "cccc3333", 3);
+  CHECK(past.plan() == "web:3>1");
+  past.add("web", "dddd4444", 4);
+  CHECK(past.plan() == "web:4>1");
+}
+
 TEST_CASE("a service that the last release did not reach stays") {
   Past past;
   past.add("api", "aaaa1111", 1);

@@ -17,6 +17,7 @@ WORKFLOW = """on: push
 jobs:
   deploy:
     runs-on: ubuntu-latest
+    environment: staging
     steps:
       - uses: actions/checkout@v4
       - uses: aws-actions/configure-aws-credentials@v4
@@ -146,9 +147,41 @@ def main():
         said = subprocess.run([aws.binary, "--state", aws.state, "run", "--secret", "KEY=" + aws.env["AWS_ACCESS_KEY_ID"], "--secret", "SECRET=" + aws.env["AWS_SECRET_ACCESS_KEY"]], cwd=repository, capture_output=True, text=True, timeout=120)
         assert said.returncode == 0 and "Succeeded" in said.stdout + said.stderr, said
         assert answer() == "one"
+        # slipway's own verbs, which know no AppSpec: another image, back again, and back from the midst of a deployment.
+        settle = lambda: wait_for(lambda: len(service()["taskSets"]) == 1, 60, "one task set")
+        states = {**os.environ, "SLIPWAY_STATE": aws.state, "AWS_ENDPOINT_URL": aws.url, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": aws.env["AWS_ACCESS_KEY_ID"], "AWS_SECRET_ACCESS_KEY": aws.env["AWS_SECRET_ACCESS_KEY"]}
+        verb = lambda *words: subprocess.run([aws.binary, *words, "--yes"], cwd=repository, env=states, capture_output=True, text=True, timeout=120)
+
+        def change(image):
+            with open(os.path.join(repository, "task.json"), "w") as out:
+                json.dump(definition(image), out)
+            subprocess.run(["git", "-C", repository, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qam", image], check=True)
+
+        settle()
+        change(images["three"])
+        done = verb("deploy", "staging")
+        assert done.returncode == 0 and answer() == "three", done
+        last = deploy.get_deployment_group(applicationName="AppECS-c-s", deploymentGroupName="DgpECS-c-s")["deploymentGroupInfo"]["lastSuccessfulDeployment"]["deploymentId"]
+        assert deploy.get_deployment(deploymentId=last)["deploymentInfo"]["description"] == "slipway deploy"
+        settle()
+        done = verb("deploy", "staging")
+        assert done.returncode == 0 and "runs it already" in done.stdout, done
+        done = verb("rollback", "staging", "--no-pause")
+        assert done.returncode == 0 and answer() == "one", done
+        settle()
+        deploy.update_deployment_group(applicationName="AppECS-c-s", currentDeploymentGroupName="DgpECS-c-s", blueGreenDeploymentConfiguration=held)
+        change(images["two"])
+        waiting = subprocess.Popen([aws.binary, "deploy", "staging", "--yes"], cwd=repository, env=states, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        held_ones = lambda: deploy.list_deployments(applicationName="AppECS-c-s", deploymentGroupName="DgpECS-c-s", includeOnlyStatuses=["Ready"])["deployments"]
+        one = wait_for(held_ones, 60, "a deployment that is held")[0]
+        deploy.update_deployment_group(applicationName="AppECS-c-s", currentDeploymentGroupName="DgpECS-c-s", blueGreenDeploymentConfiguration=group["blueGreenDeploymentConfiguration"])
+        done = verb("rollback", "staging", "--no-pause")
+        said = waiting.communicate(timeout=60)
+        assert done.returncode == 0 and status(one) == "Stopped" and waiting.returncode == 1 and answer() == "one", (done, said)
+        settle()
         assert refusal(start, revision="app:99")[0] == "InvalidRevisionException"
         assert refusal(deploy.get_deployment, deploymentId="d-XXXXXXXXX")[0] == "DeploymentDoesNotExistException"
-    print("CodeDeploy: the CLI deploys, broken and stopped deployments are taken back, a held one waits")
+    print("CodeDeploy: the CLI deploys, broken and stopped deployments are taken back, a held one waits; slipway's verbs go through it")
 
 
 if __name__ == "__main__":

@@ -149,6 +149,19 @@ Json CodeDeploy::get_deployment_group(const Call& call) {
   return around_.state.read([&](Tables& tables) {
     Json stored =
         group(tables, scope_of(call), in.text("applicationName"), in.text("deploymentGroupName"));
+    double newest = 0;
+    for (const auto& each : tables.list(kDeployment, scope_of(call))) {
+      bool is_good = each.body.get_string("status") == "Succeeded" &&
+                     each.body.get_string("applicationName") == in.text("applicationName") &&
+                     each.body.get_string("deploymentGroupName") == in.text("deploymentGroupName");
+      if (!is_good || each.body.get_number("createTime") < newest) continue;
+      newest = each.body.get_number("createTime");
+      stored["lastSuccessfulDeployment"] =
+          Json::object({{"deploymentId", each.id},
+                        {"status", "Succeeded"},
+                        {"createTime", newest},
+                        {"endTime", each.body.at("completeTime")}});
+    }
     return Json::object({{"deploymentGroupInfo", stored}});
   });
 }
