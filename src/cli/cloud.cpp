@@ -24,6 +24,7 @@
 #include "cloud/snapshot.hpp"
 #include "cloud/status.hpp"
 #include "container/crun_runtime.hpp"
+#include "container/leftovers.hpp"
 #include "container/network.hpp"
 #include "formats/json.hpp"
 #include "os/file.hpp"
@@ -113,6 +114,8 @@ int serve(const Invocation& invocation, Surroundings& around) {
     beside.join();
   }
   if (machine.network) machine.network->remove();
+  machine.runtime.reset();
+  container::remove_empty({.state = around.state});
   std::filesystem::remove(directory / "cloud.pid");
   return 0;
 }

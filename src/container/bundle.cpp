@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "container/bundle.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.hpp"
@@ -84,10 +87,23 @@ std::string Places::attached_cgroup(const std::string& id) const {
                                                          : std::string();
 }
 
-void Places::prepare() const {
-  for (const auto& directory : {detached, attached, root}) os::make_dirs(directory);
-  auto lock = os::FileLock::take(root.parent_path() / "lock");
-  confine_devices(short_id);
+os::Fd Places::prepare() const {
+  for (;;) {
+    os::make_dirs(root.parent_path());
+    os::Fd held(::open(users().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!held.is_open() && errno == ENOENT) continue;  // remove_empty() came between
+    if (!held.is_open() || ::flock(held.get(), LOCK_SH) != 0)
+      os::throw_errno(fmt::format("opening '{}'", users().string()));
+    struct stat mine {};
+    struct stat there {};
+    bool is_there = ::fstat(held.get(), &mine) == 0 && ::stat(users().c_str(), &there) == 0 &&
+                    mine.st_ino == there.st_ino;
+    if (!is_there) continue;
+    for (const auto& directory : {detached, attached, root}) os::make_dirs(directory);
+    auto lock = os::FileLock::take(root.parent_path() / "lock");
+    confine_devices(short_id);
+    return held;
+  }
 }
 
 std::vector<std::string> Places::command(const std::filesystem::path& log, bool has_cgroup) const {

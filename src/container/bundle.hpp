@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "container/crun_runtime.hpp"
 #include "container/spec.hpp"
+#include "os/fd.hpp"
 
 namespace slipway::container {
 
@@ -28,7 +29,10 @@ struct Places {
   /// The cgroup that an attached container gets: none where the state directory's own keeps it from devices (cgroup v1).
   [[nodiscard]] std::string attached_cgroup(const std::string& id) const;
   /// Makes the directories and the confinement that containers need.
-  void prepare() const;
+  ///   returns  to be held as long as they are used: remove_empty() leaves them alone then
+  [[nodiscard]] os::Fd prepare() const;
+  /// A file that every user of the directories holds a shared lock on.
+  [[nodiscard]] std::filesystem::path users() const { return root.parent_path() / "users"; }
 
   static Places of(const RuntimeOptions& options);
   /// The runtime's command line up to and without its own verb; what it has to say against it goes to `log` as JSON.

@@ -30,9 +30,7 @@ os::Fd open_pidfd(pid_t pid) { return os::Fd(static_cast<int>(::syscall(SYS_pidf
 class CrunRuntime final : public Runtime {
  public:
   explicit CrunRuntime(const RuntimeOptions& options)
-      : options_(options), places_(Places::of(options)) {
-    places_.prepare();
-  }
+      : options_(options), places_(Places::of(options)), use_(places_.prepare()) {}
   ~CrunRuntime() override { reap_supervisors(); }
 
   ContainerExit run(const ContainerSpec& spec, const RunIo& io, const StopSteps& steps,
@@ -194,6 +192,7 @@ class CrunRuntime final : public Runtime {
 
   RuntimeOptions options_;
   Places places_;
+  os::Fd use_;  // of the places
   std::once_flag sealing_;
   os::Fd sealed_;
   Guarded<std::vector<pid_t>> supervisors_;

@@ -171,6 +171,7 @@ os::Exit exit_of(const std::string& bytes) {
 
 struct HostView::Inside {
   Places places;
+  os::Fd use;  // of the places
   HostViewOptions options;
   fs::path changes;  // upper directories; gone at the end
   fs::path bundle;
@@ -237,7 +238,7 @@ HostView::HostView(const RuntimeOptions& runtime, const HostViewOptions& options
   in.changes = options.directory / "view";
   in.cgroup = options.limits.any() ? cgroup_path(in.places.short_id, options.id)
                                    : in.places.attached_cgroup(options.id);
-  in.places.prepare();
+  in.use = in.places.prepare();
   if (!options.keeps_changes) os::remove_tree(in.changes);
   auto spec = view_spec(runtime, options, in.changes);
   to_oci_config(spec, in.cgroup, "/");

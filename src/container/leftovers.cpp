@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "container/leftovers.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -187,6 +189,23 @@ void sweep(const RuntimeOptions& options) {
     if (mark && !is_owner_alive(*mark)) remove_dead(places, id);  // without a mark it is being made
   }
   if (::geteuid() == 0 && !os::is_in_user_namespace()) sweep_networks(options.state);
+}
+
+void remove_empty(const RuntimeOptions& options) {
+  auto places = Places::of(options);
+  os::Fd held(::open(places.users().c_str(), O_RDWR | O_CLOEXEC));
+  // Whoever comes while this is held waits, and makes all anew.
+  if (!held.is_open() || ::flock(held.get(), LOCK_EX | LOCK_NB) != 0) return;
+  if (!containers(places).empty() || !cgroups(places.short_id).empty()) return;
+  auto own = places.root.parent_path();
+  for (const auto& directory : cgroup_directories(places.short_id)) {
+    ::rmdir(directory.c_str());
+    ::rmdir(directory.parent_path().c_str());
+  }
+  for (const auto& directory : {places.attached, places.root}) ::rmdir(directory.c_str());
+  for (const auto& file : {own / "lock", places.users()}) ::unlink(file.c_str());
+  ::rmdir(own.c_str());
+  ::rmdir(own.parent_path().c_str());
 }
 
 std::vector<Leftover> remove_everything(const RuntimeOptions& options) {

@@ -28,6 +28,9 @@ std::vector<Leftover> leftovers(const RuntimeOptions& options);
 /// networks. Detached containers and lasting networks, which are meant to live on, stay.
 void sweep(const RuntimeOptions& options);
 
+/// Removes the empty directories and cgroups of this state, where nobody uses them and no container is there.
+void remove_empty(const RuntimeOptions& options);
+
 /// Removes everything: containers (killed), networks, namespaces, rules, cgroups, mounts.
 ///   returns  what could not be removed
 std::vector<Leftover> remove_everything(const RuntimeOptions& options);
