@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Left out is what only JavaScript does, and .NET, in which GitHub evaluates, does not: 'ß' and 'ﬁ' become two letters in upper
-// case, 'ſ', 'ı' and 'İ' have other cases, numbers may be '0b1' or hexadecimal past 32 bits, blanks beyond ASCII count. And
+// case, 'ſ', 'ı', 'İ' and 'ς' have other cases, numbers may be '0b1' or hexadecimal past 32 bits, blanks beyond ASCII count. And
 // the package undoes only the first '' of a text.
 // Random expressions of GitHub's language with contexts, the same ones for the same seed. Most are valid; some are damaged, so
 // that errors are compared, too.
@@ -18,7 +18,7 @@ function numbers(seed) {
 }
 
 const kTexts = ['', ' ', 'a', 'A', 'abc', 'ABC', 'aBc', '0', '1', '-1', '+1', '.5', '1.', '5.', '1e3', '1E-2', '0x1F', '0xg', '0o17', 
-  ' 12 ', '\t7\n', 'Infinity', '-Infinity', '+Infinity', 'infinity', 'NaN', 'true', 'false', 'null', 'SS', 'ς', 'Σ', 'σ', 'é', 'É', 'i',
+  ' 12 ', '\t7\n', 'Infinity', '-Infinity', '+Infinity', 'infinity', 'NaN', 'true', 'false', 'null', 'SS', 'Σ', 'σ', 'é', 'É', 'i',
 'ǆ', 'ǅ', 'Ǆ', '😀', 'K', 'k', 's', 'µ', 'μ', 'Ω', 'ω', 'refs/heads/main', 'v1.2.3', '[', '`', '{0}', '{1} {0}', '{{', '}}', '{0',
   '}', '{', '{{0}}', '{a}', '{-1}', "it's", '"', '\\', 'a,b', '1,2', '[1,"a",null,true]', '{"a":1,"B":{"c":[1,2]}}', '[[1,2],[3]]', '{}', '[]',
   '"text"', '12', 'nul', '{"a":', '1.10', '1.0', '100000000000000000000', '1e400', '-0', '0.1', '0.30000000000000004', '123456789012345678', '\u00a0',

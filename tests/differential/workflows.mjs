@@ -75,9 +75,9 @@ function ours(files) {
 const kOnlyOurs = [/may not be used more than once/, /^Matrix /, /^Concurrency group name/, /Expected format \{org\}/, /the tag '/, /is invalid for the type/,
   /^a scalar in quotes/, /called workflow '.*' does not exist/, /a key must be text/, /^Container image cannot be empty/, /A sequence was not expected/];
 // `services: ${{ … }}`: the runner's converter takes it, the package loses the whole job over it and says that no job is left.
-const kLosesJob = text => /^ +services: *\$\{\{/m.test(text);
+const kLosesJob = text => /^ +services: .*\$\{\{/m.test(text);
 // What the package takes for wrong and GitHub does not.
-const kOnlyPackage = [/while reading 'input default'/, /Cannot read properties/, /Expected scalar type/, /Unexpected type 'BasicExpressionToken'/];
+const kOnlyPackage = [/while reading 'input default'/, /Cannot read properties/, /raw\.indexOf is not a function/, /Expected scalar type/, /Unexpected type 'BasicExpressionToken'/];
 
 const cases = [];
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'slipway-differential-'));
@@ -106,7 +106,9 @@ for (let start = 0; start < cases.length; start += 500) {
     // not there one stands behind the colon, the other behind the blanks; of an expression the package tells where in the value it is.
     const isMarked = one => /[:-] +[&!]|[:-] +$|\$\{\{/.test(text.split('\n')[one.line - 1] ?? '');
     const has = one => got.some(other => other.line === one.line && (other.column === one.column || isMarked(one)));
-    const missing = expected.isYaml ? wanted.filter(one => !has(one)) : got.length ? [] : expected.errors;
+    // GitHub's reader ends at an alias without an anchor; the package reads on with nothing in its place.
+    const isCut = got.some(one => /^no anchor '/.test(one.message));
+    const missing = expected.isYaml && !isCut ? wanted.filter(one => !has(one)) : got.length ? [] : wanted;
     const extra = expected.isRefused || expected.errors.length || got.every(one => kOnlyOurs.some(form => form.test(one.message))) ? [] : got;
     if (!missing.length && !extra.length) continue;
     if (++different <= Number(process.env.SHOW ?? 30)) {
