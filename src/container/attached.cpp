@@ -67,7 +67,7 @@ ContainerExit as_shell_shows(ContainerExit exit) {
 os::Exit attend_runtime(os::Process& process, const std::filesystem::path& pid_file,
                         const RunIo& io, bool whole_output, const StopSteps& steps,
                         const std::stop_token& stop, Deadline deadline, bool kill_group) {
-  return attend(process, io.sink, whole_output, steps, stop, deadline, [&](int signal) {
+  return attend(process, io, whole_output, steps, stop, deadline, [&](int signal) {
     if (signal != SIGKILL) {
       process.signal(signal);
       return;
@@ -128,7 +128,7 @@ ContainerExit run_supervised(const RuntimeOptions& options, const Places& places
   command.cwd = "/";
   auto process = os::Process::spawn(command);
   status.write.reset();
-  attend(process, io.sink, true, steps, stop, deadline, [&](int signal) {
+  attend(process, io, true, steps, stop, deadline, [&](int signal) {
     auto state = read_state(bundle);
     if (state && state->phase == ContainerState::Phase::running) send_to(state->pid, signal);
   });

@@ -21,13 +21,17 @@ bool pass_on(int fd, const OutputSink& sink) {
   return n > 0;
 }
 
-void drain(int fd, const OutputSink& sink, bool whole) {
-  auto end = Deadline::in(std::chrono::seconds(5));
+bool drain(int fd, const OutputSink& sink, bool whole) {
+  auto end =
+      Deadline::in(whole ? std::chrono::milliseconds(kLeftOpen) : std::chrono::milliseconds(0));
   for (;;) {
-    pollfd rest{fd, POLLIN, 0};
-    int timeout = whole ? static_cast<int>(end.left().count()) : 0;
-    if (::poll(&rest, 1, timeout) <= 0) return;
-    if (!pass_on(fd, sink)) return;
+    // One read takes what is in the pipe at the last look, however fast others go on writing.
+    bool is_last = end.passed();
+    pollfd output{fd, POLLIN, 0};
+    int ready = ::poll(&output, 1, static_cast<int>(end.left().count()));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready > 0 && !pass_on(fd, sink)) return true;
+    if (is_last) return false;
   }
 }
 
@@ -60,8 +64,8 @@ int StopLadder::due(bool stopped) {
   return SIGKILL;
 }
 
-os::Exit attend(os::Process& process, const OutputSink& sink, bool whole_output,
-                const StopSteps& steps, const std::stop_token& stop, Deadline deadline,
+os::Exit attend(os::Process& process, const RunIo& io, bool whole_output, const StopSteps& steps,
+                const std::stop_token& stop, Deadline deadline,
                 const std::function<void(int)>& send) {
   StopSignal wake(stop);
   StopLadder ladder(steps, deadline);
@@ -74,13 +78,11 @@ os::Exit attend(os::Process& process, const OutputSink& sink, bool whole_output,
     auto timeout = ladder.next().left(std::chrono::hours(1));
     if (::poll(fds.data(), fds.size(), static_cast<int>(timeout.count())) < 0 && errno != EINTR)
       os::throw_errno("poll");
-    if (fds[2].revents != 0) {
-      if (!pass_on(output, sink)) output = -1;
-      continue;  // all output first, then the end
-    }
     if (fds[0].revents != 0) break;
+    if (fds[2].revents != 0 && !pass_on(output, io.sink)) output = -1;
   }
-  if (output >= 0) drain(output, sink, whole_output);
+  bool is_open = output >= 0 && !drain(output, io.sink, whole_output || io.on_left_open != nullptr);
+  if (is_open && io.on_left_open) io.on_left_open(process.take_output());
   return *process.wait({}, Deadline::never());
 }
 

@@ -37,17 +37,19 @@ class StopLadder final {
 };
 
 /// Feeds `sink` with a process's output until it ends. When stopped or past the deadline, `send` gets the signals of `steps`.
-///   whole_output  true: reads on until the output's end, false: takes only what is there (others may hold it open)
+///   whole_output  true: reads on until the output's end, false: takes only what is there (others may hold it open), or follows
+///                 io.on_left_open
 ///   returns       its exit, stopped or not
-os::Exit attend(os::Process& process, const OutputSink& sink, bool whole_output,
-                const StopSteps& steps, const std::stop_token& stop, Deadline deadline,
+os::Exit attend(os::Process& process, const RunIo& io, bool whole_output, const StopSteps& steps,
+                const std::stop_token& stop, Deadline deadline,
                 const std::function<void(int)>& send);
 
 /// Hands one read's worth of output to `sink`; false at its end.
 bool pass_on(int fd, const OutputSink& sink);
 
-/// Hands over what is left; `whole`: until the end (5 s at most), else only what is there already.
-void drain(int fd, const OutputSink& sink, bool whole);
+/// Hands over what is left; `whole`: until the end (kLeftOpen at most), else only what is there already. False when others still
+/// hold it open.
+bool drain(int fd, const OutputSink& sink, bool whole);
 
 /// Throws Cancelled when `stop` was asked for, Error{failed} "timed out" when the deadline passed.
 void throw_if_stopped(const std::stop_token& stop, Deadline deadline);

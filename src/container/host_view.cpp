@@ -288,14 +288,14 @@ os::Exit HostView::exec(const ExecSpec& exec, const RunIo& io, std::stop_token s
     auto timeout = ladder.next().left(std::chrono::hours(1));
     if (::poll(fds.data(), fds.size(), static_cast<int>(timeout.count())) < 0 && errno != EINTR)
       os::throw_errno("poll");
-    if (fds[2].revents != 0) {
-      if (!pass_on(output.read.get(), io.sink)) output.read.reset();
-      continue;  // all output first, then the end
-    }
     if (fds[0].revents != 0) break;
+    if (fds[2].revents != 0 && !pass_on(output.read.get(), io.sink)) output.read.reset();
   }
   auto ended = receive_message(ours);
-  if (output.read.is_open()) drain(output.read.get(), io.sink, false);
+  if (output.read.is_open()) {
+    bool is_open = !drain(output.read.get(), io.sink, io.on_left_open != nullptr);
+    if (is_open && io.on_left_open) io.on_left_open(std::move(output.read));
+  }
   if (!ended) throw_gone();
   return exit_of(ended->bytes);
 }

@@ -49,7 +49,7 @@ class HostView final {
   ~HostView();
 
   /// Runs a command to its end. `exec.argv[0]` is looked up in PATH inside the view.
-  ///   stop     asked for: exec.stop_steps to the command's process group
+  ///   stop     asked for: exec.stop_steps
   ///   returns  the exit, a signal told as such
   ///   throws   Error{not_found} without such a program or directory; Error{unavailable} when the view is gone
   ///   threads  several calls at a time

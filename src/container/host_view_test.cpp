@@ -102,7 +102,7 @@ TEST_CASE(
   CHECK(output.size() == 5000000);
 }
 
-TEST_CASE("a stopped command gets its signals in order, with all of its process group") {
+TEST_CASE("a stopped command gets its signals in order, and is killed") {
   NEEDS_CONTAINERS();
   Machine machine;
   HostView view(machine.options, options_of(machine, "view-3"));

@@ -4,7 +4,7 @@
 //   slipway → us   "exec" with descriptors: request (JSON in a memory file), reply socket, stdin, stdout, stderr
 // and over each reply socket:
 //   us → slipway   "started", then "exit CODE SIGNAL"; or "error FAULT MESSAGE"
-//   slipway → us   "signal N", to the command's process group; closing the socket kills the group
+//   slipway → us   "signal N", to the command's process, SIGKILL to its group; closing the socket kills the group
 // When slipway's end of descriptor 3 closes, however that comes, we end, and with us everything in the pid namespace.
 #include <fcntl.h>
 #include <grp.h>
@@ -150,7 +150,11 @@ class Init final {
       number = static_cast<int>(
           to_integer(std::string_view(message->bytes).substr(7)).value_or(SIGKILL));
     }
-    running.process.signal(number);
+    if (number == SIGKILL) {
+      running.process.signal(number);
+    } else {
+      running.process.signal_leader(number);
+    }
     if (!message) running.reply.reset();
   }
 

@@ -30,7 +30,14 @@ struct RunIo {
   /// Runtime::exec() with a terminal: gets the terminal's own end once, on another thread, instead of a terminal joined to the
   /// descriptors. The output is read there, not by `sink`.
   std::function<void(os::Fd)> on_terminal;
+  /// exec() only: gets the read end of the output that others still hold open kLeftOpen after the process's end, which is waited for
+  /// then. Without it the output ends with the process.
+  std::function<void(os::Fd)> on_left_open;
 };
+
+/// How long a step goes on when its process has ended and what it started still holds its output.
+///   source  actions/runner ProcessInvoker.cs, ProcessExitedHandler
+inline constexpr std::chrono::seconds kLeftOpen{5};
 
 /// How a process is asked to go when it is stopped: SIGINT, SIGTERM, SIGKILL with these waits between (0: left out).
 struct StopSteps {
@@ -51,7 +58,7 @@ struct ExecSpec {
       false;  ///< a pseudo terminal joined to RunIo's descriptors, which are a terminal then
   bool over_own = false;  ///< env adds to that of the container's own process, whose cwd holds
   bool no_new_privileges = false;
-  StopSteps stop_steps;
+  StopSteps stop_steps;  ///< to the process alone; SIGKILL to its group
 };
 
 /// How a container ended.

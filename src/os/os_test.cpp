@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/error.hpp"
+#include "os/drain.hpp"
 #include "os/file.hpp"
 #include "os/mount.hpp"
 #include "os/process.hpp"
@@ -29,6 +30,18 @@ TEST_CASE("a process past its deadline is terminated, and killed after the grace
       process.run({}, Deadline::in(std::chrono::milliseconds(50)), std::chrono::milliseconds(50),
                   [&](std::string_view chunk) { out += chunk; }),
       Error);
+}
+
+TEST_CASE("whoever writes to an output that is drained neither waits nor dies of it") {
+  Drain drain;
+  for (int i = 0; i < 2; ++i) {
+    auto pipe = make_pipe();
+    auto writer = Process::spawn(
+        {.argv = {"head", "-c", "1000000", "/dev/zero"}, .stdout_fd = pipe.write.get()});
+    pipe.write.reset();
+    drain.take(std::move(pipe.read));
+    CHECK(writer.wait({}, Deadline::in(std::chrono::seconds(30))) == Exit{});
+  }
 }
 
 TEST_CASE("stopping cancels a running process") {

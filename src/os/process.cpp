@@ -167,6 +167,10 @@ void Process::signal(int number) const {
   if (::kill(-pid_, number) != 0) ::kill(pid_, number);
 }
 
+void Process::signal_leader(int number) const {
+  if (pid_ >= 0 && !exit_) ::kill(pid_, number);
+}
+
 Exit Process::reap() {
   siginfo_t info{};
   while (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) != 0) {

@@ -59,8 +59,12 @@ class Process final {
   [[nodiscard]] const Fd& pidfd() const { return pidfd_; }
   /// The read end of the child's stdout (and stderr), when Command left them -1.
   [[nodiscard]] const Fd& output() const { return output_; }
+  /// Gives that end away.
+  [[nodiscard]] Fd take_output() { return std::move(output_); }
   /// Sends a signal to the whole group; does nothing when the process has been reaped.
   void signal(int number) const;
+  /// To the process alone, as a runner of GitHub's does.
+  void signal_leader(int number) const;
   /// How it ended, or nothing when `deadline` passed first. throws Cancelled when `stop` was asked for.
   std::optional<Exit> wait(const std::stop_token& stop, Deadline deadline);
   /// Feeds `sink` with the output until the process ends. When stopped or past the deadline: SIGTERM to the group, after

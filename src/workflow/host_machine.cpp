@@ -3,35 +3,53 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 
 #include "base/error.hpp"
 #include "base/task_group.hpp"
 #include "base/text.hpp"
+#include "container/attend.hpp"
 #include "os/file.hpp"
 
 namespace slipway::workflow {
 namespace {
 
-// Reads what a process writes until `over` says that it has ended, then what is still in the pipe; a grandchild that keeps the
-// pipe open is not waited for.
-void pump(int from, int over, const OutputSink& sink) {
-  std::array<char, 65536> buffer{};
-  bool ended = false;
+// Reads what a process writes until `over` says that it has ended, then what others still write who hold the pipe open, for
+// kLeftOpen at most. False when they hold it longer.
+bool pump(int from, int over, const OutputSink& sink) {
+  std::optional<Deadline> end;
   for (;;) {
-    pollfd fds[2] = {{from, POLLIN, 0}, {over, POLLIN, 0}};
-    int ready = ::poll(fds, ended ? 1 : 2, ended ? 0 : -1);
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) return;
-    if (fds[0].revents != 0) {
-      auto count = ::read(from, buffer.data(), buffer.size());
-      if (count <= 0) return;
-      sink({buffer.data(), static_cast<std::size_t>(count)});
-    } else if (!ended && fds[1].revents != 0) {
-      ended = true;
+    bool is_last = end && end->passed();
+    pollfd fds[2] = {{from, POLLIN, 0}, {end ? -1 : over, POLLIN, 0}};
+    int timeout = end ? static_cast<int>(end->left().count()) : -1;
+    if (::poll(fds, 2, timeout) < 0 && errno != EINTR) return true;
+    if (fds[0].revents != 0 && !container::pass_on(from, sink)) return true;
+    if (is_last) return false;
+    if (fds[1].revents != 0) end = Deadline::in(container::kLeftOpen);
+  }
+}
+
+constexpr std::string_view kTrackingId = "RUNNER_TRACKING_ID";
+
+// Kills every process that has `mark` in the environment it began with: what a job left behind and did not take out of it.
+//   source  actions/runner JobExtension.cs, "Cleaning up orphan processes"
+void kill_marked(const std::string& mark) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    auto pid = to_integer(entry.path().filename().string());
+    if (!pid || *pid == ::getpid()) continue;
+    os::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(*pid), 0)));
+    if (!process.is_open()) continue;
+    std::optional<std::string> environment;
+    try {
+      environment = os::read_file_if_exists(entry.path() / "environ");
+    } catch (const Error&) {  // NOLINT(bugprone-empty-catch): another user's is none of ours
     }
+    auto variables = split(environment.value_or(""), '\0');
+    if (std::find(variables.begin(), variables.end(), mark) != variables.end())
+      ::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
   }
 }
 
@@ -40,9 +58,9 @@ os::Exit wait_with_ladder(os::Process& process, const StopLadder& ladder,
   try {
     return *process.wait(stop, Deadline::never());
   } catch (const Cancelled&) {
-    process.signal(SIGINT);
+    process.signal_leader(SIGINT);
     if (auto exit = process.wait({}, Deadline::in(ladder.interrupt_grace))) return *exit;
-    process.signal(SIGTERM);
+    process.signal_leader(SIGTERM);
     if (auto exit = process.wait({}, Deadline::in(ladder.terminate_grace))) return *exit;
     process.signal(SIGKILL);
     return *process.wait({}, Deadline::never());
@@ -51,7 +69,8 @@ os::Exit wait_with_ladder(os::Process& process, const StopLadder& ladder,
 
 }  // namespace
 
-os::Exit run_on_host(const MachineCommand& command, const OutputSink& sink, std::stop_token stop) {
+os::Exit run_on_host(const MachineCommand& command, const OutputSink& sink, std::stop_token stop,
+                     os::Drain& left_open) {
   if (!command.cwd.empty() && !std::filesystem::is_directory(command.cwd)) {
     fail(Fault::not_found,
          "An error occurred trying to start process '{}' with working directory '{}'. No such file "
@@ -69,7 +88,9 @@ os::Exit run_on_host(const MachineCommand& command, const OutputSink& sink, std:
        .stderr_fd = output.write.get()});
   output.write.reset();
   TaskGroup reader(std::stop_token{});
-  reader.start([&](const std::stop_token&) { pump(output.read.get(), over.read.get(), sink); });
+  reader.start([&](const std::stop_token&) {
+    if (!pump(output.read.get(), over.read.get(), sink)) left_open.take(std::move(output.read));
+  });
   auto exit = wait_with_ladder(process, command.ladder, stop);
   over.write.reset();
   reader.join();
@@ -109,6 +130,14 @@ HostMachine::HostMachine(const std::filesystem::path& directory, const std::stri
             .actions = work / "_actions",
             .home = env_.contains("HOME") ? env_.at("HOME") : "/"};
   for (const auto& path : {paths_.workspace, paths_.temp}) os::make_dirs(path);
+  env_[std::string(kTrackingId)] = "slipway_" + uuid();
+}
+
+HostMachine::~HostMachine() {
+  try {
+    kill_marked(std::string(kTrackingId) + "=" + env_.at(std::string(kTrackingId)));
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): nobody is left to be told
+  }
 }
 
 os::Exit HostMachine::exec(const MachineCommand& command, const OutputSink& sink,
@@ -118,7 +147,7 @@ os::Exit HostMachine::exec(const MachineCommand& command, const OutputSink& sink
   auto program = find_program(command.argv.front(), path == command.env.end() ? "" : path->second);
   if (!program) fail(Fault::not_found, "{}: command not found", command.argv.front());
   resolved.argv.front() = *program;
-  return run_on_host(resolved, sink, std::move(stop));
+  return run_on_host(resolved, sink, std::move(stop), left_open_);
 }
 
 std::optional<std::string> HostMachine::find_program(const std::string& name,

@@ -3,13 +3,16 @@
 #include <functional>
 #include <memory>
 
+#include "os/drain.hpp"
 #include "workflow/job_machine.hpp"
 #include "workflow/service_host.hpp"
 
 namespace slipway::workflow {
 
 /// Runs a command as a child of ours with the ladder of signals.
-os::Exit run_on_host(const MachineCommand& command, const OutputSink& sink, std::stop_token stop);
+///   left_open  gets its output when others hold it open long after its end
+os::Exit run_on_host(const MachineCommand& command, const OutputSink& sink, std::stop_token stop,
+                     os::Drain& left_open);
 /// The path of an executable file named `name` in the directories of `path`; `name` itself when it has a slash.
 std::optional<std::string> find_in_path(
     const std::string& name, const std::string& path,
@@ -21,6 +24,7 @@ class HostMachine : public JobMachine {
   /// `directory`  the job's own; `services` may be null: then there are none
   HostMachine(const std::filesystem::path& directory, const std::string& repository,
               std::unique_ptr<ServiceHost> services);
+  ~HostMachine() override;
 
   os::Exit exec(const MachineCommand& command, const OutputSink& sink,
                 std::stop_token stop) override;
@@ -42,6 +46,7 @@ class HostMachine : public JobMachine {
   MachinePaths paths_;
   std::map<std::string, std::string> env_;
   std::unique_ptr<ServiceHost> services_;
+  os::Drain left_open_;
 };
 
 /// Machines without containers: for `--host` where there is no runtime, and for tests of the engine.

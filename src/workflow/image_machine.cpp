@@ -8,6 +8,7 @@
 #include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "net/stream.hpp"
+#include "os/drain.hpp"
 #include "os/file.hpp"
 #include "workflow/host_machine.hpp"
 
@@ -18,6 +19,12 @@ namespace fs = std::filesystem;
 using container::MountPoint;
 
 constexpr std::string_view kBundle = "/etc/ssl/certs/ca-certificates.crt";
+constexpr std::string_view kLookUp =
+    "IFS=:; for at in $PATH; do if [ -x \"$at/$1\" ] && [ ! -d \"$at/$1\" ]; then echo \"$at/$1\"; "
+    "exit; fi; done";
+// Of images that say none, as docker has it.
+constexpr std::string_view kPlainPath =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 container::StopSteps steps_of(const StopLadder& ladder) {
   return {.after_interrupt = ladder.interrupt_grace, .after_terminate = ladder.terminate_grace};
@@ -131,6 +138,7 @@ class ImageMachine final : public JobMachine {
     io.stdin_fd = command.stdin_fd;
     io.stdout_fd = command.stdout_fd;
     io.stderr_fd = command.stderr_fd;
+    io.on_left_open = [this](os::Fd output) { left_open_.take(std::move(output)); };
     container::ExecSpec exec{.argv = command.argv,
                              .env = command.env,
                              .cwd = command.cwd,
@@ -151,9 +159,10 @@ class ImageMachine final : public JobMachine {
     std::string found;
     container::RunIo io;
     io.sink = [&](std::string_view bytes) { found += bytes; };
+    // Not `command -v`: some shells name what they have built in instead of a path.
     auto exit = runtime_.exec(
         id_,
-        {.argv = {"/bin/sh", "-c", "command -v -- \"$1\"", "sh", name}, .env = env, .user = user_},
+        {.argv = {"/bin/sh", "-c", std::string(kLookUp), "sh", name}, .env = env, .user = user_},
         io, {}, Deadline::in(std::chrono::seconds(30)));
     auto program = trim(found);
     if (!exit.ok() || !program.starts_with('/')) return std::nullopt;
@@ -210,6 +219,7 @@ class ImageMachine final : public JobMachine {
   bool is_job_container_;
   container::Endpoint endpoint_;
   std::vector<os::Fd> held_;  // ports
+  os::Drain left_open_;
   std::unique_ptr<ServiceHost> services_;
   Guarded<std::optional<std::string>> ended_;
   std::unique_ptr<TaskGroup> group_;
@@ -278,6 +288,7 @@ std::unique_ptr<JobMachine> make_image_machine(const ImageMachineOrder& order,
   spec.rootfs.discard = !order.job.keeps;
   spec.argv = {"/bin/sh", "-c", "while :; do sleep 86400; done"};
   for (const auto& [name, value] : order.env) spec.env.try_emplace(name, value);
+  spec.env.try_emplace("PATH", kPlainPath);
   spec.env["HOME"] = "/github/home";
   trust(order.trusted_certificates, directory, spec);
 
@@ -345,9 +356,7 @@ os::Exit run_action_container(container::Runtime& runtime, ImageSource& images,
   }
   spec.env["HOME"] = "/github/home";
   // The job's PATH means the job's machine, not the image.
-  spec.env["PATH"] = image.env.contains("PATH")
-                         ? image.env.at("PATH")
-                         : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  spec.env["PATH"] = image.env.contains("PATH") ? image.env.at("PATH") : std::string(kPlainPath);
   spec.cwd = "/github/workspace";
   container::RunIo io;
   io.sink = sink;

@@ -141,6 +141,8 @@ Variables process_env(const JobState& job, const StepCall& call) {
   Variables env = job.machine->base_env();
   for (const auto& [name, value] : job.services.job_env) env[name] = value;
   env["CI"] = "true";
+  env.try_emplace("RUNNER_TRACKING_ID",
+                  "slipway_" + job.order.facts.run_id + "_" + job.reporter.job());
   for (const Variables* layer :
        std::initializer_list<const Variables*>{&job.env, &call.scope.env, &call.env}) {
     for (const auto& [name, value] : *layer) env[name] = value;
@@ -159,7 +161,6 @@ Variables process_env(const JobState& job, const StepCall& call) {
     for (const auto& [name, value] : runner.members())
       env["RUNNER_" + to_upper(name)] = value.to_string();
   }
-  env["RUNNER_TRACKING_ID"] = "slipway_" + job.order.facts.run_id + "_" + job.reporter.job();
   if (job.grant && !job.grant->token.empty()) {
     env["ACTIONS_ID_TOKEN_REQUEST_URL"] = job.grant->url;
     env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = job.grant->token;

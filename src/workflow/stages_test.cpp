@@ -143,7 +143,7 @@ TEST_CASE("the time of a step is the time of the composite action that it uses")
 runs:
   using: composite
   steps:
-    - {run: "echo began; sleep 30 & wait $!", shell: bash}
+    - {run: "echo began; sleep 30 >/dev/null 2>&1 & wait $!", shell: bash}
     - {run: echo never-said, shell: bash}
 )");
   auto began = Deadline::Clock::now();
@@ -176,7 +176,7 @@ jobs:
     runs-on: ubuntu-latest
     timeout-minutes: 1
     steps:
-      - {run: "sleep 30 & wait $!"}
+      - {run: "sleep 30 >/dev/null 2>&1 & wait $!"}
       - {if: always(), run: "echo cleanup ${{ job.status }}"}
   two: {runs-on: x, needs: one, if: always(), steps: [{run: "echo one was ${{ needs.one.result }}"}]}
 )");

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "formats/sha256.hpp"
+#include "os/drain.hpp"
 #include "os/file.hpp"
 #include "workflow/image_machine.hpp"
 #include "workflow/tool_socket.hpp"
@@ -106,6 +107,7 @@ class ViewMachine final : public JobMachine {
     io.sink = sink;
     io.stdin_fd = command.stdin_fd;
     io.stdout_fd = command.stdout_fd;
+    io.on_left_open = [this](os::Fd output) { left_open_.take(std::move(output)); };
     return view_->exec({.argv = command.argv,
                         .env = command.env,
                         .cwd = command.cwd,
@@ -141,6 +143,7 @@ class ViewMachine final : public JobMachine {
 
  private:
   Parts parts_;
+  os::Drain left_open_;
   std::unique_ptr<ServiceHost> services_;
   std::map<std::string, std::string> env_;
   std::unique_ptr<container::HostView> view_;
