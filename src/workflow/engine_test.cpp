@@ -44,6 +44,24 @@ jobs:
   CHECK(bench.recorder.says("got 42 success []"));
 }
 
+TEST_CASE(
+    "defaults.run is evaluated before the first step; what steps say later does not change it") {
+  Bench bench;
+  auto result = bench.run(R"(
+on: push
+env: {PLACE: first}
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    defaults: {run: {working-directory: "${{ env.PLACE }}"}}
+    steps:
+      - {working-directory: ., run: mkdir first second; echo PLACE=second >> "$GITHUB_ENV"}
+      - {env: {PLACE: second}, run: "echo in $(basename $PWD), $PLACE"}
+)");
+  CHECK(result.conclusion == Conclusion::success);
+  CHECK(bench.recorder.says("in first, second\n"));
+}
+
 TEST_CASE("a failed step skips the rest but for always() and failure(), and fails the job") {
   Bench bench;
   auto result = bench.run(R"(
@@ -205,7 +223,7 @@ jobs:
   one:
     runs-on: ubuntu-latest
     steps:
-      - {name: long, run: "trap 'echo interrupted; exit 1' INT; echo ready; sleep 30 & wait $!"}
+      - {name: long, run: "trap 'echo interrupted; exit 1' INT; echo ready; sleep 30 >/dev/null 2>&1 & wait $!"}
       - {name: next, run: echo never-runs}
       - {name: last, if: always(), run: "echo cleanup ${{ job.status }}"}
 )",
@@ -401,8 +419,8 @@ jobs:
   one:
     runs-on: ubuntu-latest
     steps:
-      - {name: long, run: "echo first; sleep 60 & wait $!"}
-      - {name: last, if: always(), run: "echo cleaning; sleep 60 & wait $!"}
+      - {name: long, run: "echo first; sleep 60 >/dev/null 2>&1 & wait $!"}
+      - {name: last, if: always(), run: "echo cleaning; sleep 60 >/dev/null 2>&1 & wait $!"}
       - {name: never, if: always(), run: "echo never-said"}
 )",
                           stop.get_token());

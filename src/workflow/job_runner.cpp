@@ -189,6 +189,20 @@ class RunningLeg final {
       for (const auto& [name, value] : to_variables(evaluate(*layer, contexts, KeyCase::exact)))
         state_.env[name] = value;
     }
+    evaluate_defaults();
+  }
+
+  // Once, before the first step: what steps put into the environment later does not count.
+  //   source  actions/runner JobExtension.cs, "Evaluate the job defaults"
+  void evaluate_defaults() {
+    auto contexts = state_.base;
+    contexts.values["env"] = to_value(state_.env, KeyCase::exact);
+    for (const auto* defaults : {&order_.workflow.defaults, &order_.job.defaults}) {
+      auto shell = evaluate_text(defaults->shell, contexts);
+      auto directory = evaluate_text(defaults->working_directory, contexts);
+      if (!shell.empty()) state_.default_shell = shell;
+      if (!directory.empty()) state_.default_directory = directory;
+    }
   }
 
   // The file that the job stands in, which may be a called workflow's.

@@ -72,9 +72,11 @@ struct JobState {
   JobMachine* machine = nullptr;  ///< set when it has been made
   std::stop_token stop;           ///< the job is cancelled
   std::stop_token end;            ///< the time to clean up after that is over, too
-  Contexts base;      ///< github, inputs, vars, needs, strategy, matrix, secrets, runner
-  Value job_context;  ///< container, services; `status` is added
-  Variables env;      ///< workflow's, job's and GITHUB_ENV
+  Contexts base;              ///< github, inputs, vars, needs, strategy, matrix, secrets, runner
+  Value job_context;          ///< container, services; `status` is added
+  Variables env;              ///< workflow's, job's and GITHUB_ENV
+  std::string default_shell;  ///< of `defaults.run`; empty: none given
+  std::string default_directory;  ///< likewise
   std::vector<std::string> path;  ///< GITHUB_PATH, later ones come first in PATH
   bool shows_debug = false;       ///< ACTIONS_STEP_DEBUG, a secret or a variable
   bool echo = false;

@@ -85,10 +85,8 @@ Conclusion StepRunner::run_script(StepCall& call) {
   auto shell = evaluate_text(step.shell, call.contexts);
   auto directory = evaluate_text(step.working_directory, call.contexts);
   if (!call.scope.is_composite) {
-    for (const auto* defaults : {&job_.job.defaults, &job_.workflow.defaults}) {
-      if (shell.empty()) shell = evaluate_text(defaults->shell, call.contexts);
-      if (directory.empty()) directory = evaluate_text(defaults->working_directory, call.contexts);
-    }
+    if (shell.empty()) shell = job_.default_shell;
+    if (directory.empty()) directory = job_.default_directory;
   }
   StepFiles files(machine, call);
   auto env = process_env(job_, call);
