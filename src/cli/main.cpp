@@ -57,6 +57,16 @@ std::string variable(const char* name) {
   return value ? value : "";
 }
 
+std::filesystem::path current_directory() {
+  std::error_code error;
+  auto path = std::filesystem::current_path(error);
+  if (error)
+    fail(Fault::bad_input,
+         "the directory that slipway was started in is gone ({}); cd to another one",
+         error.message());
+  return path;
+}
+
 std::filesystem::path state_dir(const Globals& globals) {
   std::filesystem::path path;
   if (globals.state) {
@@ -70,7 +80,8 @@ std::filesystem::path state_dir(const Globals& globals) {
   } else {
     fail(Fault::bad_input, "no place for state: give --state DIR, or set SLIPWAY_STATE or HOME");
   }
-  path = std::filesystem::absolute(path).lexically_normal();
+  if (path.is_relative()) path = current_directory() / path;
+  path = path.lexically_normal();
   os::make_dirs(path);
   return path;
 }
@@ -168,12 +179,13 @@ int run(int argc, char** argv) {
   bool terminal = ::isatty(STDERR_FILENO) != 0;
   Surroundings around{
       .state = state_dir(command.globals),
-      .cwd = std::filesystem::current_path(),
+      .cwd = current_directory(),
       .json = command.globals.json,
       .quiet = command.globals.quiet,
       .color = terminal && !command.globals.no_color && variable("NO_COLOR").empty(),
       .terminal = terminal,
       .log = log,
+      .server_url = variable("GITHUB_SERVER_URL"),
       .stop = interrupts.token(),
       .hurry = interrupts.second()};
   try {

@@ -37,6 +37,7 @@ workflow::EventRequest request_of(const Invocation& given) {
 
 int run_plan(const Invocation& given, Surroundings& around) {
   auto request = request_of(given);
+  request.server_url = around.server_url;
   auto top = git::top_level(around.cwd, around.stop);
   auto workflows = workflow::load_workflows(top.value_or(around.cwd), given.arguments);
   auto event = top ? workflow::make_event(*top, request, around.stop)

@@ -363,7 +363,8 @@ workflow::RunPlan plan_of(const Invocation& given, const Surroundings& around,
                                  .sha = given.value_or("--sha", ""),
                                  .payload = {},
                                  .inputs = {},
-                                 .dirty = given.has("--dirty")};
+                                 .dirty = given.has("--dirty"),
+                                 .server_url = around.server_url};
   if (auto file = given.value("--payload"))
     request.payload = formats::parse_json(os::read_file(around.cwd / *file), *file);
   for (const auto& [name, value] : read_pairs(given.values("--input"), "--input"))

@@ -2,6 +2,7 @@
 #include "cli/run_settings.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -28,16 +29,19 @@ std::vector<std::string> names_of(const formats::Json& json, std::string_view ke
   return names;
 }
 
-// A rule that is mistyped would protect nothing.
-void refuse_unknown(const formats::Json& json, const std::string& environment) {
-  constexpr std::string_view kKnown[] = {"secrets", "vars",       "reviewers",          "branches",
-                                         "tags",    "wait_timer", "prevent_self_review"};
+// What is mistyped would protect nothing.
+void refuse_unknown(const formats::Json& json, std::span<const std::string_view> known,
+                    std::string_view place) {
   for (const auto& [key, value] : json.as_object()) {
-    if (std::find(std::begin(kKnown), std::end(kKnown), key) == std::end(kKnown))
-      fail(Fault::bad_input, "environment '{}' has the unknown key '{}'; there is {}", environment,
-           key, fmt::join(kKnown, ", "));
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      fail(Fault::bad_input, "{} the unknown key '{}'; known are {}", place, key,
+           fmt::join(known, ", "));
   }
 }
+
+constexpr std::string_view kTopKeys[] = {"secrets", "vars", "environments"};
+constexpr std::string_view kEnvironmentKeys[] = {
+    "secrets", "vars", "reviewers", "branches", "tags", "wait_timer", "prevent_self_review"};
 
 void take_protection(const formats::Json& json, workflow::Protection& protection) {
   protection.reviewers = names_of(json, "reviewers");
@@ -55,6 +59,7 @@ void take_file(const std::filesystem::path& path, RunSettings& settings) {
   if (!text) return;
   while_doing(path.string(), [&] {
     auto json = formats::parse_json(*text, path.string());
+    refuse_unknown(json, kTopKeys, "there is");
     take_strings(json, "secrets", settings.secrets);
     take_strings(json, "vars", settings.vars);
     const auto* environments = json.find("environments");
@@ -63,7 +68,7 @@ void take_file(const std::filesystem::path& path, RunSettings& settings) {
       auto& environment = settings.environments[name];
       take_strings(value, "secrets", environment.secrets);
       take_strings(value, "vars", environment.vars);
-      refuse_unknown(value, name);
+      refuse_unknown(value, kEnvironmentKeys, fmt::format("environment '{}' has", name));
       take_protection(value, environment.protection);
     }
   });

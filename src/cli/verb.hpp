@@ -46,8 +46,9 @@ struct Surroundings {
   bool color = false;     ///< stderr is a terminal that shows colours
   bool terminal = false;  ///< stderr is a terminal: progress may be live
   Log& log;
-  std::stop_token stop;   ///< asked for on Ctrl-C or SIGTERM
-  std::stop_token hurry;  ///< asked for on the second one: what takes its time to end is killed
+  std::string server_url;  ///< the variable GITHUB_SERVER_URL; may be empty
+  std::stop_token stop;    ///< asked for on Ctrl-C or SIGTERM
+  std::stop_token hurry;   ///< asked for on the second one: what takes its time to end is killed
 };
 
 /// Writes to stdout: results. Each call is one write.

@@ -35,6 +35,17 @@ std::string login_of(const git::Commit& commit) {
   return name.empty() ? "local" : name;
 }
 
+// Error{bad_input} for what is no address of a server.
+void take_server(const EventRequest& request, Event& event) {
+  std::string_view url = request.server_url;
+  if (url.empty()) return;
+  while (url.ends_with('/')) url.remove_suffix(1);
+  if (!url.starts_with("https://") && !url.starts_with("http://"))
+    fail(Fault::bad_input, "GITHUB_SERVER_URL is the address of a server, https://…, not '{}'",
+         url);
+  event.server_url = url;
+}
+
 // The files that a push's payload says its commits touch; nothing when it lists none.
 std::optional<std::vector<std::string>> files_of_commits(const Json& payload) {
   std::set<std::string> files;
@@ -68,6 +79,7 @@ class EventMaker final {
   Event make() {
     event_.name = request_.name;
     event_.inputs = request_.inputs;
+    take_server(request_, event_);
     find_repository();
     if (request_.payload) read_payload();
     find_ref();
@@ -274,6 +286,7 @@ Event make_event_without_repository(const EventRequest& request) {
   Event event;
   event.name = request.name;
   event.inputs = request.inputs;
+  take_server(request, event);
   event.repository = "local/directory";
   event.actor = "local";
   event.payload = request.payload.value_or(Json::object());

@@ -45,7 +45,9 @@ struct EventRequest {
   std::optional<formats::Json>
       payload;  ///< --payload: taken as it is, the rest of the event is read from it
   std::map<std::string, std::string> inputs;
-  bool dirty = false;       ///< changed files include what is not committed
+  bool dirty = false;  ///< changed files include what is not committed
+  std::string
+      server_url;  ///< GITHUB_SERVER_URL: where repositories and actions are; empty: github.com
   bool may_be_new = false;  ///< a full ref that does not exist yet stands at HEAD
 };
 
