@@ -80,7 +80,7 @@ std::string download(const std::string& url, const std::string& checksum, LayerS
   std::error_code problem;
   bool is_here = fs::is_regular_file(place, problem);
   if (is_here && !checksum.empty() && digest_of(place) == checksum) return checksum;
-  net::HttpClient client;
+  net::HttpClient client({.refuse_link_local = true});
   net::HttpRequest request{.url = url};
   if (is_here && etag && !etag->empty()) request.headers.set("If-None-Match", *etag);
   os::TempDir scratch(place.parent_path());

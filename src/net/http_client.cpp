@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +13,7 @@
 #include "base/guarded.hpp"
 #include "base/text.hpp"
 #include "net/curl_library.hpp"
+#include "net/stream.hpp"
 #include "net/url.hpp"
 
 namespace slipway::net {
@@ -170,6 +172,15 @@ struct Transfer {
       return transfer.source->read({data, size});
     });
   }
+  static curl_socket_t on_socket(void* self, curlsocktype, curl_sockaddr* address) {
+    auto& transfer = *static_cast<Transfer*>(self);
+    return transfer.guarded<curl_socket_t>(CURL_SOCKET_BAD, [&] {
+      if (is_link_local(address->addr))
+        fail(Fault::denied, "{} leads to a link-local address, which tells a machine its secrets",
+             transfer.request.url);
+      return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    });
+  }
   static int on_seek(void* self, curl_off_t offset, int origin) {
     auto& transfer = *static_cast<Transfer*>(self);
     return transfer.guarded(CURL_SEEKFUNC_FAIL, [&] {
@@ -314,6 +325,7 @@ void HttpClient::State::perform(Session& session, const Url& url, Transfer& tran
   const CURLMsg* done = curl().multi_info_read(session.multi, &rest);
   CURLcode result = done == nullptr ? CURLE_FAILED_INIT : done->data.result;
   if (result == CURLE_OK) return;
+  if (transfer.thrown) std::rethrow_exception(transfer.thrown);
   fail(Fault::unavailable, "{} {}: {}", transfer.request.method, url.to_string(),
        message[0] != '\0' ? message.data() : curl().easy_strerror(result));
 }
@@ -344,6 +356,10 @@ HttpResponse HttpClient::State::one(const HttpRequest& request, const Url& url,
   curl().easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
   curl().easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
   curl().easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+  if (options.refuse_link_local) {
+    curl().easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_socket);
+    curl().easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &transfer);
+  }
   if (exchange.fresh_connection) curl().easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
   set_route(easy, url, connect_to);
   set_body(easy, request, transfer);

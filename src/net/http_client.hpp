@@ -27,6 +27,8 @@ struct HttpClientOptions {
   bool use_proxy = true;    ///< http_proxy, https_proxy and no_proxy of the environment; never for
                             ///< names in connect_to
   std::string unix_socket;  ///< path; empty: TCP
+  /// Link-local addresses, where clouds tell a machine its credentials, are refused: by what names, redirects and odd spellings lead to.
+  bool refuse_link_local = false;
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(10);
   std::string user_agent = "slipway";
 };

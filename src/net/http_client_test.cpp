@@ -205,6 +205,29 @@ TEST_CASE("OpenSSL's own tool accepts what the authority issues") {
   CHECK_THROWS_AS(CertificateAuthority::load("nonsense", authority.certificate_pem()), Error);
 }
 
+TEST_CASE("link-local addresses are refused in every spelling, and behind redirects") {
+  TestServer server([](ServerRequest& request, ResponseWriter& response) {
+    if (request.path == "/there")
+      return response.send({302, {{"Location", "http://169.254.169.254/latest/meta-data/"}}, ""});
+    response.send(text_response(200, "here"));
+  });
+  HttpClient client({.refuse_link_local = true});
+  CHECK(client.request({.url = server.url("/")}, {}, soon()).body == "here");
+  for (const std::string& url :
+       {std::string("http://169.254.169.254/latest/"), std::string("http://0xa9fea9fe/"),
+        std::string("http://2852039166/"), std::string("http://0251.0376.0251.0376/"),
+        std::string("http://[::ffff:169.254.169.254]/"), std::string("http://[fe80::1]/"),
+        std::string("http://[fd00:ec2::254]/"), server.url("/there")}) {
+    CAPTURE(url);
+    try {
+      client.request({.url = url}, {}, soon(), {.redirects = 3});
+      FAIL_CHECK("it was asked");
+    } catch (const Error& error) {
+      CHECK(error.fault() == Fault::denied);
+    }
+  }
+}
+
 TEST_CASE("many threads share one client") {
   TestServer server;
   HttpClient client;

@@ -267,4 +267,19 @@ std::uint16_t local_port(const os::Fd& socket) {
   return where ? where->port : std::uint16_t{0};
 }
 
+bool is_link_local(const sockaddr& address) {
+  auto is_metadata = [](std::uint32_t v4) { return v4 >> 16 == 0xa9fe; };  // 169.254/16
+  if (address.sa_family == AF_INET)
+    return is_metadata(ntohl(reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr));
+  if (address.sa_family != AF_INET6) return false;
+  const auto* bytes = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr.s6_addr;
+  auto word = [&](int at) {
+    return std::uint32_t{bytes[at]} << 24 | std::uint32_t{bytes[at + 1]} << 16 |
+           std::uint32_t{bytes[at + 2]} << 8 | bytes[at + 3];
+  };
+  bool is_mapped = word(0) == 0 && word(4) == 0 && (word(8) == 0xffff || word(8) == 0);
+  return (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80) || word(0) == 0xfd000ec2 ||
+         (is_mapped && is_metadata(word(12)));
+}
+
 }  // namespace slipway::net

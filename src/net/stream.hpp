@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <sys/socket.h>
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -54,5 +56,9 @@ std::string local_address(const os::Fd& socket);
 std::string peer_address(const os::Fd& socket);
 /// The port of a TCP socket's own end, 0 otherwise.
 std::uint16_t local_port(const os::Fd& socket);
+
+/// True for the addresses of one link, where clouds tell a machine its credentials.
+///   source  RFC 3927, RFC 4291 2.5.6; fd00:ec2::/32 is Amazon's
+bool is_link_local(const sockaddr& address);
 
 }  // namespace slipway::net
