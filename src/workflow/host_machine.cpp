@@ -12,6 +12,7 @@
 #include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "container/attend.hpp"
+#include "formats/sha256.hpp"
 #include "os/file.hpp"
 
 namespace slipway::workflow {
@@ -34,9 +35,16 @@ bool pump(int from, int over, const OutputSink& sink) {
 
 constexpr std::string_view kTrackingId = "RUNNER_TRACKING_ID";
 
-// Kills every process that has `mark` in the environment it began with: what a job left behind and did not take out of it.
+// What the tracking ids of all jobs of a run begin with, made of the directory that their own directories are in.
+std::string tracking_prefix(const std::filesystem::path& jobs) {
+  auto path = std::filesystem::absolute(jobs).lexically_normal().string();
+  return fmt::format("slipway_{}_", formats::sha256_hex(path).substr(0, 16));
+}
+
+// Kills every process whose tracking id began so when it began: what a job left behind and did not take out of it.
 //   source  actions/runner JobExtension.cs, "Cleaning up orphan processes"
-void kill_marked(const std::string& mark) {
+void kill_tracked(const std::string& prefix) {
+  auto wanted = fmt::format("{}={}", kTrackingId, prefix);
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     auto pid = to_integer(entry.path().filename().string());
     if (!pid || *pid == ::getpid()) continue;
@@ -48,7 +56,8 @@ void kill_marked(const std::string& mark) {
     } catch (const Error&) {  // NOLINT(bugprone-empty-catch): another user's is none of ours
     }
     auto variables = split(environment.value_or(""), '\0');
-    if (std::find(variables.begin(), variables.end(), mark) != variables.end())
+    if (std::any_of(variables.begin(), variables.end(),
+                    [&](const auto& variable) { return variable.starts_with(wanted); }))
       ::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
   }
 }
@@ -68,6 +77,8 @@ os::Exit wait_with_ladder(os::Process& process, const StopLadder& ladder,
 }
 
 }  // namespace
+
+void end_left_behind(const std::filesystem::path& jobs) { kill_tracked(tracking_prefix(jobs)); }
 
 os::Exit run_on_host(const MachineCommand& command, const OutputSink& sink, std::stop_token stop,
                      os::Drain& left_open) {
@@ -130,12 +141,15 @@ HostMachine::HostMachine(const std::filesystem::path& directory, const std::stri
             .actions = work / "_actions",
             .home = env_.contains("HOME") ? env_.at("HOME") : "/"};
   for (const auto& path : {paths_.workspace, paths_.temp}) os::make_dirs(path);
-  env_[std::string(kTrackingId)] = "slipway_" + uuid();
+  auto job = std::filesystem::absolute(directory).lexically_normal();
+  // The colon ends it: no job's name has one, and none is another's beginning then.
+  env_[std::string(kTrackingId)] =
+      tracking_prefix(job.parent_path()) + job.filename().string() + ":";
 }
 
 HostMachine::~HostMachine() {
   try {
-    kill_marked(std::string(kTrackingId) + "=" + env_.at(std::string(kTrackingId)));
+    kill_tracked(env_.at(std::string(kTrackingId)));
   } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): nobody is left to be told
   }
 }

@@ -13,6 +13,9 @@ namespace slipway::workflow {
 ///   left_open  gets its output when others hold it open long after its end
 os::Exit run_on_host(const MachineCommand& command, const OutputSink& sink, std::stop_token stop,
                      os::Drain& left_open);
+/// Kills what jobs of a run left running on this machine, whether their slipway is still there or not.
+///   jobs  the directory that the jobs' own directories are in
+void end_left_behind(const std::filesystem::path& jobs);
 /// The path of an executable file named `name` in the directories of `path`; `name` itself when it has a slash.
 std::optional<std::string> find_in_path(
     const std::string& name, const std::string& path,

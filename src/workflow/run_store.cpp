@@ -9,6 +9,7 @@
 #include "formats/time.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
+#include "workflow/host_machine.hpp"
 #include "workflow/job_runner.hpp"
 #include "workflow/scratch.hpp"
 
@@ -152,6 +153,7 @@ void RunStore::sweep() {
   for (auto record : list()) {
     if (record.ended_ms != 0 || record.conclusion != "lost") continue;
     auto directory = directory_ / record.id;
+    end_left_behind(directory / "jobs");
     discard_scratch(directory / "jobs");
     record.ended_ms = formats::now().time_since_epoch().count();
     RunEvent event{.kind = EventKind::run_finished,

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# kill -9 of a run: the next command ends its processes, mounts, networks and control groups, and says that the run is lost.
+# kill -9 of a run: the next command ends its processes, mounts, networks and control groups, and says that the run is lost; with
+# --host, too.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "skipped: jobs need root"; exit 77; }
 for tool in crun nft jq; do command -v $tool >/dev/null || { echo "skipped: no $tool"; exit 77; }; done
@@ -22,3 +23,8 @@ id=$(printf %s "$(readlink -f "$SLIPWAY_STATE")" | sha256sum | cut -c1-6)
 ! nft list tables | grep -q "slipway_$id"
 ! find /sys/fs/cgroup -maxdepth 3 -path "*slipway/$id/*" -type d | grep -q .
 "$SLIPWAY" events 1 | tail -1 | jq -e '.type == "run_finished" and .conclusion == "lost"' >/dev/null
+"$SLIPWAY" run --quiet --cloud none --host & run=$!
+for _ in $(seq 300); do pgrep -f '^sleep 4321' >/dev/null && break; sleep 0.1; done
+kill -9 "$run"; wait "$run" || true; pgrep -f '^sleep 4321' >/dev/null
+[ "$("$SLIPWAY" runs --json | jq -r '.[0].conclusion')" = lost ]
+for _ in $(seq 50); do pgrep -f '^sleep 4321' >/dev/null || exit 0; sleep 0.1; done; exit 1

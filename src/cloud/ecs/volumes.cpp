@@ -93,15 +93,16 @@ void take_over_owner(const TaskImage& image, const std::string& target, const fs
     bool is_there = true;
     for (const auto& part : fs::path(target).relative_path()) {
       at /= part;
-      is_there = is_there && part != ".." && ::lstat(at.c_str(), &found) == 0 &&
-                 S_ISDIR(found.st_mode);
+      is_there =
+          is_there && part != ".." && ::lstat(at.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
     }
     if (!is_there) continue;
     if (::chown(directory.c_str(), found.st_uid, found.st_gid) != 0 ||
         ::chmod(directory.c_str(), found.st_mode & 07777) != 0)
-      throw CannotStart{fmt::format("CannotCreateContainerError: the volume for {} cannot be given "
-                                    "the owner that its image asks for",
-                                    target)};
+      throw CannotStart{
+          fmt::format("CannotCreateContainerError: the volume for {} cannot be given "
+                      "the owner that its image asks for",
+                      target)};
     return;
   }
 }
@@ -120,15 +121,18 @@ void check_ebs(const std::string& name, const Json& asked) {
         "slipway: 'snapshotId' is not supported yet: volume '{}' can only be a new one", name));
   const Json* policy = asked.find("terminationPolicy");
   if (policy && !policy->get_bool("deleteOnTermination", true))
-    wrong_configuration(fmt::format("slipway: a volume that outlives its task is not supported "
-                                    "yet: deleteOnTermination of '{}' must be true",
-                                    name));
+    wrong_configuration(
+        fmt::format("slipway: a volume that outlives its task is not supported "
+                    "yet: deleteOnTermination of '{}' must be true",
+                    name));
   auto size = asked.get_int("sizeInGiB");
   if (size < 1 || size > kMostGib)
-    wrong_configuration(fmt::format("A sizeInGiB between 1 and {} or a snapshotId must be "
-                                    "specified for the volume '{}'.",
-                                    kMostGib, name));
-  static const std::set<std::string> kTypes = {"gp2", "gp3", "io1", "io2", "sc1", "st1", "standard"};
+    wrong_configuration(
+        fmt::format("A sizeInGiB between 1 and {} or a snapshotId must be "
+                    "specified for the volume '{}'.",
+                    kMostGib, name));
+  static const std::set<std::string> kTypes = {"gp2", "gp3", "io1",     "io2",
+                                               "sc1", "st1", "standard"};
   std::string type = asked.get_string("volumeType", "gp3");
   if (!kTypes.contains(type))
     wrong_configuration(fmt::format("Invalid volumeType '{}' for the volume '{}'.", type, name));
@@ -182,9 +186,10 @@ void check_volume_configurations(const Json::Array& configurations, const Json& 
     std::string name = one.get_string("name");
     const Json* volume = volume_named(definition, name);
     if (!volume || !volume->get_bool("configuredAtLaunch"))
-      wrong_configuration(fmt::format("The task definition has no volume '{}' with "
-                                      "configuredAtLaunch set to true.",
-                                      name));
+      wrong_configuration(
+          fmt::format("The task definition has no volume '{}' with "
+                      "configuredAtLaunch set to true.",
+                      name));
     if (!given.insert(name).second)
       wrong_configuration(fmt::format("The volume '{}' is configured twice.", name));
     const Json* asked = one.find("managedEBSVolume");
@@ -194,9 +199,10 @@ void check_volume_configurations(const Json::Array& configurations, const Json& 
   }
   for (const auto& volume : definition.get_array("volumes")) {
     if (volume.get_bool("configuredAtLaunch") && !given.contains(volume.get_string("name")))
-      wrong_configuration(fmt::format("The volume '{}' has configuredAtLaunch set to true: a "
-                                      "volumeConfiguration must be specified for it.",
-                                      volume.get_string("name")));
+      wrong_configuration(
+          fmt::format("The volume '{}' has configuredAtLaunch set to true: a "
+                      "volumeConfiguration must be specified for it.",
+                      volume.get_string("name")));
   }
 }
 
@@ -220,10 +226,11 @@ std::map<std::string, fs::path> make_volumes(const Task& task, const Json& defin
       made[name] = make_efs(*efs, shared);
       continue;
     }
-    for (const char* kind : {"fsxWindowsFileServerVolumeConfiguration", "s3filesVolumeConfiguration"}) {
+    for (const char* kind :
+         {"fsxWindowsFileServerVolumeConfiguration", "s3filesVolumeConfiguration"}) {
       if (volume.contains(kind))
-        throw CannotStart{fmt::format(
-            "ResourceInitializationError: slipway: '{}' is not supported yet", kind)};
+        throw CannotStart{
+            fmt::format("ResourceInitializationError: slipway: '{}' is not supported yet", kind)};
     }
     fs::path directory = task_directory / "volumes" / std::to_string(number++);
     os::make_dirs(directory);
