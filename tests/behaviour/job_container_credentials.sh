@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# `container:` and `services:` with `credentials:` from a registry that asks for a password: the right one runs, a wrong one is told.
+# `container:` with `credentials:` from a registry that asks for a password: the right one runs, a wrong one is told.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "skipped: jobs need root"; exit 77; }
 for tool in crun nft busybox; do command -v $tool >/dev/null || { echo "skipped: no $tool"; exit 77; }; done
