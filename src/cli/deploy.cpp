@@ -124,12 +124,16 @@ int deploy(const Invocation& given, Surroundings& around) {
   deploy::settle_lost(
       calls, ledger, environment, what.watch, [&](const std::string& line) { note(around, line); },
       around.stop);
-  auto outcomes = deploy::release_environment(calls, ledger, what, around.stop);
+  auto begun = deploy::begun_message("deploy", environment, view.sha, user_name());
+  std::vector<deploy::ServiceOutcome> outcomes;
+  while_telling(around, ledger, view.settings, begun,
+                [&] { outcomes = deploy::release_environment(calls, ledger, what, around.stop); });
   int code = print_outcomes(around, environment, outcomes, what.waits);
   span.end("deploy " + environment, releases_of(ledger, outcomes));
-  notify(around, ledger, view.settings,
-         {{environment, deploy::outcome_message("deploy", environment, view.sha, user_name(),
-                                                outcomes, changes)}});
+  Json message =
+      deploy::outcome_message("deploy", environment, view.sha, user_name(), outcomes, changes);
+  message["release"] = begun.get_string("release");
+  notify(around, ledger, view.settings, {{environment, message}});
   return code;
 }
 

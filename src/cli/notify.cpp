@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/guarded.hpp"
+#include "base/task_group.hpp"
 #include "cli/environment_access.hpp"
 #include "os/process.hpp"
 
@@ -65,6 +66,59 @@ void notify(const Surroundings& around, ledger::Ledger& ledger, const deploy::Se
       .told = [&](const std::string& line) { print_error("slipway: " + line + "\n"); }};
   if (is_cancelled) return deploy::deliver(ledger, how);
   deploy::deliver_until(ledger, how, Deadline::in(kPatience), around.stop);
+}
+
+namespace {
+
+// The releases of an environment that are newer than `since`, oldest first.
+std::vector<ledger::Release> releases_since(const ledger::Ledger& ledger,
+                                            const std::string& environment, std::int64_t since) {
+  std::vector<ledger::Release> newer;
+  for (auto& release : ledger.history(environment, "", 100)) {
+    if (release.id > since) newer.insert(newer.begin(), std::move(release));
+  }
+  return newer;
+}
+
+}  // namespace
+
+void while_telling(const Surroundings& around, ledger::Ledger& ledger,
+                   const deploy::Settings& settings, const formats::Json& begun,
+                   const std::function<void()>& work) {
+  std::string environment = begun.get_string("environment");
+  auto newest = ledger.history(environment, "", 1);
+  std::int64_t since = newest.empty() ? 0 : newest.front().id;
+  TaskGroup beside{std::stop_token{}};
+  if (deploy::put_out_begun(ledger, settings, begun)) {
+    beside.start([&](const std::stop_token& stop) {
+      net::HttpClient http;
+      try {
+        deploy::deliver(ledger,
+                        {.settings = settings,
+                         .environment = os::environment(),
+                         .post = poster(http, kAnswerTime, stop),
+                         .told = [&](const std::string& line) { around.log.info("{}", line); }});
+      } catch (const Cancelled&) {  // NOLINT(bugprone-empty-catch): the release was faster
+      }
+    });
+  }
+  auto end = [&] {
+    beside.stop();
+    beside.join();
+  };
+  try {
+    work();
+  } catch (const Cancelled&) {
+    end();
+    auto releases = releases_since(ledger, environment, since);
+    if (!releases.empty()) {
+      formats::Json message = deploy::release_message(releases);
+      message["release"] = begun.get_string("release");
+      notify(around, ledger, settings, {{environment, message}});
+    }
+    throw;
+  }
+  end();
 }
 
 void keep_delivering(const Surroundings& around, const std::stop_token& stop) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,13 @@ using Told = std::vector<std::pair<std::string, formats::Json>>;
 ///   what  empty: only delivers
 void notify(const Surroundings& around, ledger::Ledger& ledger, const deploy::Settings& settings,
             const Told& what);
+
+/// Does the work of a release. GitHub is told beside it that it has begun; when it is cancelled, what became of it is told to all before
+/// the cancellation goes on.
+///   begun  deploy::begun_message(); what is told of the end must have its "release"
+void while_telling(const Surroundings& around, ledger::Ledger& ledger,
+                   const deploy::Settings& settings, const formats::Json& begun,
+                   const std::function<void()>& work);
 
 /// Sends over `http`, which outlives it; each request may take `most`.
 deploy::Poster poster(net::HttpClient& http, std::chrono::seconds most,

@@ -111,11 +111,16 @@ int promote(const Invocation& given, Surroundings& around) {
   what.epoch = lock.epoch();
   deploy::settle_lost(calls, ledger, to, what.watch, {}, around.stop);
   attest(around, calls, ledger, to, candidates, proof);
-  auto outcomes = deploy::release_environment(calls, ledger, what, around.stop);
+  auto begun = deploy::begun_message("promote", to, proof.sha, user_name());
+  std::vector<deploy::ServiceOutcome> outcomes;
+  while_telling(around, ledger, view.settings, begun,
+                [&] { outcomes = deploy::release_environment(calls, ledger, what, around.stop); });
   int code = print_outcomes(around, to, outcomes, true);
   span.end("promote " + to, releases_of(ledger, outcomes));
-  notify(around, ledger, view.settings,
-         {{to, deploy::outcome_message("promote", to, proof.sha, user_name(), outcomes, changes)}});
+  formats::Json message =
+      deploy::outcome_message("promote", to, proof.sha, user_name(), outcomes, changes);
+  message["release"] = begun.get_string("release");
+  notify(around, ledger, view.settings, {{to, message}});
   return code;
 }
 

@@ -56,14 +56,18 @@ void warn(const Surroundings& around, const ledger::Ledger& ledger, const std::s
 }
 
 void tell(const Surroundings& around, const VerbSpan& span, ledger::Ledger& ledger,
-          const std::string& environment, const std::vector<deploy::RollbackResult>& results) {
+          const deploy::Settings& settings, const Json& begun,
+          const std::vector<deploy::RollbackResult>& results) {
+  std::string environment = begun.get_string("environment");
   std::vector<ledger::Release> releases;
   for (const auto& result : results) {
     if (auto release = ledger.find(result.release)) releases.push_back(*release);
   }
   if (releases.empty()) return;
   span.end("rollback " + environment, releases);
-  notify(around, ledger, settings_here(around), {{environment, deploy::release_message(releases)}});
+  Json message = deploy::release_message(releases);
+  message["release"] = begun.get_string("release");
+  notify(around, ledger, settings, {{environment, message}});
 }
 
 int rollback(const Invocation& given, Surroundings& around) {
@@ -94,8 +98,13 @@ int rollback(const Invocation& given, Surroundings& around) {
                                  ? deploy::brief_task_definition(plan.front().to.task_definition)
                                  : plan.front().to.sha.substr(0, 12)));
   VerbSpan span;
-  auto results = deploy::roll_back(calls, ledger, plan, user_name(), {}, sink, around.stop,
-                                   lock.epoch(), span.for_releases());
+  auto settings = settings_here(around);
+  auto begun = deploy::begun_message("rollback", environment, plan.front().to.sha, user_name());
+  std::vector<deploy::RollbackResult> results;
+  while_telling(around, ledger, settings, begun, [&] {
+    results = deploy::roll_back(calls, ledger, plan, user_name(), {}, sink, around.stop,
+                                lock.epoch(), span.for_releases());
+  });
   bool ok = true;
   Json all = Json::array();
   std::string text;
@@ -118,7 +127,7 @@ int rollback(const Invocation& given, Surroundings& around) {
     text += fmt::format("automatic deployments to {} are paused: slipway resume {}\n", environment,
                         environment);
   print(around.json ? all.dump() + "\n" : text);
-  tell(around, span, ledger, environment, results);
+  tell(around, span, ledger, settings, begun, results);
   return ok ? 0 : 1;
 }
 

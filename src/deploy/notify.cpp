@@ -114,7 +114,8 @@ class Delivery final {
     if (thread.empty()) ledger_.set_thread(to_.name, key, answer.get_string("ts"));
   }
 
-  // One deployment a message: when its status did not arrive, the next try only sends that.
+  // One deployment a release: made when it begins, or at its end where nobody told of its beginning. When a status did not arrive,
+  // the next try only sends that.
   // source  GitHub REST, "Create a deployment", "Create a deployment status"
   void github(const ledger::Outgoing& out) const {
     const Json& message = out.body;
@@ -123,8 +124,15 @@ class Delivery final {
     auto headers = json_headers();
     headers.emplace_back("authorization", "Bearer " + secret_);
     headers.emplace_back("accept", "application/vnd.github+json");
-    std::string key = "message " + std::to_string(out.id);
+    std::string release = message.get_string("release");
+    std::string key = release.empty() ? "message " + std::to_string(out.id) : "release " + release;
+    bool begins = message.get_string("event") == "begun";
+    if (begins && !ledger_.thread(to_.name, key + " ended").empty()) return;  // told too late
     std::string id = ledger_.thread(to_.name, key);
+    auto tell = [&](const char* state, const std::string& description) {
+      expect(post_({fmt::format("{}/{}/statuses", base, id), headers,
+                    Json::object({{"state", state}, {"description", description}}).dump()}));
+    };
     if (id.empty()) {
       Json made = formats::parse_json(
           expect(post_({base, headers,
@@ -137,14 +145,14 @@ class Delivery final {
           "github");
       id = std::to_string(made.get_int("id"));
       ledger_.set_thread(to_.name, key, id);
+      if (!begins) tell("in_progress", "");
     }
+    if (begins) return tell("in_progress", "by " + message.get_string("who"));
     std::string line = message.get_array("services").empty()
                            ? ""
                            : message.get_array("services").front().get_string("reason");
-    expect(post_({fmt::format("{}/{}/statuses", base, id), headers,
-                  Json::object({{"state", message.get_bool("ok") ? "success" : "failure"},
-                                {"description", line.substr(0, 140)}})
-                      .dump()}));
+    tell(message.get_bool("ok") ? "success" : "failure", line.substr(0, 140));
+    ledger_.set_thread(to_.name, key + " ended", id);
   }
 
   void webhook(const ledger::Outgoing& out) const {
@@ -209,6 +217,17 @@ Json release_message(const std::vector<ledger::Release>& releases) {
   return message;
 }
 
+Json begun_message(const std::string& cause, const std::string& environment, const std::string& sha,
+                   const std::string& who) {
+  return Json::object({{"event", "begun"},
+                       {"release", uuid()},
+                       {"cause", cause},
+                       {"environment", environment},
+                       {"sha", sha},
+                       {"who", who},
+                       {"at", formats::iso8601(formats::now())}});
+}
+
 Json slack_message(const Json& message) {
   std::string line = headline(message);
   Json blocks = Json::array({Json::object(
@@ -270,6 +289,18 @@ void deliver_until(ledger::Ledger& ledger, const Delivering& how, Deadline deadl
         stop, Deadline::in(rest), [](int) { return false; }, [](int) {});
     if (stop.stop_requested()) return;
   }
+}
+
+bool put_out_begun(ledger::Ledger& ledger, const Settings& settings, const Json& message) {
+  bool is_told = false;
+  for (const auto& name : settings.of(message.get_string("environment")).notifications) {
+    auto to = std::find_if(settings.notifications.begin(), settings.notifications.end(),
+                           [&](const Notification& one) { return one.name == name; });
+    if (to == settings.notifications.end() || to->kind != "github") continue;
+    ledger.put_out(settings.place, name, message);
+    is_told = true;
+  }
+  return is_told;
 }
 
 }  // namespace slipway::deploy

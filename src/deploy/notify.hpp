@@ -23,6 +23,11 @@ formats::Json outcome_message(const std::string& cause, const std::string& envir
 /// The same for releases as the ledger has them, of one environment.
 formats::Json release_message(const std::vector<ledger::Release>& releases);
 
+/// What GitHub is told when a release begins: {"event": "begun", "release": KEY, "cause", "environment", "sha", "who", "at"}. The message
+/// of its end has the same "release".
+formats::Json begun_message(const std::string& cause, const std::string& environment,
+                            const std::string& sha, const std::string& who);
+
 /// One HTTP request.
 struct Post {
   std::string url;
@@ -39,6 +44,8 @@ formats::Json slack_message(const formats::Json& message);
 /// Puts the message out for each of the environment's notifications.
 void put_out(ledger::Ledger& ledger, const Settings& settings, const std::string& environment,
              const formats::Json& message);
+/// Puts out that a release begins, where that is told: to GitHub. Returns whether it is told anywhere.
+bool put_out_begun(ledger::Ledger& ledger, const Settings& settings, const formats::Json& message);
 /// How messages leave.
 struct Delivering {
   const Settings& settings;

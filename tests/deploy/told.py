@@ -113,7 +113,7 @@ def github_is_told(shop, receivers):
     assert made[0]["headers"]["accept"] == "application/vnd.github+json"
     body = json.loads(made[0]["body"])
     assert body["ref"] == shop.git("rev-parse", "HEAD") and body["environment"] == "staging" and body["required_contexts"] == [], body
-    assert [s["state"] for s in receivers.bodies(DEPLOYMENTS + "/42/statuses")] == ["success", "success"], receivers.listener.got
+    assert [s["state"] for s in receivers.bodies(DEPLOYMENTS + "/42/statuses")] == ["in_progress", "success"], receivers.listener.got
 
 
 def breaks(shop):
@@ -128,12 +128,12 @@ def breaks(shop):
     return ["--service", "web", "--image", image, "--yes", "--task-definition"]
 
 
-def on_a_terminal(shop, answer, options):
+def on_a_terminal(shop, answer, options, env=None):
     """Deploys on a terminal, presses Ctrl-C once the cloud has taken it, answers; returns the exit code and what was shown."""
     pid, fd = pty.fork()
     if pid == 0:
         os.chdir(shop.app)
-        os.execvpe(shop.slipway, [shop.slipway, "deploy", "staging", *options, "slow.json"], shop.env)
+        os.execvpe(shop.slipway, [shop.slipway, "deploy", "staging", *options, "slow.json"], {**shop.env, **(env or {})})
     shown, pressed, answered = "", False, False
     while True:
         ready, _, _ = select.select([fd], [], [], 60)
@@ -178,7 +178,8 @@ def main():
         assert bot["thread_ts"] == "1700000000.1" and bot["reply_broadcast"], bot
         assert "exited with code 3" in json.dumps(bot) and "no such table: orders" in json.dumps(bot) and "web.command" in json.dumps(bot), bot
         hook = receivers.bodies("/hook")[-1]
-        failed = receivers.bodies(DEPLOYMENTS + "/43/statuses")[-1]
+        began, failed = receivers.bodies(DEPLOYMENTS + "/43/statuses")
+        assert began["state"] == "in_progress" and began["description"] == "by ada", began
         assert failed["state"] == "failure" and "exited with code 3" in failed["description"] and len(failed["description"]) <= 140, failed
         assert not hook["ok"] and hook["services"][0]["causes"][0]["exitCode"] == 3, hook
         verb = [span for span in spans_of(receivers) if span["traceId"] != TRACE]
@@ -187,8 +188,14 @@ def main():
         assert last_release(shop)["traceParent"] == f"00-{root['traceId']}-{root['spanId']}-01"
         cloud_delivers(shop, receivers, options)
 
-        code, shown = on_a_terminal(shop, b"roll\n", options)
+        before, deployments = len(receivers.bodies("/team")), len(receivers.listener.of(DEPLOYMENTS))
+        code, shown = on_a_terminal(shop, b"roll\n", options, receivers.env)
         assert code == 130 and last_release(shop)["verdict"] == "rolled back", (code, shown, last_release(shop))
+        told = receivers.bodies("/team")[before:]
+        assert len(told) == 1 and "it was cancelled" in json.dumps(told), told
+        assert len(receivers.listener.of(DEPLOYMENTS)) == deployments + 1
+        states = [s["state"] for s in receivers.bodies(f"{DEPLOYMENTS}/{41 + receivers.deployments}/statuses")]
+        assert states == ["in_progress", "failure"], states
         wait_for(lambda: shop.run("status", "staging", ok=None).returncode == 0, 60, "the former release runs alone")
         code, shown = on_a_terminal(shop, b"leave\n", options)
         assert code == 130 and last_release(shop)["verdict"] == "unknown", (code, shown, last_release(shop))
