@@ -3,6 +3,7 @@
 
 #include "aws/client.hpp"
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "cli/aws_access.hpp"
 #include "cli/repository.hpp"
 #include "cli/verbs.hpp"
@@ -30,9 +31,19 @@ int bootstrap(const Invocation& given, Surroundings& around) {
   Json list = Json::array();
   auto steps = deploy::bootstrap(calls, project.needs, given.has("--dry-run"), {}, around.stop);
   for (const auto& step : steps) {
-    list.push_back(Json::object({{"kind", step.kind}, {"name", step.name}, {"new", step.is_new}}));
+    Json item = Json::object({{"kind", step.kind}, {"name", step.name}, {"new", step.is_new}});
+    if (!step.differs.empty()) {
+      item["differs"] = Json::array();
+      for (const auto& one : step.differs) item["differs"].push_back(one);
+    }
+    list.push_back(std::move(item));
     if (!around.json)
-      print(fmt::format("{} {:<28} {}\n", step.is_new ? "+" : "=", step.kind, step.name));
+      print(fmt::format("{} {:<28} {}{}\n",
+                        step.is_new            ? "+"
+                        : step.differs.empty() ? "="
+                                               : "~",
+                        step.kind, step.name,
+                        step.differs.empty() ? "" : ": " + join(step.differs, "; ")));
   }
   if (around.json) print(list.dump() + "\n");
   return 0;

@@ -59,6 +59,9 @@ void make_needs(Surroundings& around, aws::Client& client, const deploy::Needs& 
   deploy::bootstrap(
       calls, needs, false,
       [&](const deploy::BootstrapStep& step) {
+        if (!step.differs.empty())
+          note(around,
+               fmt::format("  ~ {} {}: {}", step.kind, step.name, join(step.differs, "; ")));
         if (!step.is_new) return;
         ++made;
         note(around, fmt::format("  + {} {}", step.kind, step.name));

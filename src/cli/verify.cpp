@@ -13,6 +13,7 @@ using formats::Json;
 
 std::string_view word_of(Finding::State state) {
   return state == Finding::State::ok        ? "ok"
+         : state == Finding::State::warned  ? "warning"
          : state == Finding::State::missing ? "missing"
                                             : "skipped";
 }

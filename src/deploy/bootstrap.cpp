@@ -5,13 +5,18 @@
 
 #include "base/error.hpp"
 #include "base/guarded.hpp"
+#include "base/percent.hpp"
 #include "base/text.hpp"
 #include "deploy/task_definition.hpp"
+#include "deploy/trust.hpp"
 
 namespace slipway::deploy {
 namespace {
 
 using formats::Json;
+
+constexpr const char* kExecutionPolicy =
+    "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy";
 
 class Bootstrap final {
  public:
@@ -91,22 +96,89 @@ class Bootstrap final {
             bool is_execution) {
     std::string name = last_part(arn);
     if (!roles_.insert(name).second) return;
-    bool present = look("iam", "GetRole", Json::object({{"RoleName", name}})).has_value();
-    if (!is_missing(present, "role", name)) return;
+    auto present = look("iam", "GetRole", Json::object({{"RoleName", name}}));
+    if (present) return mend_role(name, present->at("Role"), trust, policy, is_execution);
+    if (!is_missing(false, "role", name)) return;
     make("iam", "CreateRole",
          Json::object({{"RoleName", name}, {"AssumeRolePolicyDocument", trust.dump()}}));
-    if (is_execution) {
-      make("iam", "AttachRolePolicy",
-           Json::object(
-               {{"RoleName", name},
-                {"PolicyArn",
-                 "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"}}));
+    if (is_execution) attach_execution_policy(name);
+    if (policy) put_policy(name, *policy);
+  }
+
+  void attach_execution_policy(const std::string& role_name) {
+    make("iam", "AttachRolePolicy",
+         Json::object({{"RoleName", role_name}, {"PolicyArn", kExecutionPolicy}}));
+  }
+
+  void put_policy(const std::string& role_name, const Json& policy) {
+    make("iam", "PutRolePolicy",
+         Json::object({{"RoleName", role_name},
+                       {"PolicyName", "slipway"},
+                       {"PolicyDocument", policy.dump()}}));
+  }
+
+  // Adds what a role that is there lacks. Who may not look at it is told nothing, and nothing is changed.
+  void mend_role(const std::string& name, const Json& role, const Json& trust,
+                 const std::optional<Json>& policy, bool is_execution) {
+    BootstrapStep step{.kind = "role", .name = name};
+    std::vector<std::function<void()>> mends;
+    auto lacks = [&](const std::string& what, std::function<void()> mend) {
+      step.differs.push_back(what);
+      mends.push_back(std::move(mend));
+    };
+    try {
+      Json present = trust_of(role);
+      if (auto missing = missing_trust(present, trust); !missing.empty()) {
+        lacks("its trust policy does not let in " + join(missing, ", "),
+              [this, name, present, trust] {
+                make("iam", "UpdateAssumeRolePolicy",
+                     Json::object({{"RoleName", name},
+                                   {"PolicyDocument", with_statements(present, trust).dump()}}));
+              });
+      }
+      if (is_execution && !has_execution_policy(name))
+        lacks("AmazonECSTaskExecutionRolePolicy is not attached",
+              [this, name] { attach_execution_policy(name); });
+      if (policy) {
+        auto held = look("iam", "GetRolePolicy",
+                         Json::object({{"RoleName", name}, {"PolicyName", "slipway"}}));
+        Json own = held ? formats::parse_json(percent_decoded(held->get_string("PolicyDocument")),
+                                              "policy 'slipway'")
+                        : Json::object({{"Version", "2012-10-17"}, {"Statement", Json::array()}});
+        Json missing = statements_beyond(*policy, own);
+        if (!missing.get_array("Statement").empty())
+          lacks("it is not allowed " + join(actions_of(missing), ", "),
+                [this, name, own, missing] { put_policy(name, with_statements(own, missing)); });
+      }
+    } catch (const Error& error) {
+      if (error.fault() != Fault::denied) throw;
     }
-    if (policy)
-      make(
-          "iam", "PutRolePolicy",
-          Json::object(
-              {{"RoleName", name}, {"PolicyName", "slipway"}, {"PolicyDocument", policy->dump()}}));
+    steps_.push_back(step);
+    if (told_) told_(steps_.back());
+    if (dry_run_) return;
+    for (const auto& mend : mends) mend();
+  }
+
+  // Who should be let in and is not.
+  std::vector<std::string> missing_trust(const Json& present, const Json& wanted) const {
+    std::vector<std::string> missing;
+    const std::string tasks = "ecs-tasks.amazonaws.com";
+    if (trusts_service(wanted, tasks) && !trusts_service(present, tasks)) missing.push_back(tasks);
+    for (const auto& subject : needs_.subjects) {
+      if (trusts_subject(wanted, subject) && !trusts_subject(present, subject))
+        missing.push_back(subject);
+    }
+    return missing;
+  }
+
+  bool has_execution_policy(const std::string& role_name) {
+    auto attached =
+        look("iam", "ListAttachedRolePolicies", Json::object({{"RoleName", role_name}}));
+    if (!attached) return false;
+    auto list = aws::items_of(*attached, "AttachedPolicies");
+    return std::any_of(list.begin(), list.end(), [](const Json& one) {
+      return one.get_string("PolicyArn") == kExecutionPolicy;
+    });
   }
 
   void deploy_role() {

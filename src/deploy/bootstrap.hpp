@@ -52,9 +52,12 @@ struct BootstrapStep {
   std::string kind;  ///< "ECR repository"
   std::string name;
   bool is_new = false;  ///< it was missing: made, or (dry run) to be made
+  /// What was not as it is needed of what is there: mended, or (dry run) to be mended.
+  std::vector<std::string> differs;
 };
 
-/// Makes what is missing, in an order in which each thing finds what it needs; what is there is left as it is.
+/// Makes what is missing, in an order in which each thing finds what it needs; what is there is left as it is, except for roles: what
+/// their trust or rights lack is added (a policy that is not named "slipway" is never changed).
 ///   dry_run  only looks
 ///   told     called for each step as it is done
 ///   throws   Error{failed, denied, unavailable} naming the call that was refused

@@ -133,6 +133,51 @@ TEST_CASE("a dry run changes nothing and names everything that is missing") {
                          "shop/web"});
 }
 
+TEST_CASE("a role that is there gets what it lacks, and nothing is taken from it") {
+  auto needs = shop();
+  Json elsewhere = trust_policy_for_github("123456789012", {"repo:acme/other:environment:staging"});
+  Json trust = elsewhere;
+  Json own = Json::object({{"Version", "2012-10-17"}, {"Statement", Json::array()}});
+  FakeCalls calls;
+  calls.on("iam:GetRole", [&](const Json&) {
+    return aws::Answer(
+        Json::object({{"Role", Json::object({{"AssumeRolePolicyDocument", trust.dump()}})}}));
+  });
+  calls.on("iam:GetRolePolicy", [&](const Json&) {
+    return aws::Answer(Json::object({{"PolicyDocument", own.dump()}}));
+  });
+  calls.on("iam:UpdateAssumeRolePolicy", [&](const Json& input) {
+    trust = formats::parse_json(input.get_string("PolicyDocument"));
+    return aws::Answer(Json::object());
+  });
+  calls.on("iam:PutRolePolicy", [&](const Json& input) {
+    own = formats::parse_json(input.get_string("PolicyDocument"));
+    return aws::Answer(Json::object());
+  });
+  calls.answer("iam:GetOpenIDConnectProvider", Json::object());
+  calls.answer("ecr:DescribeRepositories", Json::object());
+  needs.environments.clear();
+  auto roles = [&](bool dry_run) {
+    std::vector<std::string> said;
+    for (const auto& step : bootstrap(calls, needs, dry_run, {}, {})) {
+      if (step.kind == "role") said.insert(said.end(), step.differs.begin(), step.differs.end());
+    }
+    return said;
+  };
+  auto lacking = roles(true);
+  REQUIRE(lacking.size() == 2);
+  CHECK(lacking[0] == "its trust policy does not let in repo:acme/shop:environment:staging");
+  CHECK(lacking[1].starts_with("it is not allowed "));
+  CHECK(trust == elsewhere);
+
+  CHECK(roles(false).size() == 2);
+  CHECK(trust.get_array("Statement").size() == 2);
+  CHECK(roles(false).empty());
+  // What a narrower use needs is there already.
+  needs.repositories.clear();
+  CHECK(roles(true).empty());
+}
+
 TEST_CASE("the Terraform text has the same rights, the database, and commands in tasks") {
   std::string text = to_terraform(shop());
   auto has = [&](std::string_view part) { return text.find(part) != std::string::npos; };

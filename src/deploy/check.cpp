@@ -9,6 +9,7 @@
 #include "deploy/ecr_image.hpp"
 #include "deploy/service.hpp"
 #include "deploy/task_definition.hpp"
+#include "deploy/trust.hpp"
 
 namespace slipway::deploy {
 namespace {
@@ -29,6 +30,7 @@ class Checker final {
         guarded("cluster " + candidate.cluster, [&] { cluster(candidate.cluster); });
     }
     for (const auto& candidate : candidates) service(candidate);
+    guarded("lifecycle policies", [&] { add(check_lifecycle(calls_, candidates, stop_)); });
     guarded("quota", [&] { add(check_quota(calls_, candidates, stop_)); });
     guarded("rights", [&] { add(check_rights(calls_, needs_, candidates, stop_)); });
     return std::move(findings_);
@@ -78,58 +80,20 @@ class Checker final {
     return answer.value().at("Role");
   }
 
-  // The role's trust policy as a document.
-  static Json trust_of(const Json& role) {
-    std::string text = role.get_string("AssumeRolePolicyDocument");
-    if (!text.starts_with('{')) text = percent_decoded(text);  // as IAM answers
-    return formats::parse_json(text, "trust policy");
-  }
-
-  static std::vector<std::string> texts(const Json* value) {
-    std::vector<std::string> out;
-    if (!value) return out;
-    if (value->is_string()) out.push_back(value->as_string());
-    if (value->is_array()) {
-      for (const auto& item : value->as_array()) out.push_back(item.as_string());
-    }
-    return out;
-  }
-
-  static const Json& first_of(const Json& list, std::size_t at) {
-    return list.is_array() ? list.at(at) : list;
-  }
-
   void deploy_role() {
     if (needs_.role_arn.empty()) return;
     std::string what = "role " + last_part(needs_.role_arn);
     auto found = role(needs_.role_arn);
     if (!found) return bad(what, "it does not exist", "slipway bootstrap");
     Json trust = trust_of(*found);
-    const Json* list = trust.find("Statement");
     for (const auto& subject : needs_.subjects) {
-      bool is_let_in = false;
-      for (std::size_t at = 0; list && at < (list->is_array() ? list->size() : 1); ++at)
-        is_let_in = is_let_in || lets_in(first_of(*list, at), subject);
-      if (!is_let_in) {
+      if (!trusts_subject(trust, subject)) {
         bad(what, fmt::format("its trust policy does not let {} in", subject),
-            "add it to token.actions.githubusercontent.com:sub");
+            "slipway bootstrap, or add it to token.actions.githubusercontent.com:sub");
       } else {
         ok(what + " trusts " + subject);
       }
     }
-  }
-
-  static bool lets_in(const Json& statement, const std::string& subject) {
-    const Json* condition = statement.find("Condition");
-    if (statement.get_string("Effect") != "Allow" || !condition) return false;
-    for (const auto& [op, keys] : condition->as_object()) {
-      if (!op.ends_with("StringEquals") && !op.ends_with("StringLike")) continue;
-      for (const auto& pattern : texts(keys.find("token.actions.githubusercontent.com:sub"))) {
-        if (op.ends_with("StringLike") ? matches_wildcard(pattern, subject) : pattern == subject)
-          return true;
-      }
-    }
-    return false;
   }
 
   void cluster(const std::string& name) {
@@ -181,16 +145,9 @@ class Checker final {
     auto found = role(arn);
     if (!found) return bad(what, "it does not exist", "slipway bootstrap");
     Json trust = trust_of(*found);
-    const Json* list = trust.find("Statement");
-    for (std::size_t at = 0; list && at < (list->is_array() ? list->size() : 1); ++at) {
-      const Json* principal = first_of(*list, at).find("Principal");
-      auto services = principal && principal->is_object() ? texts(principal->find("Service"))
-                                                          : std::vector<std::string>();
-      if (std::find(services.begin(), services.end(), "ecs-tasks.amazonaws.com") != services.end())
-        return ok(what);
-    }
+    if (trusts_service(trust, "ecs-tasks.amazonaws.com")) return ok(what);
     bad(what, "its trust policy does not let ecs-tasks.amazonaws.com take it",
-        "allow sts:AssumeRole to the service ecs-tasks.amazonaws.com");
+        "slipway bootstrap, or allow sts:AssumeRole to the service ecs-tasks.amazonaws.com");
   }
 
   void secret(const Candidate& candidate, const Json& item) {

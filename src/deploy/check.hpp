@@ -12,7 +12,8 @@ namespace slipway::deploy {
 
 /// One thing that a deployment needs.
 struct Finding {
-  enum class State { ok, missing, skipped };  ///< skipped: it could not be looked at
+  /// warned: it works, but may go wrong later; skipped: it could not be looked at
+  enum class State { ok, warned, missing, skipped };
   State state = State::ok;
   std::string what;     ///< "backend: secret DATABASE_URL"
   std::string message;  ///< what is wrong; empty when it is ok
@@ -43,6 +44,10 @@ std::vector<Finding> check_network(Calls& calls, const std::string& service,
 /// Nothing where the cloud knows no quotas.
 std::vector<Finding> check_quota(Calls& calls, const std::vector<Candidate>& candidates,
                                  const std::stop_token& stop);
+
+/// Warns of rules of ECR's lifecycle policies that may expire images which have been released: a way back that is no more.
+std::vector<Finding> check_lifecycle(Calls& calls, const std::vector<Candidate>& candidates,
+                                     const std::stop_token& stop);
 
 /// What is wrong with a task definition by itself; needs no cloud.
 std::vector<Finding> check_definition(const std::string& service, const formats::Json& definition);

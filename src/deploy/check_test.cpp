@@ -40,6 +40,33 @@ TEST_CASE("a definition that Fargate takes has nothing wrong") {
           .empty());
 }
 
+TEST_CASE("a lifecycle policy that may expire what was released is warned of") {
+  FakeCalls calls;
+  auto with = [&](const std::string& selection) {
+    calls.answer("ecr:GetLifecyclePolicy",
+                 Json::object({{"lifecyclePolicyText",
+                                R"({"rules":[{"rulePriority":7,"selection":)" + selection +
+                                    R"(,"action":{"type":"expire"}}]})"}}));
+    Candidate web;
+    web.images = {{"web", "1.dkr.ecr.us-east-1.amazonaws.com/shop/web:abc123", ""}};
+    return told(check_lifecycle(calls, {web, web}, {}), Finding::State::warned);
+  };
+  CHECK(with(R"({"tagStatus":"any","countType":"imageCountMoreThan","countNumber":10})") ==
+        "lifecycle policy of shop/web: its rule 7 expires images with tags like abc123: all but "
+        "the newest 10; a rollback to one of those finds no image (keep as many as you may want to "
+        "go back to)\n");
+  CHECK(
+      with(
+          R"({"tagStatus":"tagged","tagPrefixList":["abc"],"countType":"sinceImagePushed","countUnit":"days","countNumber":14})")
+          .find("those pushed more than 14 days ago") != std::string::npos);
+  CHECK(
+      with(
+          R"({"tagStatus":"tagged","tagPatternList":["pr-*"],"countType":"imageCountMoreThan","countNumber":1})")
+          .empty());
+  CHECK(
+      with(R"({"tagStatus":"untagged","countType":"imageCountMoreThan","countNumber":1})").empty());
+}
+
 TEST_CASE("what Fargate refuses is named with its mend") {
   CHECK(
       checked(
