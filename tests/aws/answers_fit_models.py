@@ -75,6 +75,7 @@ def iam_calls(aws, iam):
     call(iam, "list_policies", Scope="Local")
     call(iam, "list_policies", Scope="AWS")
     call(iam, "attach_role_policy", RoleName="r1", PolicyArn=policy)
+    call(iam, "simulate_principal_policy", PolicySourceArn=role["Role"]["Arn"], ActionNames=["ecs:ListClusters", "s3:GetObject"])
     call(iam, "list_attached_role_policies", RoleName="r1")
     call(iam, "list_entities_for_policy", PolicyArn=policy)
     call(iam, "list_instance_profiles_for_role", RoleName="r1")
@@ -191,6 +192,7 @@ def logs_calls(client):
     call(client, "untag_resource", resourceArn=arn, tagKeys=["x"])
     call(client, "tag_log_group", logGroupName="/g", tags={"x": "y"})
     call(client, "list_tags_log_group", logGroupName="/g")
+    call(client, "untag_log_group", logGroupName="/g", tags=["x"])
     call(client, "get_log_events", expect="ResourceNotFoundException", logGroupName="/none", logStreamName="s")
     call(client, "delete_log_stream", logGroupName="/g", logStreamName="s")
     call(client, "delete_log_group", logGroupName="/g")
@@ -225,6 +227,7 @@ def autoscaling_calls(client):
     call(client, "put_scaling_policy", PolicyName="cpu", PolicyType="TargetTrackingScaling", TargetTrackingScalingPolicyConfiguration=tracking, **target)
     call(client, "describe_scaling_policies", ServiceNamespace="ecs")
     call(client, "describe_scaling_activities", ServiceNamespace="ecs")
+    call(client, "describe_scheduled_actions", ServiceNamespace="ecs")
     call(client, "delete_scaling_policy", PolicyName="cpu", **target)
     call(client, "delete_scaling_policy", expect="ObjectNotFoundException", PolicyName="cpu", **target)
     call(client, "deregister_scalable_target", **target)
@@ -239,7 +242,8 @@ def ec2_calls(client):
     vpc = call(client, "describe_vpcs")["Vpcs"][0]["VpcId"]
     for operation in ("describe_subnets", "describe_security_groups", "describe_availability_zones", "describe_route_tables",
                       "describe_internet_gateways", "describe_network_interfaces", "describe_regions", "describe_account_attributes",
-                      "describe_security_group_rules", "describe_tags", "describe_nat_gateways", "describe_network_acls"):
+                      "describe_security_group_rules", "describe_tags", "describe_nat_gateways", "describe_network_acls",
+                      "describe_instances", "describe_vpc_endpoints"):
         call(client, operation)
     call(client, "describe_vpc_attribute", VpcId=vpc, Attribute="enableDnsSupport")
     call(client, "describe_vpcs", expect="InvalidVpcID.NotFound", VpcIds=["vpc-0123456789abcdef0"])
@@ -251,12 +255,21 @@ def ec2_calls(client):
     call(client, "revoke_security_group_ingress", GroupId=group, IpPermissions=rule)
     call(client, "authorize_security_group_egress", GroupId=group, IpPermissions=rule)
     call(client, "create_tags", Resources=[group], Tags=[{"Key": "a", "Value": "b"}])
+    call(client, "delete_tags", Resources=[group], Tags=[{"Key": "a"}])
+    other = call(client, "create_vpc", CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    call(client, "modify_vpc_attribute", VpcId=other, EnableDnsHostnames={"Value": True})
+    subnet = call(client, "create_subnet", VpcId=other, CidrBlock="10.77.1.0/24")["Subnet"]["SubnetId"]
+    call(client, "modify_subnet_attribute", SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
+    call(client, "delete_subnet", SubnetId=subnet)
+    call(client, "delete_vpc", VpcId=other)
     call(client, "delete_security_group", GroupId=group)
 
 
 def discovery_calls(client, vpc):
     call(client, "create_http_namespace", Name="calls", Description="d", Tags=[{"Key": "a", "Value": "b"}])
     call(client, "create_http_namespace", expect="NamespaceAlreadyExists", Name="calls")
+    calls = call(client, "list_namespaces", Filters=[{"Name": "TYPE", "Values": ["HTTP"]}])["Namespaces"][0]["Id"]
+    call(client, "update_http_namespace", Id=calls, Namespace={"Description": "e"})
     call(client, "create_private_dns_namespace", expect="InvalidInput", Name="not a name", Vpc=vpc)
     call(client, "create_public_dns_namespace", expect="InvalidInput", Name="example.org")
     operation = call(client, "create_private_dns_namespace", Name="shop.local", Vpc=vpc)["OperationId"]
@@ -304,6 +317,15 @@ def discovery_calls(client, vpc):
 
 def ecr_calls(aws, client, image):
     call(client, "describe_registry")
+    secret = aws.client("secretsmanager").create_secret(Name="ecr-pullthroughcache/quay", SecretString='{"username":"u","accessToken":"t"}')["ARN"]
+    call(client, "create_pull_through_cache_rule", ecrRepositoryPrefix="quay", upstreamRegistryUrl="quay.io")
+    call(client, "update_pull_through_cache_rule", ecrRepositoryPrefix="quay", credentialArn=secret)
+    call(client, "describe_pull_through_cache_rules")
+    call(client, "delete_pull_through_cache_rule", ecrRepositoryPrefix="quay")
+    call(client, "create_repository_creation_template", prefix="t", appliedFor=["PULL_THROUGH_CACHE"])
+    call(client, "update_repository_creation_template", prefix="t", description="d")
+    call(client, "describe_repository_creation_templates")
+    call(client, "delete_repository_creation_template", prefix="t")
     call(client, "get_authorization_token")
     call(client, "create_repository", repositoryName="two", imageTagMutability="IMMUTABLE", imageScanningConfiguration={"scanOnPush": False},
          tags=[{"Key": "a", "Value": "b"}])
@@ -399,6 +421,8 @@ def elb_calls(client, subnets, vpc):
     call(client, "set_ip_address_type", LoadBalancerArn=arn, IpAddressType="ipv4")
     call(client, "delete_target_group", expect="ResourceInUse", TargetGroupArn=group)
     call(client, "delete_target_group", TargetGroupArn=other)
+    gone = call(client, "create_load_balancer", Name="gone", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+    call(client, "delete_load_balancer", LoadBalancerArn=gone)
     return group, listener
 
 
@@ -460,6 +484,14 @@ def ecs_calls(aws, client, image, role, group):
     call(client, "list_tags_for_resource", resourceArn=service["serviceArn"])
     call(client, "untag_resource", resourceArn=service["serviceArn"], tagKeys=["x"])
     call(client, "describe_task_sets", expect="InvalidParameterException", cluster="c", service="s")
+    one = {"cluster": "c", "service": "s"}
+    call(client, "create_task_set", expect="InvalidParameterException", taskDefinition="app", **one)
+    call(client, "update_task_set", expect="InvalidParameterException", taskSet="x", scale={"value": 50, "unit": "PERCENT"}, **one)
+    call(client, "delete_task_set", expect="InvalidParameterException", taskSet="x", **one)
+    call(client, "list_container_instances", cluster="c")
+    call(client, "describe_container_instances", cluster="c", containerInstances=["x"])
+    call(client, "list_attributes", cluster="c", targetType="container-instance")
+    call(client, "start_task", cluster="c", taskDefinition="app", containerInstances=["x"])
     call(client, "delete_service", cluster="c", service="s", force=True)
     call(client, "describe_services", cluster="c", services=["s"])
     wait_for(lambda: not client.list_tasks(cluster="c")["taskArns"], what="the end of the tasks")
@@ -467,6 +499,49 @@ def ecs_calls(aws, client, image, role, group):
     call(client, "delete_task_definitions", taskDefinitions=["app:1"])
     wait_for(lambda: client.describe_services(cluster="c", services=["s"])["services"][0]["status"] == "INACTIVE", what="the end of the service")
     call(client, "delete_cluster", cluster="c")
+
+
+def codedeploy_calls(aws, client):
+    call(client, "create_application", applicationName="a", computePlatform="ECS")
+    call(client, "get_application", applicationName="a")
+    call(client, "get_application", expect="ApplicationDoesNotExistException", applicationName="none")
+    call(client, "list_applications")
+    content = json.dumps({"version": 1, "Resources": [{"TargetService": {"Type": "AWS::ECS::Service", "Properties": {
+        "TaskDefinition": "t", "LoadBalancerInfo": {"ContainerName": "app", "ContainerPort": 8000}}}}]})
+    call(client, "register_application_revision", applicationName="a", revision={"revisionType": "AppSpecContent", "appSpecContent": {"content": content}})
+    call(client, "list_deployment_configs")
+    call(client, "get_deployment_config", deploymentConfigName="CodeDeployDefault.ECSCanary10Percent5Minutes")
+    call(client, "create_deployment_config", deploymentConfigName="mine", computePlatform="ECS", trafficRoutingConfig={
+        "type": "TimeBasedCanary", "timeBasedCanary": {"canaryPercentage": 5, "canaryInterval": 1}})
+    call(client, "get_deployment_config", deploymentConfigName="mine")
+    call(client, "delete_deployment_config", deploymentConfigName="mine")
+    call(client, "list_deployment_groups", applicationName="a")
+    call(client, "get_deployment_group", expect="DeploymentGroupDoesNotExistException", applicationName="a", deploymentGroupName="none")
+    call(client, "delete_deployment_group", applicationName="a", deploymentGroupName="none")
+    call(client, "list_deployments")
+    call(client, "delete_application", applicationName="a")
+
+
+def rds_calls(client, subnets):
+    call(client, "describe_db_engine_versions", Engine="postgres")
+    call(client, "create_db_subnet_group", DBSubnetGroupName="g", DBSubnetGroupDescription="d", SubnetIds=subnets)
+    call(client, "describe_db_subnet_groups")
+    call(client, "create_db_instance", DBInstanceIdentifier="db", DBInstanceClass="db.t3.micro", Engine="postgres", DBName="shop", MasterUsername="shop",
+         MasterUserPassword="secret-enough", AllocatedStorage=20, DBSubnetGroupName="g")
+    call(client, "describe_db_instances", expect="DBInstanceNotFound", DBInstanceIdentifier="none")
+    status = lambda: client.describe_db_instances(DBInstanceIdentifier="db")["DBInstances"][0]["DBInstanceStatus"]
+    wait_for(lambda: status() == "available", 60, "the database")
+    call(client, "modify_db_instance", DBInstanceIdentifier="db", BackupRetentionPeriod=1)
+    wait_for(lambda: status() == "available", 60, "the changed database")
+    call(client, "reboot_db_instance", DBInstanceIdentifier="db")
+    wait_for(lambda: status() == "available", 60, "the rebooted database")
+    call(client, "stop_db_instance", DBInstanceIdentifier="db")
+    wait_for(lambda: status() == "stopped", 60, "the stopped database")
+    call(client, "start_db_instance", DBInstanceIdentifier="db")
+    wait_for(lambda: status() == "available", 60, "the started database")
+    call(client, "delete_db_instance", DBInstanceIdentifier="db", SkipFinalSnapshot=True)
+    wait_for(lambda: not client.describe_db_instances()["DBInstances"], 60, "the end of the database")
+    call(client, "delete_db_subnet_group", DBSubnetGroupName="g")
 
 
 def main():
@@ -486,6 +561,8 @@ def main():
             section("servicediscovery", discovery_calls, walker.watch(aws.client("servicediscovery", inject_host_prefix=False)), vpc)
         if on("application-autoscaling"): section("application-autoscaling", autoscaling_calls, make("application-autoscaling"))
         if on("cloudtrail"): section("cloudtrail", trail_calls, make("cloudtrail"))
+        if on("codedeploy"): section("codedeploy", codedeploy_calls, aws, make("codedeploy"))
+        if on("rds"): section("rds", rds_calls, make("rds"), [s["SubnetId"] for s in aws.client("ec2").describe_subnets()["Subnets"]][:2])
         image = aws.image() if on("ecr") or on("ecs") else ""
         if on("ecr"): section("ecr", ecr_calls, aws, make("ecr"), image)
         if on("elbv2") or on("ecs"):

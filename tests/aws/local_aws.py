@@ -10,6 +10,8 @@ import time
 import boto3
 from botocore.config import Config
 
+from walker import Walker
+
 DOCKERFILE = """FROM scratch
 COPY busybox /bin/busybox
 RUN ["/bin/busybox", "--install", "-s", "/bin"]
@@ -28,6 +30,7 @@ class LocalAws:
         self.binary = os.environ.get("SLIPWAY", os.path.join(os.path.dirname(__file__), "../../build/dev/bin/slipway"))
         self.directory = keep or tempfile.mkdtemp(prefix="slipway-aws-")
         self.state = os.path.join(self.directory, "state")
+        self.walker = Walker()  # every answer of every test is held to the models
 
     def slipway(self, *arguments, **more):
         return subprocess.run([self.binary, "--state", self.state, *arguments], check=True, capture_output=True, text=True, **more).stdout
@@ -37,7 +40,7 @@ class LocalAws:
         self.env = json.loads(self.slipway("cloud", "env", "--json"))
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *arguments):
         log = os.path.join(self.state, "cloud/cloud.log")
         try:
             ended = '"running":true' not in subprocess.run([self.binary, "--state", self.state, "--json", "cloud", "status"], capture_output=True, text=True).stdout
@@ -50,16 +53,18 @@ class LocalAws:
             shutil.rmtree(self.directory, ignore_errors=True)
         if ended:
             raise AssertionError("the local AWS ended by itself:\n" + said)
+        if self.walker.findings and not any(arguments):
+            raise AssertionError("answers that do not fit the models:\n" + "\n".join(sorted(set(self.walker.findings))))
 
     @property
     def url(self):
         return self.env["AWS_ENDPOINT_URL"]
 
     def client(self, service, key=None, secret=None, token=None, region=None, **config):
-        return boto3.client(service, endpoint_url=self.url, region_name=region or self.env["AWS_REGION"],
+        return self.walker.watch(boto3.client(service, endpoint_url=self.url, region_name=region or self.env["AWS_REGION"],
                             aws_access_key_id=key or self.env["AWS_ACCESS_KEY_ID"],
                             aws_secret_access_key=secret or self.env["AWS_SECRET_ACCESS_KEY"], aws_session_token=token,
-                            config=Config(retries={"total_max_attempts": 1}, **config))
+                            config=Config(retries={"total_max_attempts": 1}, **config)))
 
     def image(self, name="app", tag="1", dockerfile=DOCKERFILE, files=None):
         """Builds a busybox image, pushes it to the local ECR, returns its name for task definitions."""
