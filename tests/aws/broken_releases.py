@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Twelve releases that cannot work, each deployed over a good one: how its tasks end, what the service says, and that it is rolled back."""
+"""Twelve releases that cannot work, each deployed over a good one: how its tasks end, what the service says, and that it is rolled back (F21)."""
 import json
 import sys
 import time

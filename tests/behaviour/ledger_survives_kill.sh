@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# kill -9 at every write and fsync of an appended entry: the ledger holds, with the entry or without it; no second key is made.
+# F1: kill -9 at every write and fsync of an appended entry: the ledger holds, with the entry or without it; no second key is made.
 set -euo pipefail
 command -v strace >/dev/null || { echo "skipped: no strace"; exit 77; }
 work=$(mktemp -d); export SLIPWAY_STATE=$work/state
