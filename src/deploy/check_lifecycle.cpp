@@ -21,9 +21,8 @@ bool is_about(const Json& selection, const std::string& tag) {
   const auto& patterns = selection.get_array("tagPatternList");
   return std::all_of(prefixes.begin(), prefixes.end(),
                      [&](const Json& one) { return tag.starts_with(one.as_string()); }) &&
-         std::all_of(patterns.begin(), patterns.end(), [&](const Json& one) {
-           return matches_wildcard(one.as_string(), tag);
-         });
+         std::all_of(patterns.begin(), patterns.end(),
+                     [&](const Json& one) { return matches_wildcard(one.as_string(), tag); });
 }
 
 std::string told(const Json& rule) {

@@ -20,9 +20,8 @@ Json::Array all_of(const Json* value) {
 
 bool has_text(const Json* value, const std::string& text) {
   auto all = all_of(value);
-  return std::any_of(all.begin(), all.end(), [&](const Json& one) {
-    return one.is_string() && one.as_string() == text;
-  });
+  return std::any_of(all.begin(), all.end(),
+                     [&](const Json& one) { return one.is_string() && one.as_string() == text; });
 }
 
 bool lets_in(const Json& statement, const std::string& subject) {
@@ -49,8 +48,7 @@ bool covers(const Json& held, const Json& wanted) {
   }
   auto resources = all_of(wanted.find("Resource"));
   return std::all_of(resources.begin(), resources.end(), [&](const Json& one) {
-    return has_text(held.find("Resource"), one.as_string()) ||
-           has_text(held.find("Resource"), "*");
+    return has_text(held.find("Resource"), one.as_string()) || has_text(held.find("Resource"), "*");
   });
 }
 
