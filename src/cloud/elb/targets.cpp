@@ -166,12 +166,16 @@ void Elb::apply_check(const Target& target, const TargetGroup& group, bool passe
         is_new ? now - t.added_ms >= 1000LL * group.interval_s * group.unhealthy_threshold
                : t.bad >= group.unhealthy_threshold;
     if (!passed && has_failed) t.state = "unhealthy";
-    t.reason = t.state == "healthy"             ? ""
-               : is_new && t.state == "initial" ? "Elb.InitialHealthChecking"
-                                                : reason;
-    t.description = t.state == "healthy"             ? ""
-                    : is_new && t.state == "initial" ? "Initial health checks in progress"
-                                                     : text;
+    // What has passed, but not yet often enough, stays unhealthy for the reason that it had.
+    if (t.state == "healthy") {
+      t.reason = t.description = "";
+    } else if (t.state == "initial") {
+      t.reason = "Elb.InitialHealthChecking";
+      t.description = "Initial health checks in progress";
+    } else if (!passed) {
+      t.reason = reason;
+      t.description = text;
+    }
     if (t.state == before) return;
     tables.put("elb.target", group.scope, t.key(), to_json(t));
     has_changed = true;
