@@ -34,7 +34,7 @@ def main():
 
         def register(family, volumes, *containers):
             for container in containers:
-                container.update(image=image, logConfiguration={"logDriver": "awslogs", "options": {
+                container.update(image=image, stopTimeout=2, logConfiguration={"logDriver": "awslogs", "options": {
                     "awslogs-group": "/v", "awslogs-region": "us-east-1", "awslogs-stream-prefix": family}})
             return dict(family=family, networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512", executionRoleArn=role,
                         volumes=volumes, containerDefinitions=list(containers))
