@@ -24,6 +24,10 @@ void pause(milliseconds span) {
       {}, Deadline::in(span), [](int) { return false; }, [](int) {});
 }
 
+constexpr std::string_view kGlobal = "global\n";
+// A master that is still at a reload asked for earlier loses the signal of the next.
+constexpr auto kAskAgain = seconds(1);
+
 }  // namespace
 
 Haproxy::Haproxy(std::filesystem::path directory, Log& log)
@@ -51,18 +55,24 @@ bool Haproxy::apply(const std::string& configuration, bool anew) {
   auto program = os::find_program("haproxy");
   if (!program)
     fail(Fault::unavailable, "there is no haproxy on this machine: apt-get install haproxy");
+  // The worker tells it again: so that it is known which configuration it has read.
+  std::string mark = hex(random_bytes(8));
+  std::string marked = configuration;
+  auto global = marked.find(kGlobal);
+  if (global == std::string::npos) fail(Fault::bad_input, "the configuration has no global part");
+  marked.insert(global + kGlobal.size(), fmt::format("  description {}\n", mark));
   auto candidate = directory_ / "next.cfg";
-  os::write_file(candidate, configuration, 0600);
+  os::write_file(candidate, marked, 0600);
   auto check = os::capture({.argv = {*program, "-c", "-q", "-f", candidate.string()}}, {},
                            Deadline::in(seconds(10)));
   if (!check.exit.ok())
     fail(Fault::unavailable, "haproxy refuses its configuration: {}", trim(check.err));
-  os::write_file_durably(directory_ / "haproxy.cfg", configuration, 0600);
+  os::write_file_durably(directory_ / "haproxy.cfg", marked, 0600);
   applied_.clear();  // unknown, until it listens
   if (master) {
-    reload(*master);
+    reload(*master, mark);
   } else {
-    start(*program);
+    start(*program, mark);
   }
   applied_ = configuration;
   return true;
@@ -77,7 +87,7 @@ bool Haproxy::has_old_workers() const {
   return split(trim(workers), ' ').size() > 1;
 }
 
-void Haproxy::start(const std::string& program) {
+void Haproxy::start(const std::string& program, const std::string& mark) {
   os::Fd log =
       os::open_file((directory_ / "haproxy.log").string(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   auto process =
@@ -88,35 +98,39 @@ void Haproxy::start(const std::string& program) {
   os::write_file_durably(directory_ / "master.pid",
                          fmt::format("{} {}\n", process.pid(), ticks.value_or(0)), 0600);
   process.detach();
-  wait_for_worker("");
+  wait_for_worker(mark, std::nullopt);
   log_.info("elb: haproxy started");
 }
 
-void Haproxy::reload(const Master& master) {
-  std::string before = worker_pid();
+void Haproxy::reload(const Master& master, const std::string& mark) {
   ::kill(master.pid, SIGUSR2);
-  wait_for_worker(before);
+  wait_for_worker(mark, master);
   log_.debug("elb: haproxy reloaded");
 }
 
-// The pid of the worker that answers on the runtime socket; empty when none does.
-std::string Haproxy::worker_pid() {
+// What the configuration says of itself that the answering worker has read; empty when nobody listens (yet).
+std::string Haproxy::worker_mark() {
+  constexpr std::string_view kMark = "description: ";
   try {
     std::string info = command("show info");
     for (auto line : lines_of(info)) {
-      if (line.starts_with("Pid: ")) return std::string(line.substr(5));
+      if (line.starts_with(kMark)) return std::string(trim(line.substr(kMark.size())));
     }
-  } catch (const Error&) {  // NOLINT(bugprone-empty-catch): nobody listens (yet)
+  } catch (const Error&) {  // NOLINT(bugprone-empty-catch): it is told by the deadline
   }
   return "";
 }
 
-void Haproxy::wait_for_worker(const std::string& before) {
+void Haproxy::wait_for_worker(const std::string& mark, std::optional<Master> reloading) {
   auto deadline = Deadline::in(seconds(15));
+  auto again = Deadline::in(kAskAgain);
   while (!deadline.passed()) {
-    std::string now = worker_pid();
-    if (!now.empty() && now != before) return;
+    if (worker_mark() == mark) return;
     if (!running()) break;
+    if (reloading && again.passed()) {
+      ::kill(reloading->pid, SIGUSR2);
+      again = Deadline::in(kAskAgain);
+    }
     pause(milliseconds(5));
   }
   std::string log = os::read_file_if_exists(directory_ / "haproxy.log").value_or("");

@@ -40,10 +40,10 @@ class Haproxy final {
     unsigned long long ticks = 0;
   };
   [[nodiscard]] std::optional<Master> running() const;
-  void start(const std::string& program);
-  void reload(const Master& master);
-  void wait_for_worker(const std::string& before);
-  std::string worker_pid();
+  void start(const std::string& program, const std::string& mark);
+  void reload(const Master& master, const std::string& mark);
+  void wait_for_worker(const std::string& mark, std::optional<Master> reloading);
+  std::string worker_mark();
 
   std::filesystem::path directory_;
   Log& log_;
