@@ -22,7 +22,6 @@ using ErrorCode = boost::beast::error_code;
 using Parser = http::request_parser<http::buffer_body>;
 
 constexpr std::size_t kBuffer = 64U << 10;
-constexpr std::uint64_t kLargeBody = 1U << 20;
 
 /// The request breaks the protocol: answered with this status, then the connection closes.
 struct Malformed {
@@ -82,7 +81,6 @@ class BodyReader final : public formats::Reader {
       std::memcpy(into.data(), buffer_.data().data(), count);
       buffer_.consume(count);
     } else {
-      if (*left_ >= kLargeBody && !std::exchange(is_announced_, true)) stream_.expect(*left_);
       count = stream_.read(into.first(wanted));
       if (count == 0)
         fail(Fault::bad_input, "the request's body was cut short: {} bytes are missing", *left_);
@@ -114,7 +112,6 @@ class BodyReader final : public formats::Reader {
   bool wants_continue_;
   std::optional<std::uint64_t> size_;
   std::optional<std::uint64_t> left_;  // of a known size
-  bool is_announced_ = false;          // to the stream
 
   static std::uint64_t length_of(const Parser& parser) {
     auto length = parser.content_length();

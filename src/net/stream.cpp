@@ -12,12 +12,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <utility>
 
 #include "base/error.hpp"
 #include "net/url.hpp"
@@ -38,13 +36,12 @@ class PlainStream final : public Stream {
   explicit PlainStream(os::Fd socket) : socket_(std::move(socket)) {}
 
   std::size_t read(std::span<char> into) override {
-    if (expected_ > 0) set_least(expected_ >= kTogether ? kTogether : 1);
-    std::size_t count = receive(into);
-    expected_ -= std::min<std::uint64_t>(expected_, count);
-    if (expected_ == 0) set_least(1);
-    return count;
+    for (;;) {
+      ssize_t count = ::recv(socket_.get(), into.data(), into.size(), 0);
+      if (count >= 0) return static_cast<std::size_t>(count);
+      if (errno != EINTR) refuse("reading from");
+    }
   }
-  void expect(std::uint64_t bytes) override { expected_ = bytes; }
   void write(std::string_view bytes) override { send(bytes, 0); }
   void write_with_more(std::string_view bytes) override { send(bytes, MSG_MORE); }
   void set_timeout(std::chrono::milliseconds span) override {
@@ -57,20 +54,6 @@ class PlainStream final : public Stream {
   [[nodiscard]] bool is_plain() const override { return true; }
 
  private:
-  // Waking for each packet costs a server that takes large bodies a fifth of its processor; a peer of a few kB/s stays within its timeout.
-  static constexpr int kTogether = 128 << 10;
-
-  std::size_t receive(std::span<char> into) {
-    for (;;) {
-      ssize_t count = ::recv(socket_.get(), into.data(), into.size(), 0);
-      if (count >= 0) return static_cast<std::size_t>(count);
-      if (errno != EINTR) refuse("reading from");
-    }
-  }
-  void set_least(int bytes) {
-    if (std::exchange(least_, bytes) != bytes)
-      ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
-  }
   void send(std::string_view bytes, int flags) {
     while (!bytes.empty()) {
       ssize_t count = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | flags);
@@ -86,8 +69,6 @@ class PlainStream final : public Stream {
          is_late ? "timed out" : std::strerror(error));
   }
   os::Fd socket_;
-  std::uint64_t expected_ = 0;
-  int least_ = 1;
 };
 
 Address numeric_address(const HostPort& where) {

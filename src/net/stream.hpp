@@ -24,8 +24,6 @@ class Stream : public formats::Reader, public formats::Writer {
   virtual void set_timeout(std::chrono::milliseconds span) = 0;
   /// As write(), for what more is written after at once: the kernel may wait for it to send both in one packet.
   virtual void write_with_more(std::string_view bytes) { write(bytes); }
-  /// The peer sends at least this many bytes more: until they are read, a read may wait for many of them at once.
-  virtual void expect(std::uint64_t /*bytes*/) {}
   /// Ends our direction (FIN, close_notify); the peer may still send.
   virtual void end_writing() = 0;
   /// The socket, for poll and shutdown(2) from another thread.
