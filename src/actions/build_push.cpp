@@ -211,16 +211,12 @@ class BuildPush final : public workflow::Action {
   // add. What other machines read and write is.
   static void add_caches(ActionContext& context, image::BuildRequest& request,
                          const image::BuildFlags& flags) {
-    auto is_other = [](const image::CacheSpec& cache) {
-      return cache.kind != image::CacheSpec::Kind::actions;
-    };
-    for (const auto& line : context.list("cache-from")) {
-      image::add_cache_from(request, line, flags);
-      if (!is_other(request.cache_from.back())) request.cache_from.pop_back();
-    }
-    for (const auto& line : context.list("cache-to")) {
-      image::add_cache_to(request, line, flags);
-      if (!is_other(request.cache_to.back())) request.cache_to.pop_back();
+    for (const auto& line : context.list("cache-from")) image::add_cache_from(request, line, flags);
+    for (const auto& line : context.list("cache-to")) image::add_cache_to(request, line, flags);
+    for (auto* caches : {&request.cache_from, &request.cache_to}) {
+      std::erase_if(*caches, [](const image::CacheSpec& cache) {
+        return cache.kind == image::CacheSpec::Kind::actions;
+      });
     }
   }
 

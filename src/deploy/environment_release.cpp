@@ -215,10 +215,6 @@ void drop_same_images(Calls& calls, const Candidate& candidate, Difference& diff
   });
 }
 
-}  // namespace
-
-namespace {
-
 // One deployment, at its end, with all its tasks.
 bool is_undisturbed(const Json& service) {
   if (service.get_int("runningCount") != service.get_int("desiredCount")) return false;

@@ -120,7 +120,7 @@ void Elb::change(const std::function<void(Model&, Tables&)>& use, bool reconfigu
     Model next = world.model;  // a refusal changes nothing
     around_.state.write([&](Tables& tables) { use(next, tables); });
     if (reconfigure) {
-      before = world.model;
+      before = std::move(world.model);
       after = next;
     }
     world.model = std::move(next);
