@@ -13,13 +13,11 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <deque>
-#include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
-#include "base/guarded.hpp"
-#include "base/task_group.hpp"
+#include "formats/block_ring.hpp"
 
 namespace slipway::formats {
 namespace {
@@ -39,25 +37,24 @@ unsigned char* mutable_bytes_of(std::string& text) {
   return reinterpret_cast<unsigned char*>(text.data());
 }
 
-/// A block on its way: filled by the writer, compressed by a thread of the pool, written out by the writer again. Its memory is used
-/// for one block after the other: fresh pages cost more than the compression of well-compressible data.
+/// A block on its way: filled by the writer, compressed by a thread of the pool, written out by the writer again.
 struct Block {
   std::string input;
   std::vector<unsigned char> packed;
   std::vector<unsigned char> level;
   std::size_t packed_size = 0;
-  bool is_done = false;  // guarded by the writer's queue
+  bool is_last = false;
 
   /// Makes deflate data of `input`: full-flushed, or ended when it is the last.
-  void deflate(bool is_last, int how) {
+  void deflate(int how) {
     if (how > kFastest)
-      deflate_small(is_last, how);
+      deflate_small(how);
     else
-      deflate_fast(is_last, how);
+      deflate_fast(how);
   }
 
  private:
-  void deflate_small(bool is_last, int how) {
+  void deflate_small(int how) {
     struct Stream : z_stream {
       explicit Stream(int its_level) : z_stream{} {
         if (deflateInit2(this, its_level, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
@@ -79,7 +76,7 @@ struct Block {
     packed_size = most - stream.avail_out;
   }
 
-  void deflate_fast(bool is_last, int how) {
+  void deflate_fast(int how) {
     // Zeroed first: the init function leaves fields as they were, the size of the window among them.
     isal_zstream stream{};
     isal_deflate_stateless_init(&stream);
@@ -108,81 +105,25 @@ struct Block {
 
 }  // namespace
 
-// The blocks go around: `oldest` is the next to be written, `filling` the one that takes bytes; those between are being compressed.
 struct GzipWriter::State {
   Writer& next;
-  std::size_t threads;
   int level;
-  std::vector<Block> blocks;
-  std::size_t filling = 0;
-  std::size_t oldest = 0;
-  std::size_t on_their_way = 0;  // in the pool, or done and not written
   std::uint32_t crc = 0;
   std::uint32_t size = 0;  // modulo 2^32, as gzip has it
   bool has_header = false;
-  Guarded<std::deque<Block*>> waiting;  // to be compressed
-  std::optional<TaskGroup> pool;        // last: its threads use what is above
+  BlockRing<Block> blocks;
 
-  State(Writer& to, std::size_t count, int how)
-      : next(to), threads(count), level(how), blocks(count + 2) {}
-
-  Block& current() { return blocks[filling]; }
-
-  void work(const std::stop_token& stop) {
-    for (;;) {
-      Block* block = nullptr;
-      bool met = waiting.wait(
-          stop, Deadline::never(), [](const auto& queue) { return !queue.empty(); },
-          [&](auto& queue) {
-            block = queue.front();
-            queue.pop_front();
-          });
-      if (!met) return;
-      block->deflate(false, level);
-      waiting.with([&](auto&) { block->is_done = true; });
-    }
-  }
-
-  /// The full block goes to the pool, which starts with the first one; waits when all blocks are on their way.
-  void pass_on() {
-    if (!pool) {
-      pool.emplace(std::stop_token{});
-      for (std::size_t i = 0; i < threads; ++i)
-        pool->start([this](const std::stop_token& stop) { work(stop); });
-    }
-    waiting.with([&](auto& queue) { queue.push_back(&current()); });
-    filling = (filling + 1) % blocks.size();
-    ++on_their_way;
-    while (on_their_way > 0 && (on_their_way == blocks.size() || is_done(blocks[oldest])))
-      write_oldest();
-  }
-
-  bool is_done(const Block& block) {
-    return waiting.read([&](const auto&) { return block.is_done; });
-  }
-
-  void write_oldest() {
-    Block& block = blocks[oldest];
-    waiting.wait(
-        pool->token(), Deadline::never(), [&](const auto&) { return block.is_done; }, [](auto&) {});
-    if (pool->token().stop_requested()) pool->join();  // throws what stopped it
-    put(block);
-    oldest = (oldest + 1) % blocks.size();
-    --on_their_way;
-  }
+  State(Writer& to, std::size_t threads, int how)
+      : next(to),
+        level(how),
+        blocks(
+            threads, [this](Block& block) { block.deflate(level); },
+            [this](Block& block) { put(block); }) {}
 
   void put(Block& block) {
     if (!std::exchange(has_header, true)) next.write(kHeader);
     next.write({reinterpret_cast<const char*>(block.packed.data()), block.packed_size});
     block.input.clear();
-    block.is_done = false;
-  }
-
-  void finish() {
-    // The pool is busy with the blocks before the last meanwhile.
-    current().deflate(true, level);
-    while (on_their_way > 0) write_oldest();
-    put(current());
   }
 };
 
@@ -197,23 +138,18 @@ void GzipWriter::write(std::string_view bytes) {
                               bytes.size());
   state.size += static_cast<std::uint32_t>(bytes.size());
   while (!bytes.empty()) {
-    std::string& block = state.current().input;
+    std::string& block = state.blocks.current().input;
     if (block.capacity() < kBlock) block.reserve(kBlock);
     std::size_t count = std::min(bytes.size(), kBlock - block.size());
     block.append(bytes.substr(0, count));
     bytes.remove_prefix(count);
-    if (block.size() < kBlock) continue;
-    if (state.threads == 1) {
-      state.current().deflate(false, state.level);
-      state.put(state.current());
-    } else {
-      state.pass_on();
-    }
+    if (block.size() == kBlock) state.blocks.pass_on();
   }
 }
 
 void GzipWriter::finish() {
-  state_->finish();
+  state_->blocks.current().is_last = true;
+  state_->blocks.finish();
   state_->next.write(little_endian(state_->crc) + little_endian(state_->size));
 }
 

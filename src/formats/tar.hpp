@@ -13,6 +13,13 @@ namespace slipway::formats {
 
 enum class TarType { file, hard_link, symlink, char_device, block_device, directory, fifo };
 
+/// Seconds since 1970 (rounded down), and nanoseconds.
+struct TarTime {
+  std::int64_t seconds = 0;
+  std::uint32_t nanoseconds = 0;
+  bool operator==(const TarTime&) const = default;
+};
+
 /// One entry of a tar archive.
 struct TarEntry {
   std::string path;  ///< as in the archive; directories end in '/' when written, without when read
@@ -51,10 +58,20 @@ class TarWriter final {
   Writer& next_;
 };
 
+/// What an index of an archive tells of an entry beyond TarEntry.
+struct TarDetails {
+  std::string path;       ///< as in the archive, with the '/' that directories end in
+  std::int64_t mode = 0;  ///< the header's whole number: old writers put the file's type into it
+  std::optional<TarTime> atime;  ///< of pax records only, as ctime
+  std::optional<TarTime> ctime;
+  bool is_sparse = false;  ///< the archive holds less than the entry's content
+};
+
 /// Reads old, ustar, GNU (long names, base-256 numbers, sparse files) and pax archives.
 class TarReader final {
  public:
-  explicit TarReader(Reader& source);
+  /// buffer  bytes that are read at a time
+  explicit TarReader(Reader& source, std::size_t buffer = std::size_t{128} << 10);
   TarReader(const TarReader&) = delete;
   TarReader& operator=(const TarReader&) = delete;
   ~TarReader();
@@ -64,6 +81,8 @@ class TarReader final {
   std::optional<TarEntry> next();
   /// The content of the entry that next() gave last; valid until the next call.
   Reader& content();
+  /// More of the entry that next() gave last; valid until the next call.
+  [[nodiscard]] const TarDetails& details() const;
 
  private:
   struct State;

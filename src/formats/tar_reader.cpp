@@ -31,7 +31,7 @@ struct Region {
 /// The source in large pieces, so that headers do not cost a call of the source each.
 class Input final {
  public:
-  explicit Input(Reader& source) : source_(source), buffer_(std::size_t{128} << 10) {}
+  Input(Reader& source, std::size_t buffer) : source_(source), buffer_(buffer) {}
 
   std::size_t read(std::span<char> into) {
     if (begin_ == end_) {
@@ -111,7 +111,7 @@ Records parse_records(std::string_view text) {
 }
 
 /// "1234.5678" or "-1.5": whole seconds (rounded down) and nanoseconds.
-std::pair<std::int64_t, std::uint32_t> parse_time(std::string_view text) {
+TarTime parse_time(std::string_view text) {
   auto dot = text.find('.');
   auto seconds = to_integer(text.substr(0, dot));
   if (!seconds) refuse("a pax time is no number");
@@ -191,6 +191,7 @@ TarType type_of(char flag, std::string_view path) {
 struct TarReader::State final : public Reader {
   Input input;
   Records global;
+  TarDetails details;
   std::uint64_t stored = 0;  // bytes of the entry still in the archive
   std::uint64_t tail = 0;    // padding after them
   std::uint64_t position = 0;
@@ -200,7 +201,7 @@ struct TarReader::State final : public Reader {
   bool is_sparse = false;
   bool is_done = false;
 
-  explicit State(Reader& source) : input(source) {}
+  State(Reader& source, std::size_t buffer) : input(source, buffer) {}
 
   std::size_t read(std::span<char> into) override {
     if (is_sparse) return read_sparse(into);
@@ -324,7 +325,8 @@ struct TarReader::State final : public Reader {
       std::string prefix = tar_text(block, kTarPrefix);
       if (!prefix.empty()) entry.path = prefix + "/" + entry.path;
     }
-    entry.mode = static_cast<std::uint32_t>(number(block, kTarMode, "mode")) & 07777;
+    details = {.mode = number(block, kTarMode, "mode")};
+    entry.mode = static_cast<std::uint32_t>(details.mode) & 07777;
     entry.uid = checked<std::uint32_t>(number(block, kTarUid, "uid"), "uid");
     entry.gid = checked<std::uint32_t>(number(block, kTarGid, "gid"), "gid");
     entry.size = checked<std::uint64_t>(number(block, kTarSize, "size"), "size");
@@ -339,7 +341,7 @@ struct TarReader::State final : public Reader {
     return entry;
   }
 
-  static void apply(const Records& records, TarEntry& entry, SparseRecords& sparse) {
+  void apply(const Records& records, TarEntry& entry, SparseRecords& sparse) {
     constexpr std::string_view kXattr = "SCHILY.xattr.";
     constexpr std::string_view kSparse = "GNU.sparse.";
     for (const auto& [key, value] : records) {
@@ -364,7 +366,13 @@ struct TarReader::State final : public Reader {
       } else if (key == "size") {
         entry.size = parse_unsigned<std::uint64_t>(value, key);
       } else if (key == "mtime") {
-        std::tie(entry.mtime, entry.mtime_ns) = parse_time(value);
+        TarTime time = parse_time(value);
+        entry.mtime = time.seconds;
+        entry.mtime_ns = time.nanoseconds;
+      } else if (key == "atime") {
+        details.atime = parse_time(value);
+      } else if (key == "ctime") {
+        details.ctime = parse_time(value);
       }
     }
   }
@@ -435,6 +443,8 @@ struct TarReader::State final : public Reader {
           apply(local, entry, sparse);
           entry.type = type_of(flag, entry.path);
           begin_content(block, entry, sparse);
+          details.path = entry.path;
+          details.is_sparse = is_sparse;
           while (entry.path.size() > 1 && entry.path.ends_with('/')) entry.path.pop_back();
           if (entry.path.empty()) refuse("an entry has no name");
           return entry;
@@ -444,12 +454,15 @@ struct TarReader::State final : public Reader {
   }
 };
 
-TarReader::TarReader(Reader& source) : state_(std::make_unique<State>(source)) {}
+TarReader::TarReader(Reader& source, std::size_t buffer)
+    : state_(std::make_unique<State>(source, buffer)) {}
 
 TarReader::~TarReader() = default;
 
 std::optional<TarEntry> TarReader::next() { return state_->next_entry(); }
 
 Reader& TarReader::content() { return *state_; }
+
+const TarDetails& TarReader::details() const { return state_->details; }
 
 }  // namespace slipway::formats

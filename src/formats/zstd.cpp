@@ -42,8 +42,7 @@ ZstdWriter::ZstdWriter(Writer& next, unsigned threads, int level) : state_(new S
             "zstd");
   };
   set(ZSTD_c_compressionLevel, std::clamp(level, 1, ZSTD_maxCLevel()));
-  set(ZSTD_c_nbWorkers,
-      static_cast<int>(std::max(1U, threads)));  // 0 would give other bytes than 1 or more
+  set(ZSTD_c_nbWorkers, static_cast<int>(threads));
 }
 
 ZstdWriter::~ZstdWriter() = default;

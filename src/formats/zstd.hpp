@@ -9,12 +9,12 @@
 
 namespace slipway::formats {
 
-/// Compresses to one zstd frame with at least one worker (so that the bytes are the same for any
-/// number).
+/// Compresses to one zstd frame. The bytes are the same for any number of threads above 0.
 class ZstdWriter final : public Writer {
  public:
   static constexpr int kUsualLevel = 3;
-  /// level  1 to 22
+  /// threads  0: compresses in write(), with less memory and to other bytes than with threads
+  /// level    1 to 22
   explicit ZstdWriter(Writer& next, unsigned threads = 1, int level = kUsualLevel);
   ~ZstdWriter() override;
   void write(std::string_view bytes) override;

@@ -78,7 +78,7 @@ struct CheckFinding {
   int line = 0;
 };
 
-enum class Compression { gzip, zstd, none };
+enum class Compression { gzip, zstd, zstd_chunked, none };
 
 /// What to build, with the meanings of `docker buildx build`. Holds no paths relative to anything but `context`.
 struct BuildRequest {
@@ -103,8 +103,9 @@ struct BuildRequest {
   bool pull = false;            ///< ask the registry for base images even when the store has them
   bool allow_insecure = false;  ///< permit RUN --security=insecure
   Compression compression = Compression::gzip;
-  std::optional<int> compression_level;  ///< gzip 0 to 9, zstd 1 to 22; nothing: the usual one
-  bool force_compression = false;        ///< of the base image's layers too
+  std::optional<int>
+      compression_level;           ///< gzip 0 to 9, the others 1 to 22; nothing: the usual one
+  bool force_compression = false;  ///< of the base image's layers too
   std::vector<Output> outputs;
   bool sbom = false;                         ///< attest the packages in the image
   std::optional<ProvenanceSpec> provenance;  ///< attest how it was made

@@ -7,6 +7,7 @@
 #include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "formats/json.hpp"
+#include "image/layer_form.hpp"
 #include "oci/layout.hpp"
 #include "oci/registry_client.hpp"
 #include "oci/verifying_writer.hpp"
@@ -59,10 +60,17 @@ std::string print_cache(const std::vector<CacheEntry>& entries) {
   for (const auto& entry : entries) {
     auto [number, is_new] = numbers.try_emplace(entry.layer.blob.digest, layers.size());
     if (is_new) {
-      layers.push_back(Json::object({{"diff_id", entry.layer.diff_id.str()},
-                                     {"digest", entry.layer.blob.digest.str()},
-                                     {"size", static_cast<std::int64_t>(entry.layer.blob.size)},
-                                     {"mediaType", entry.layer.blob.media_type}}));
+      const auto& blob = entry.layer.blob;
+      Json layer = Json::object({{"diff_id", entry.layer.diff_id.str()},
+                                 {"digest", blob.digest.str()},
+                                 {"size", static_cast<std::int64_t>(blob.size)},
+                                 {"mediaType", blob.media_type}});
+      if (!blob.annotations.empty()) {
+        Json annotations = Json::object();
+        for (const auto& [name, value] : blob.annotations) annotations[name] = value;
+        layer["annotations"] = annotations;
+      }
+      layers.push_back(layer);
     }
     Json keys = Json::array();
     for (const auto& key : entry.keys) keys.push_back(key);
@@ -85,8 +93,15 @@ std::vector<CacheEntry> parse_cache(std::string_view text) {
                       .blob = {.media_type = layer.get_string("mediaType"),
                                .digest = oci::Digest::parse(layer.get_string("digest")),
                                .size = static_cast<std::uint64_t>(size)}});
-    if (layers.back().blob.media_type.find('\n') != std::string::npos)
-      fail(Fault::bad_input, "cache: bad media type");
+    auto& blob = layers.back().blob;
+    if (const Json* annotations = layer.find("annotations"); annotations)
+      for (const auto& [name, value] : annotations->as_object())
+        blob.annotations.emplace(name, value.as_string());
+    bool is_on_one_line = blob.media_type.find('\n') == std::string::npos;
+    for (const auto& [name, value] : blob.annotations)
+      is_on_one_line = is_on_one_line && name.find_first_of("=\n") == std::string::npos &&
+                       value.find('\n') == std::string::npos;
+    if (!is_on_one_line) fail(Fault::bad_input, "cache: bad media type or annotation");
   }
   std::vector<CacheEntry> entries;
   for (const auto& step : json.get_array("steps")) {
@@ -129,9 +144,7 @@ void BuildCache::fetch(const oci::Descriptor& blob, const std::stop_token& stop)
 // What the cache says is kept as if it had been built here; the layers are known by where they can be had.
 void BuildCache::take(const std::string& text, const Source& source) {
   for (const auto& entry : parse_cache(text)) {
-    std::string kind = entry.layer.blob.media_type.ends_with("zstd")   ? "zstd"
-                       : entry.layer.blob.media_type.ends_with("gzip") ? "gzip"
-                                                                       : "tar";
+    std::string kind(plain_kind(compression_of(entry.layer.blob)));
     if (!layers_.find_blob(entry.record.layer, kind))
       layers_.keep_blob(entry.record.layer, kind, entry.layer);
     for (const auto& key : entry.keys) {

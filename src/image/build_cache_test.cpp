@@ -24,6 +24,8 @@ CacheEntry entry(char key, char layer) {
 
 TEST_CASE("a cache's description reads back as it was written") {
   std::vector<CacheEntry> entries{entry('1', 'a'), entry('2', 'b'), entry('3', 'a')};
+  entries[1].layer.blob.annotations["io.github.containers.zstd-chunked.manifest-position"] =
+      "1:2:3:1";
   auto back = parse_cache(print_cache(entries));
   REQUIRE(back.size() == 3);
   for (std::size_t i = 0; i < 3; ++i) {
@@ -45,6 +47,9 @@ TEST_CASE("steps whose names could be paths, and layers that are not there, are 
   CHECK(with(std::string(64, '1'), "..") == 0);
   CHECK(with("\"layer\":0", "\"layer\":1") == 0);
   CHECK(with("2026-01-01T00:00:00Z", "x\\ny") == 0);
+  std::string line_end = good;
+  line_end.insert(line_end.find("\"mediaType\""), R"("annotations":{"a":"b\n"},)");
+  CHECK_THROWS_AS(parse_cache(line_end), Error);
   CHECK_THROWS_AS(parse_cache("nonsense"), Error);
   CHECK_THROWS_AS(parse_cache(R"({"layers":[{"diff_id":"x"}]})"), Error);
 }

@@ -177,11 +177,15 @@ void add_output(BuildRequest& request, std::string_view text, const BuildFlags& 
         request.compression = Compression::gzip;
       else if (value == "zstd")
         request.compression = Compression::zstd;
+      else if (value == "zstd:chunked")
+        request.compression = Compression::zstd_chunked;
       else if (value == "uncompressed")
         request.compression = Compression::none;
       else
-        fail(Fault::unsupported,
-             "compression '{}' is not supported yet: it is gzip, zstd or uncompressed", value);
+        fail(
+            Fault::unsupported,
+            "compression '{}' is not supported yet: it is gzip, zstd, zstd:chunked or uncompressed",
+            value);
     } else if (key == "compression-level") {
       request.compression_level = level_of(value);
     } else if (key == "force-compression") {

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "formats/gzip.hpp"
 #include "formats/zstd.hpp"
+#include "formats/zstd_chunked.hpp"
 
 namespace slipway::image {
 
@@ -16,57 +17,104 @@ LayerForm layer_form(const BuildRequest& request) {
   return form;
 }
 
+std::string_view plain_kind(Compression compression) {
+  switch (compression) {
+    case Compression::gzip:
+      return "gzip";
+    case Compression::zstd:
+      return "zstd";
+    case Compression::zstd_chunked:
+      return "zstd:chunked";
+    case Compression::none:
+      return "tar";
+  }
+  return "";
+}
+
+namespace {
+
+std::string_view media_type_of(Compression compression) {
+  switch (compression) {
+    case Compression::gzip:
+      return oci::media_type::kLayerGzip;
+    case Compression::zstd:
+    case Compression::zstd_chunked:
+      return oci::media_type::kLayerZstd;
+    case Compression::none:
+      return oci::media_type::kLayer;
+  }
+  return "";
+}
+
+}  // namespace
+
+Compression compression_of(const oci::Descriptor& layer) {
+  if (layer.media_type.ends_with("gzip")) return Compression::gzip;
+  if (!layer.media_type.ends_with("zstd")) return Compression::none;
+  return layer.annotations.contains(std::string(formats::kZstdChunkedChecksum))
+             ? Compression::zstd_chunked
+             : Compression::zstd;
+}
+
 std::string kind_of(const LayerForm& form) {
-  std::string kind = form.compression == Compression::gzip   ? "gzip"
-                     : form.compression == Compression::zstd ? "zstd"
-                                                             : "tar";
+  std::string kind = std::string(plain_kind(form.compression));
   if (form.level && form.compression != Compression::none) kind += fmt::format("@{}", *form.level);
   return form.clamp_mtime ? fmt::format("{}-{}", kind, *form.clamp_mtime) : kind;
 }
 
-std::string write_in_form(const LayerForm& form, formats::Writer& out,
-                          const std::function<void(formats::Writer&)>& write) {
+oci::Descriptor put_in_form(const LayerForm& form, oci::BlobStore& blobs,
+                            const std::function<void(formats::Writer&)>& write) {
+  oci::BlobWriter out = blobs.begin();
+  oci::Descriptor made;
   unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, 16u);
-  if (form.compression == Compression::gzip) {
-    formats::GzipWriter gzip(out, threads, form.level.value_or(formats::GzipWriter::kUsualLevel));
-    write(gzip);
-    gzip.finish();
-    return std::string(oci::media_type::kLayerGzip);
+  switch (form.compression) {
+    case Compression::gzip: {
+      formats::GzipWriter gzip(out, threads, form.level.value_or(formats::GzipWriter::kUsualLevel));
+      write(gzip);
+      gzip.finish();
+      break;
+    }
+    case Compression::zstd: {
+      formats::ZstdWriter zstd(out, threads, form.level.value_or(formats::ZstdWriter::kUsualLevel));
+      write(zstd);
+      zstd.finish();
+      break;
+    }
+    case Compression::zstd_chunked: {
+      formats::ZstdChunkedWriter zstd(out, threads,
+                                      form.level.value_or(formats::ZstdChunkedWriter::kUsualLevel));
+      write(zstd);
+      made.annotations = zstd.finish();
+      break;
+    }
+    case Compression::none:
+      write(out);
   }
-  if (form.compression == Compression::zstd) {
-    formats::ZstdWriter zstd(out, threads, form.level.value_or(formats::ZstdWriter::kUsualLevel));
-    write(zstd);
-    zstd.finish();
-    return std::string(oci::media_type::kLayerZstd);
-  }
-  write(out);
-  return std::string(oci::media_type::kLayer);
+  made.media_type = media_type_of(form.compression);
+  made.size = out.size();
+  made.digest = out.commit();
+  return made;
 }
 
 oci::Descriptor in_form(const oci::Descriptor& layer, const oci::Digest& diff_id,
                         const LayerForm& form, const LayerStore& store, oci::BlobStore& blobs,
                         const std::stop_token& stop) {
-  std::string_view wanted = form.compression == Compression::gzip   ? oci::media_type::kLayerGzip
-                            : form.compression == Compression::zstd ? oci::media_type::kLayerZstd
-                                                                    : oci::media_type::kLayer;
-  bool is_it = layer.media_type == wanted && !form.level;
+  bool is_it = compression_of(layer) == form.compression &&
+               layer.media_type == media_type_of(form.compression) && !form.level;
   if (is_it || oci::is_foreign_layer_type(layer.media_type)) return layer;
   std::string kind = kind_of({.compression = form.compression, .level = form.level});
   const std::string id(layer.digest.hex());
   if (auto known = store.find_blob(id, kind); known && blobs.has(known->blob.digest))
     return known->blob;
   auto tar = oci::open_layer(blobs, layer.digest);
-  oci::BlobWriter blob = blobs.begin();
   LayerBlob made{.diff_id = diff_id, .blob = {}};
-  made.blob.media_type = write_in_form(form, blob, [&](formats::Writer& next) {
+  made.blob = put_in_form(form, blobs, [&](formats::Writer& next) {
     std::string buffer(std::size_t{1} << 18, '\0');
     while (std::size_t count = tar->read(buffer)) {
       if (stop.stop_requested()) throw Cancelled();
       next.write(std::string_view(buffer).substr(0, count));
     }
   });
-  made.blob.size = blob.size();
-  made.blob.digest = blob.commit();
   store.keep_blob(id, kind, made);
   return made.blob;
 }

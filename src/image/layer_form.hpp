@@ -18,10 +18,15 @@ LayerForm layer_form(const BuildRequest& request);
 /// A short name for blobs of that form: "gzip", "zstd@19", "tar-1700000000".
 std::string kind_of(const LayerForm& form);
 
-/// Hands `write` a writer that compresses into `out` on all processors.
-///   returns  the media type of what came out
-std::string write_in_form(const LayerForm& form, formats::Writer& out,
-                          const std::function<void(formats::Writer&)>& write);
+/// The same for blobs of the compression's usual level: "gzip", "zstd", "zstd:chunked", "tar".
+std::string_view plain_kind(Compression compression);
+
+/// What a layer is compressed with, by its media type and annotations.
+Compression compression_of(const oci::Descriptor& layer);
+
+/// Puts a layer into the image store: hands `write` a writer that compresses on all processors.
+oci::Descriptor put_in_form(const LayerForm& form, oci::BlobStore& blobs,
+                            const std::function<void(formats::Writer&)>& write);
 
 /// A base image's layer in another compression, for force-compression; as it is when it has the form already. The clamp is not applied:
 /// the content stays what its diff id says.

@@ -21,13 +21,13 @@ constexpr std::string_view kStepMagic = "slipway-step-1";
 constexpr std::string_view kReasonMagic = "slipway-reason-1";
 constexpr std::string_view kBlobMagic = "slipway-blob-1";
 
-// The lines of a small record file after its first, which must be `magic`; nothing when it is not that, or is cut short.
+// The lines of a small record file after its first, which must be `magic`; nothing when it is not that, or they are fewer than `count`.
 std::optional<std::vector<std::string>> read_record(const fs::path& file, std::string_view magic,
                                                     std::size_t count) {
   auto text = os::read_file_if_exists(file);
   if (!text || !text->ends_with("\n")) return std::nullopt;
   auto lines = split(*text, '\n');
-  if (lines.size() != count + 2 || lines[0] != magic) return std::nullopt;
+  if (lines.size() < count + 2 || lines[0] != magic) return std::nullopt;
   return std::vector<std::string>(lines.begin() + 1, lines.end() - 1);
 }
 
@@ -117,17 +117,26 @@ std::optional<LayerBlob> LayerStore::find_blob(const std::string& id,
   auto digest = oci::Digest::try_parse((*lines)[1]);
   auto size = to_integer((*lines)[2]);
   if (!diff_id || !digest || !size || *size < 0) return std::nullopt;
-  return LayerBlob{
+  LayerBlob found{
       *diff_id,
       {.media_type = (*lines)[3], .digest = *digest, .size = static_cast<std::uint64_t>(*size)}};
+  for (std::size_t i = 4; i < lines->size(); ++i) {
+    const std::string& line = (*lines)[i];
+    auto equals = line.find('=');
+    if (equals == std::string::npos) return std::nullopt;
+    found.blob.annotations.emplace(line.substr(0, equals), line.substr(equals + 1));
+  }
+  return found;
 }
 
 void LayerStore::keep_blob(const std::string& id, const std::string& kind,
                            const LayerBlob& blob) const {
   os::make_dirs(root_ / "layers" / id);
-  os::replace_file(root_ / "layers" / id / ("blob-" + kind),
-                   fmt::format("{}\n{}\n{}\n{}\n{}\n", kBlobMagic, blob.diff_id.str(),
-                               blob.blob.digest.str(), blob.blob.size, blob.blob.media_type));
+  std::string text = fmt::format("{}\n{}\n{}\n{}\n{}\n", kBlobMagic, blob.diff_id.str(),
+                                 blob.blob.digest.str(), blob.blob.size, blob.blob.media_type);
+  for (const auto& [name, value] : blob.blob.annotations)
+    text += fmt::format("{}={}\n", name, value);
+  os::replace_file(root_ / "layers" / id / ("blob-" + kind), text);
 }
 
 std::vector<std::string> LayerStore::blob_kinds(const std::string& id) const {
@@ -239,15 +248,12 @@ LayerBlob Layer::blob(const LayerForm& form, const std::stop_token& stop) {
     if (!on_disk) on_disk = directory(stop);
     entries = std::make_shared<Entries>(read_upper(*on_disk, stop));
   }
-  oci::BlobWriter blob = blobs_.begin();
   LayerBlob made;
-  made.blob.media_type = write_in_form(form, blob, [&](formats::Writer& next) {
+  made.blob = put_in_form(form, blobs_, [&](formats::Writer& next) {
     formats::HashingWriter hashed(next);
     write_tar(*entries, hashed, form.clamp_mtime, stop);
     made.diff_id = oci::Digest::from_sha256_hex(hashed.hex());
   });
-  made.blob.size = blob.size();
-  made.blob.digest = blob.commit();
   store_.keep_blob(id_, kind, made);
   return made;
 }

@@ -30,7 +30,7 @@ skopeo copy -q "docker-archive:$work/docker.tar" "oci:$work/loaded:1"; unpacked 
 "$SLIPWAY" image import "$work/theirs.tar" >/dev/null; "$SLIPWAY" image history app:2 >"$work/history"; grep -q 'tree/ /tree/' "$work/history"
 [ "$("$SLIPWAY" image history --json app:2 | python3 -c 'import json, sys; print(sum(1 for row in json.load(sys.stdin) if row["bytes"]))')" = 4 ]
 printf 'FROM app:1\nRUN true\n' >Again
-for form in zstd uncompressed gzip,compression-level=9 zstd,compression-level=19; do
+for form in zstd uncompressed gzip,compression-level=9 zstd,compression-level=19 zstd:chunked; do
   "$SLIPWAY" build --quiet -f Again . -t re:1 -o "type=oci,dest=$work/form/,force-compression=true,compression=$form" >/dev/null
   # Every layer is of the form, and what gzip's and zstd's own programs make of it is its diff id. umoci of Debian 12 knows no zstd.
   python3 - "$work/form" "${form%%,*}" <<'PY'
@@ -39,12 +39,13 @@ root, form = sys.argv[1:]
 read = lambda digest: open(f'{root}/blobs/' + digest.replace(':', '/'), 'rb').read()
 manifest = json.loads(read(json.load(open(root + '/index.json'))['manifests'][0]['digest']))
 for layer, diff_id in zip(manifest['layers'], json.loads(read(manifest['config']['digest']))['rootfs']['diff_ids'], strict=True):
-    assert layer['mediaType'] == 'application/vnd.oci.image.layer.v1.tar' + {'uncompressed': ''}.get(form, '+' + form), layer
-    program = {'uncompressed': ['cat'], 'gzip': ['gzip', '-dc'], 'zstd': ['zstd', '-dc']}[form]
+    assert layer['mediaType'] == 'application/vnd.oci.image.layer.v1.tar' + {'uncompressed': ''}.get(form, '+' + form.split(':')[0]), layer
+    assert (form == 'zstd:chunked') == ('io.github.containers.zstd-chunked.manifest-checksum' in layer.get('annotations', {})), layer
+    program = {'uncompressed': ['cat'], 'gzip': ['gzip', '-dc'], 'zstd': ['zstd', '-dc']}[form.split(':')[0]]
     tar = subprocess.run(program, input=read(layer['digest']), capture_output=True, check=True).stdout
     assert 'sha256:' + hashlib.sha256(tar).hexdigest() == diff_id, layer
 PY
-  if [ "${form%%,*}" != zstd ]; then skopeo copy -q "oci:$work/form:$(tag_of "$work/form")" "oci:$work/formed:1"; unpacked "$work/formed" 1; fi
+  if [[ $form != zstd* ]]; then skopeo copy -q "oci:$work/form:$(tag_of "$work/form")" "oci:$work/formed:1"; unpacked "$work/formed" 1; fi
   rm -rf "$work/form" "$work/formed"
 done
 if ! command -v dockerd >/dev/null; then echo "files, modes, owners, links: the same (no dockerd here to load it)"; exit 0; fi
