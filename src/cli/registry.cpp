@@ -14,6 +14,7 @@
 #include "oci/htpasswd.hpp"
 #include "oci/pull_through.hpp"
 #include "oci/registry_server.hpp"
+#include "os/fd.hpp"
 #include "os/file.hpp"
 
 namespace slipway::cli {
@@ -57,7 +58,10 @@ std::uint64_t size_of(std::string_view text) {
     fail(Fault::bad_input, "'{}' is not a size such as 500MB or 10GB", text);
   }
   auto size = static_cast<std::uint64_t>(*count);
-  for (std::size_t i = 0; !unit.empty() && i <= power; ++i) size *= 1000;
+  for (std::size_t i = 0; !unit.empty() && i <= power; ++i) {
+    if (__builtin_mul_overflow(size, 1000, &size))
+      fail(Fault::bad_input, "'{}' is more than any disk holds", text);
+  }
   return size;
 }
 
@@ -70,10 +74,16 @@ void collect_now_and_then(oci::RegistryStore& store, Log& log, const std::stop_t
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
   while (!wake.wait_for(lock, stop, kGarbageSpan, [] { return false; }) && !stop.stop_requested()) {
-    auto gone = store.collect_garbage(kGarbageGrace);
-    if (gone.blobs > 0)
-      log.info("registry: {} blobs that no manifest names are gone, {} bytes", gone.blobs,
-               gone.bytes);
+    try {
+      auto gone = store.collect_garbage(kGarbageGrace);
+      if (gone.blobs + gone.uploads > 0)
+        log.info(
+            "registry: {} blobs that no manifest names and {} unfinished uploads are gone, {} "
+            "bytes",
+            gone.blobs, gone.uploads, gone.bytes);
+    } catch (const Error& error) {  // a full disk, say: no reason to stop serving
+      log.error("registry: removing what nothing needs: {}", error.what());
+    }
   }
 }
 
@@ -100,18 +110,20 @@ int serve(const Invocation& call, Surroundings& around) {
   if (auto quota = call.value("--quota")) options.most_total_bytes = size_of(*quota);
   oci::RegistryPolicy& policy = is_mirror ? static_cast<oci::RegistryPolicy&>(mirrored) : *users;
   oci::RegistryServer registry(store, policy, around.log, options);
+  // A request has its connection, a file and, in a mirror, a connection to the other registry.
+  const std::size_t connections = std::clamp<std::size_t>(
+      os::raise_descriptor_limit() / 4, 16, net::HttpServerOptions{}.most_connections);
   std::vector<net::Listener> listeners;
   listeners.push_back({.socket = net::listen_tcp(call.value_or("--listen", "127.0.0.1:5000")),
                        .tls = tls ? &*tls : nullptr});
   const std::string address = net::local_address(listeners[0].socket);
-  net::HttpServer server(
-      std::move(listeners),
-      [&](net::ServerRequest& request, net::ResponseWriter& response) {
-        if (oci::RegistryServer::is_registry_path(request.path))
-          return registry.handle(request, response);
-        response.send(net::text_response(404, "this is a registry: /v2/\n"));
-      },
-      around.log);
+  net::HttpServer server(std::move(listeners),
+                         [&](net::ServerRequest& request, net::ResponseWriter& response) {
+                           if (oci::RegistryServer::is_registry_path(request.path))
+                             return registry.handle(request, response);
+                           response.send(net::text_response(404, "this is a registry: /v2/\n"));
+                         },
+                         around.log, {.most_connections = connections});
   print(
       fmt::format("registry on {}{}, data in {}\n", tls ? "https://" : "", address, root.string()));
   TaskGroup group(around.stop);

@@ -22,6 +22,7 @@ using ErrorCode = boost::beast::error_code;
 using Parser = http::request_parser<http::buffer_body>;
 
 constexpr std::size_t kBuffer = 64U << 10;
+constexpr auto kDropTime = std::chrono::seconds(5);  // for the rest of a body that nobody wants
 
 /// The request breaks the protocol: answered with this status, then the connection closes.
 struct Malformed {
@@ -33,9 +34,11 @@ struct Malformed {
 /// them.
 struct BeastStream {
   Stream& stream;
+  Deadline deadline = Deadline::never();
 
   template <typename Buffers>
   std::size_t read_some(const Buffers& buffers, ErrorCode& error) {
+    if (deadline.passed()) throw Malformed{408, "the request took too long to come"};
     auto first = *asio::buffer_sequence_begin(buffers);
     std::size_t count = stream.read({static_cast<char*>(first.data()), first.size()});
     error = count == 0 ? ErrorCode(asio::error::eof) : ErrorCode();
@@ -227,15 +230,17 @@ void answer(ServerRequest& request, StreamResponseWriter& writer,
   }
 }
 
-/// Leaves nothing of a body in the way of the next request. False: there is too much of it, or it
-/// is broken.
+/// Leaves nothing of a body in the way of the next request. False: there is too much of it, it is
+/// broken or too slow.
 bool drop_rest(BodyReader& body) {
   constexpr std::uint64_t kMost = 256U << 10;
+  if (body.is_at_end()) return true;
   if (body.is_held_back()) return false;
   std::vector<char> dropped(16U << 10);
   std::uint64_t total = 0;
+  Deadline deadline = Deadline::in(kDropTime);
   try {
-    while (!body.is_at_end() && total < kMost) total += body.read(dropped);
+    while (!body.is_at_end() && total < kMost && !deadline.passed()) total += body.read(dropped);
   } catch (const Error&) {
     return false;
   }
@@ -258,10 +263,12 @@ bool wait_for_request(const Stream& stream, const boost::beast::flat_buffer& buf
   }
 }
 
-/// True when a request's head was read; false when the peer closed between requests.
-bool read_head(Stream& stream, boost::beast::flat_buffer& buffer, Parser& parser) {
+/// True when a request's head was read; false when the peer closed between requests. All of it must come within `span`:
+/// who sends a byte now and then would else have the connection for ever.
+bool read_head(Stream& stream, boost::beast::flat_buffer& buffer, Parser& parser,
+               std::chrono::milliseconds span) {
   ErrorCode error;
-  BeastStream beast{stream};
+  BeastStream beast{stream, Deadline::in(span)};
   http::read_header(beast, buffer, parser, error);
   if (error == http::error::end_of_stream) return false;
   if (error == http::error::partial_message) return false;
@@ -280,7 +287,8 @@ bool serve_one(Stream& stream, boost::beast::flat_buffer& buffer,
   parser.body_limit(boost::none);
   parser.header_limit(static_cast<std::uint32_t>(context.options.most_header_bytes));
   try {
-    if (!read_head(stream, buffer, parser)) return false;
+    if (!read_head(stream, buffer, parser, context.options.peer_timeout)) return false;
+    context.waiting_since = ConnectionContext::kBusy;
     check_framing(parser);
     ServerRequest request = request_of(parser, context);
     bool wants_continue = false;
@@ -298,6 +306,7 @@ bool serve_one(Stream& stream, boost::beast::flat_buffer& buffer,
     pollfd drain{context.drain_fd, POLLIN, 0};
     if (::poll(&drain, 1, 0) > 0) writer.close_after();
     answer(request, writer, context);
+    context.wait_begins();
     return writer.may_continue() && drop_rest(body);
   } catch (const Malformed& malformed) {
     StreamResponseWriter writer(stream, {.keep_alive = false}, context.options.server_name);
@@ -319,6 +328,12 @@ void linger(Stream& stream, std::chrono::milliseconds span) {
   } catch (const Error&) {
     return;  // gone or silent: nothing is lost by closing now
   }
+}
+
+void ConnectionContext::wait_begins() const {
+  waiting_since = std::chrono::duration_cast<std::chrono::milliseconds>(
+                      std::chrono::steady_clock::now().time_since_epoch())
+                      .count();
 }
 
 void serve_connection(Stream& stream, const ConnectionContext& context) {

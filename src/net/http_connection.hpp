@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <stop_token>
@@ -20,6 +21,11 @@ struct ConnectionContext {
   std::string peer;
   std::stop_token give_up;  ///< cut everything
   int drain_fd = -1;        ///< readable once no further request shall be begun
+  /// Since when the connection waits for a request to be there (steady milliseconds); kBusy while it serves one. The
+  /// connection that has waited longest is closed when there are too many.
+  std::atomic<std::int64_t>& waiting_since;
+  static constexpr std::int64_t kBusy = INT64_MAX;
+  void wait_begins() const;
 };
 
 /// Serves one connection's requests one after the other until either side has enough. Never throws

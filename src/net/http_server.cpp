@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <set>
+#include <map>
 
 #include "base/error.hpp"
 #include "base/guarded.hpp"
@@ -32,9 +32,11 @@ struct HttpServer::State {
   HttpHandler handler;
   Log& log;
   HttpServerOptions options;
-  os::Fd drain;                 // eventfd, readable from the stop on
-  std::stop_source give_up;     // after the grace
-  Guarded<std::set<int>> open;  // sockets of running connections
+  os::Fd drain;              // eventfd, readable from the stop on
+  std::stop_source give_up;  // after the grace
+  // Sockets of running connections, each with its ConnectionContext::waiting_since: of the connection's thread, which takes
+  // it out of here before it ends.
+  Guarded<std::map<int, std::shared_ptr<std::atomic<std::int64_t>>>> open;
 
   State(std::vector<Listener> places, HttpHandler serve, Log& where, HttpServerOptions how)
       : listeners(std::move(places)),
@@ -45,7 +47,9 @@ struct HttpServer::State {
     if (!drain.is_open()) os::throw_errno("eventfd");
   }
 
-  void connection(os::Fd socket, const Listener& listener);
+  void connection(os::Fd socket, const Listener& listener,
+                  std::atomic<std::int64_t>& waiting_since);
+  void close_one_that_waits();
   void accept_from(const Listener& listener, TaskGroup& connections);
   void accept_until_stopped(const std::stop_token& stop, TaskGroup& connections);
 };
@@ -64,7 +68,8 @@ void block_broken_pipe_signal() {
 }  // namespace
 
 /// A connection's life, on its own thread.
-void HttpServer::State::connection(os::Fd socket, const Listener& listener) {
+void HttpServer::State::connection(os::Fd socket, const Listener& listener,
+                                   std::atomic<std::int64_t>& waiting_since) {
   block_broken_pipe_signal();
   int number = socket.get();
   struct Registered {
@@ -75,9 +80,16 @@ void HttpServer::State::connection(os::Fd socket, const Listener& listener) {
     }
   };
   std::string peer = peer_address(socket);
-  ConnectionContext context{
-      handler,    options, log, listener.name, listener.tls != nullptr, peer, give_up.get_token(),
-      drain.get()};
+  ConnectionContext context{handler,
+                            options,
+                            log,
+                            listener.name,
+                            listener.tls != nullptr,
+                            peer,
+                            give_up.get_token(),
+                            drain.get(),
+                            waiting_since};
+  context.wait_begins();
   std::unique_ptr<Stream> stream;
   Registered registered{*this,
                         number};  // ends before the socket closes: its number is not another's yet
@@ -105,17 +117,33 @@ void HttpServer::State::accept_from(const Listener& listener, TaskGroup& connect
   int on = 1;
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   int number = socket.get();
-  open.with([&](auto& sockets) { sockets.insert(number); });
+  auto waiting_since = std::make_shared<std::atomic<std::int64_t>>(
+      ConnectionContext::kBusy);  // shared: by the list of connections and the connection
+  open.with([&](auto& sockets) { sockets[number] = waiting_since; });
   auto shared = std::make_shared<os::Fd>(
       std::move(socket));  // shared: std::function must be copyable; one owner in fact
   try {
-    connections.start([this, shared, &listener](const std::stop_token&) {
-      connection(std::move(*shared), listener);
+    connections.start([this, shared, &listener, waiting_since](const std::stop_token&) {
+      connection(std::move(*shared), listener, *waiting_since);
     });
   } catch (const std::exception& error) {
     open.with([&](auto& sockets) { sockets.erase(number); });
     log.warn("accepting a connection: {}", error.what());
   }
+}
+
+// Room for a new connection: the one that has waited longest for a request to be there ends, as if its peer had closed it. A
+// request that is just coming in is still read and answered.
+void HttpServer::State::close_one_that_waits() {
+  open.read([&](const auto& sockets) {
+    if (sockets.size() < options.most_connections) return;
+    auto longest = std::min_element(
+        sockets.begin(), sockets.end(),
+        [](const auto& a, const auto& b) { return a.second->load() < b.second->load(); });
+    if (longest == sockets.end() || *longest->second == ConnectionContext::kBusy) return;
+    ::shutdown(longest->first, SHUT_RD);
+    *longest->second = ConnectionContext::kBusy;  // one is enough
+  });
 }
 
 void HttpServer::State::accept_until_stopped(const std::stop_token& stop, TaskGroup& connections) {
@@ -125,13 +153,16 @@ void HttpServer::State::accept_until_stopped(const std::stop_token& stop, TaskGr
     waiting.push_back({listener.socket.get(), POLLIN, 0});
   }
   waiting.push_back({drain.get(), POLLIN, 0});
+  constexpr auto kPatience =
+      std::chrono::milliseconds(200);  // then another connection may be waiting
   while (!stop.stop_requested()) {
+    if (::poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) os::throw_errno("poll");
+    close_one_that_waits();
     bool has_room = open.wait(
-        stop, Deadline::never(),
+        stop, Deadline::in(kPatience),
         [&](const auto& sockets) { return sockets.size() < options.most_connections; },
         [](const auto&) {});
-    if (!has_room) return;
-    if (::poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) os::throw_errno("poll");
+    if (!has_room) continue;
     for (std::size_t i = 0; i < listeners.size(); ++i) {
       if (waiting[i].revents != 0) accept_from(listeners[i], connections);
     }
@@ -163,7 +194,7 @@ void HttpServer::run(const std::stop_token& stop) {
                    state.open.read([](const auto& s) { return s.size(); }));
     state.give_up.request_stop();
     state.open.read([](const auto& sockets) {
-      for (int socket : sockets) ::shutdown(socket, SHUT_RDWR);
+      for (const auto& [socket, waiting] : sockets) ::shutdown(socket, SHUT_RDWR);
     });
   }
   connections.join();

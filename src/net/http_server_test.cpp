@@ -253,3 +253,34 @@ TEST_CASE("a stop lets idle connections go at once and cuts what hangs after the
   CHECK(idle->read(rest) == 0);
   CHECK_THROWS_AS(connect_tcp(server.address(), {}, Deadline::in(std::chrono::seconds(1))), Error);
 }
+
+TEST_CASE("who holds all connections, idle or with half a request, does not keep others out") {
+  TestServer server(&answer_tests, nullptr, {.most_connections = 4});
+  std::vector<std::unique_ptr<Stream>> held;
+  for (std::string_view half : {"", "", "GET /", "GET / HTTP/1.1\r\nX: "}) {
+    held.push_back(
+        plain_stream(connect_tcp(server.address(), {}, Deadline::in(std::chrono::seconds(10)))));
+    if (!half.empty()) held.back()->write(half);
+  }
+  for (int i = 0; i < 8; ++i)
+    CHECK(status_of(server.raw("GET /info HTTP/1.1\r\nHost: h\r\n\r\n")) == 200);
+}
+
+TEST_CASE("a request whose head comes a byte now and then is given up") {
+  TestServer server(&answer_tests, nullptr, {.peer_timeout = std::chrono::milliseconds(300)});
+  auto slow =
+      plain_stream(connect_tcp(server.address(), {}, Deadline::in(std::chrono::seconds(10))));
+  slow->set_timeout(std::chrono::milliseconds(50));
+  slow->write("GET /info HTTP/1.1\r\nHost: ");
+  std::string answer;
+  Deadline deadline = Deadline::in(std::chrono::seconds(20));
+  while (answer.size() < 12 && !deadline.passed()) {
+    std::array<char, 500> more{};
+    try {
+      answer.append(more.data(), slow->read(more));
+    } catch (const Error&) {  // nothing yet
+      slow->write("h");
+    }
+  }
+  CHECK(status_of(answer) == 408);
+}

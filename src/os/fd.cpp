@@ -2,6 +2,7 @@
 #include "os/fd.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
@@ -35,6 +36,14 @@ Fd& Fd::operator=(Fd&& other) noexcept {
 void Fd::reset() noexcept {
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
+}
+
+std::size_t raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) throw_errno("getrlimit");
+  rlimit raised{limit.rlim_max, limit.rlim_max};
+  if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  return limit.rlim_cur;
 }
 
 void throw_errno(std::string_view what) {

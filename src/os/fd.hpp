@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,6 +43,8 @@ Fd duplicate(int fd);
 std::string read_all(int fd);
 /// All bytes or Error{unavailable}.
 void write_all(int fd, std::string_view bytes);
+/// Raises the number of descriptors that this process may have open as far as it may; returns it. Children inherit it.
+std::size_t raise_descriptor_limit();
 /// "what: strerror(errno)" as Error{unavailable} (not_found for ENOENT and ESRCH, denied for EACCES and EPERM).
 [[noreturn]] void throw_errno(std::string_view what);
 
