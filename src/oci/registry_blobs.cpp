@@ -21,21 +21,18 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kPiece = 256u << 10;
 constexpr std::uint64_t kBlobFlushSpan = 8u << 20;
+constexpr std::size_t kMostSessions =
+    4096;  // remembered between requests; others' files are read again at the end
 
 [[noreturn]] void unknown_upload(std::string_view id) {
   throw RegistryRefusal(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry",
                         std::string(id.substr(0, 100)));
 }
 
+constexpr const char* kQuotaUsedUp = "the registry's quota is used up";
+
 bool is_upload_id(std::string_view id) {
   return id.size() == 36 && id.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
-}
-
-std::unique_lock<std::mutex> own(UploadSession& session) {
-  std::unique_lock lock(session.busy, std::try_to_lock);
-  if (!lock)
-    throw RegistryRefusal(409, "BLOB_UPLOAD_INVALID", "another request is writing to this upload");
-  return lock;
 }
 
 Digest hash_file(int fd, std::string_view algorithm) {
@@ -50,15 +47,19 @@ Digest hash_file(int fd, std::string_view algorithm) {
   return digester.digest();
 }
 
-void append(UploadSession& session, std::string_view bytes) {
-  os::write_all(session.file.get(), bytes);
-  if (session.digester) session.digester->update(bytes);
-  session.size += bytes.size();
-  if (session.size - session.flushed >=
-      kBlobFlushSpan) {  // leaves the fsync at the end little to do
-    ::sync_file_range(session.file.get(), static_cast<off64_t>(session.flushed),
-                      static_cast<off64_t>(session.size - session.flushed), SYNC_FILE_RANGE_WRITE);
-    session.flushed = session.size;
+std::uint64_t size_of_file(const os::Fd& file) {
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) os::throw_errno("stat of an upload");
+  return static_cast<std::uint64_t>(info.st_size);
+}
+
+// Forgets what can be found out again: first of uploads that have nothing yet, then of any that no request is busy with.
+void forget_some(std::map<std::string, std::shared_ptr<UploadSession>>& sessions) {
+  for (bool only_empty : {true, false}) {
+    if (sessions.size() < kMostSessions) return;
+    std::erase_if(sessions, [&](const auto& entry) {
+      return entry.second.use_count() == 1 && (!only_empty || entry.second->size == 0);
+    });
   }
 }
 
@@ -141,9 +142,12 @@ std::string RegistryStore::begin_upload(std::string_view repository) {
   auto session = std::make_shared<UploadSession>();
   os::make_dirs(state_->uploads_of(repository));
   session->path = state_->uploads_of(repository) / id;
-  session->file = os::open_file(session->path.string(), O_RDWR | O_CREAT | O_EXCL);
+  os::open_file(session->path.string(), O_RDWR | O_CREAT | O_EXCL);
   session->digester.emplace("sha256");
-  state_->sessions.with([&](auto& sessions) { sessions[session->path.string()] = session; });
+  state_->sessions.with([&](auto& sessions) {
+    forget_some(sessions);
+    sessions[session->path.string()] = session;
+  });
   return id;
 }
 
@@ -153,16 +157,59 @@ std::shared_ptr<UploadSession> RegistryStore::State::session(std::string_view re
   fs::path path = uploads_of(repository) / id;
   return sessions.with([&](auto& known) -> std::shared_ptr<UploadSession> {
     if (auto found = known.find(path.string()); found != known.end()) return found->second;
-    os::Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));  // from before a restart
-    struct stat info {};
-    if (!file.is_open() || ::fstat(file.get(), &info) != 0) return nullptr;
-    if (::lseek(file.get(), 0, SEEK_END) < 0) os::throw_errno("seeking in an upload");
+    os::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));  // from before a restart
+    if (!file.is_open()) return nullptr;
     auto session = std::make_shared<UploadSession>();
     session->path = path;
-    session->file = std::move(file);
-    session->size = static_cast<std::uint64_t>(info.st_size);
+    session->size = size_of_file(file);
+    forget_some(known);
     return known[path.string()] = session;
   });
+}
+
+HeldUpload RegistryStore::State::hold(std::string_view repository, std::string_view id) {
+  HeldUpload held;
+  held.session = session(repository, id);
+  if (!held.session) unknown_upload(id);
+  held.busy = std::unique_lock(held.session->busy, std::try_to_lock);
+  if (!held.busy)
+    throw RegistryRefusal(409, "BLOB_UPLOAD_INVALID", "another request is writing to this upload");
+  if (held.session->is_over) unknown_upload(id);
+  held.file =
+      os::Fd(::open(held.session->path.c_str(), O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC));
+  if (held.file.is_open()) return held;
+  if (errno != ENOENT) os::throw_errno("opening '" + held.session->path.string() + "'");
+  drop(held);
+  unknown_upload(id);
+}
+
+void RegistryStore::State::drop(HeldUpload& upload) {
+  UploadSession& session = *upload.session;
+  ::unlink(session.path.c_str());
+  session.is_over = true;
+  pending -= session.size;
+  sessions.with([&](auto& known) { known.erase(session.path.string()); });
+}
+
+std::vector<std::pair<std::string, std::string>> RegistryStore::State::upload_names() const {
+  std::vector<std::pair<std::string, std::string>> names;
+  std::error_code gone;  // it may vanish while we look
+  for (const auto& directory : fs::directory_iterator(root / "uploads", gone)) {
+    std::string repository = replace_all(directory.path().filename().string(), "+", "/");
+    for (const auto& file : fs::directory_iterator(directory.path(), gone))
+      names.emplace_back(repository, file.path().filename().string());
+  }
+  return names;
+}
+
+bool RegistryStore::State::cancel(std::string_view repository, std::string_view id) {
+  try {
+    HeldUpload held = hold(repository, id);
+    drop(held);
+    return true;
+  } catch (const RegistryRefusal&) {
+    return false;
+  }
 }
 
 std::optional<UploadStatus> RegistryStore::upload(std::string_view repository,
@@ -172,69 +219,86 @@ std::optional<UploadStatus> RegistryStore::upload(std::string_view repository,
   return UploadStatus{std::string(id), session->size};
 }
 
+void RegistryStore::State::append(HeldUpload& upload, std::string_view bytes_of_it) {
+  UploadSession& session = *upload.session;
+  try {
+    os::write_all(upload.file.get(), bytes_of_it);
+    if (session.digester) session.digester->update(bytes_of_it);
+    session.size += bytes_of_it.size();
+    pending += bytes_of_it.size();
+  } catch (const Error&) {
+    // A part of it may have been written (a full disk): from here on the file tells what is there, and is read again at the end.
+    std::uint64_t there = size_of_file(upload.file);
+    pending += there - session.size;
+    session.size = there;
+    session.digester.reset();
+    throw;
+  }
+  if (session.size - session.flushed >=
+      kBlobFlushSpan) {  // leaves the fsync at the end little to do
+    ::sync_file_range(upload.file.get(), static_cast<off64_t>(session.flushed),
+                      static_cast<off64_t>(session.size - session.flushed), SYNC_FILE_RANGE_WRITE);
+    session.flushed = session.size;
+  }
+}
+
 UploadStatus RegistryStore::append_upload(std::string_view repository, std::string_view id,
                                           formats::Reader& body, std::optional<std::uint64_t> at,
-                                          std::uint64_t most) {
-  auto session = state_->session(repository, id);
-  if (!session) unknown_upload(id);
-  auto owned = own(*session);
-  if (!session->file.is_open()) unknown_upload(id);
-  if (at && *at != session->size) {
+                                          const UploadLimits& limits) {
+  HeldUpload held = state_->hold(repository, id);
+  const UploadSession& session = *held.session;
+  if (at && *at != session.size) {
     throw RegistryRefusal(
         416, "BLOB_UPLOAD_INVALID",
         fmt::format("blob upload invalid: the next byte must be number {}, not {}",
-                    session->size.load(), *at));
+                    session.size.load(), *at));
   }
   std::vector<char> piece(kPiece);
   while (std::size_t count = body.read(piece)) {
-    if (count > most - std::min<std::uint64_t>(most, session->size)) {
+    bool is_too_long = session.size + count > limits.most_blob;
+    if (is_too_long || bytes() + count > limits.most_total) {
+      state_->drop(held);  // it can never be finished: its bytes must not lie in the way of others
+      if (!is_too_long) throw RegistryRefusal(403, "DENIED", kQuotaUsedUp);
       throw RegistryRefusal(413, "SIZE_INVALID",
-                            fmt::format("a blob may have at most {} bytes", most));
+                            fmt::format("a blob may have at most {} bytes", limits.most_blob));
     }
-    append(*session, std::string_view(piece.data(), count));
+    state_->append(held, std::string_view(piece.data(), count));
   }
-  return {std::string(id), session->size};
+  return {std::string(id), session.size};
 }
 
 void RegistryStore::finish_upload(std::string_view repository, std::string_view id,
                                   const Digest& digest) {
-  auto session = state_->session(repository, id);
-  if (!session) unknown_upload(id);
-  auto owned = own(*session);
-  if (!session->file.is_open()) unknown_upload(id);
-  auto drop = [&] {
-    ::unlink(session->path.c_str());
-    session->file.reset();
-    state_->sessions.with([&](auto& sessions) { sessions.erase(session->path.string()); });
-  };
-  bool is_hashed = session->digester && digest.algorithm() == "sha256";
+  HeldUpload held = state_->hold(repository, id);
+  const UploadSession& session = *held.session;
+  bool is_hashed = session.digester && digest.algorithm() == "sha256";
   Digest actual =
-      is_hashed ? session->digester->digest() : hash_file(session->file.get(), digest.algorithm());
+      is_hashed ? session.digester->digest() : hash_file(held.file.get(), digest.algorithm());
   if (actual != digest) {
-    drop();
+    state_->drop(held);
     throw RegistryRefusal(
         400, "DIGEST_INVALID",
         fmt::format("provided digest did not match uploaded content: it is {}", actual),
         digest.str());
   }
-  if (!state_->blobs.has(digest) && ::fsync(session->file.get()) != 0)
+  if (!state_->blobs.has(digest) && ::fsync(held.file.get()) != 0) {
+    int error = errno;
+    state_->drop(held);  // what did not reach the disk is not known: another fsync would not tell
+    errno = error;
     os::throw_errno("fsync of an upload");
-  state_->link_blob(repository, digest, session->path, session->size);
-  drop();  // the name is gone when it was moved in, and must go when the blob was here
+  }
+  state_->link_blob(repository, digest, session.path, session.size);
+  state_->drop(held);  // the name is gone when it was moved in, and must go when the blob was here
 }
 
 bool RegistryStore::cancel_upload(std::string_view repository, std::string_view id) {
-  auto session = state_->session(repository, id);
-  if (!session) return false;
-  auto owned = own(*session);
-  if (!session->file.is_open()) return false;
-  ::unlink(session->path.c_str());
-  session->file.reset();
-  state_->sessions.with([&](auto& sessions) { sessions.erase(session->path.string()); });
+  if (!state_->session(repository, id)) return false;
+  HeldUpload held = state_->hold(repository, id);
+  state_->drop(held);
   return true;
 }
 
-std::uint64_t RegistryStore::bytes() const { return state_->bytes; }
+std::uint64_t RegistryStore::bytes() const { return state_->bytes + state_->pending; }
 
 namespace {
 
@@ -298,20 +362,16 @@ RegistryStore::Collected RegistryStore::collect_garbage(std::chrono::seconds gra
       state_->bytes -= std::min<std::uint64_t>(size, state_->bytes);
     });
   }
-  for (const auto& entry : fs::recursive_directory_iterator(state_->root / "uploads")) {
-    if (!entry.is_regular_file()) continue;
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(border.time_since_epoch());
+  for (const auto& [repository, id] : state_->upload_names()) {
     struct stat info {};
-    if (::stat(entry.path().c_str(), &info) != 0) continue;
-    auto idle = std::chrono::seconds(
-        std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count() -
-        info.st_mtim.tv_sec);
-    std::string repository = replace_all(entry.path().parent_path().filename().string(), "+", "/");
-    if (idle <= grace) continue;
-    try {
-      if (cancel_upload(repository, entry.path().filename().string())) ++collected.uploads;
-    } catch (const RegistryRefusal&) {  // NOLINT(bugprone-empty-catch): a request is writing to it
-    }
+    bool is_idle = ::stat((state_->uploads_of(repository) / id).c_str(), &info) == 0 &&
+                   info.st_mtim.tv_sec <= seconds.count();
+    if (is_idle && state_->cancel(repository, id)) ++collected.uploads;
   }
+  state_->touched.with([&](auto& times) {
+    std::erase_if(times, [&](const auto& entry) { return entry.second < border; });
+  });
   return collected;
 }
 

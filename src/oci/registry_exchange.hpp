@@ -51,6 +51,8 @@ class RegistryExchange final {
     return request_.method == "GET" || request_.method == "HEAD";
   }
   [[nodiscard]] std::optional<std::string> query(std::string_view name) const;
+  /// True when If-None-Match names what is here. source RFC 9110, 13.1.2
+  [[nodiscard]] bool client_has(const Digest& digest) const;
   [[nodiscard]] Digest digest_argument(std::string_view text) const;
 
   void catalog();
@@ -61,6 +63,10 @@ class RegistryExchange final {
   void manifest();
   void get_manifest();
   void put_manifest();
+  PushedManifest put_tagged(ManifestPush& push, const std::string& tag);
+  [[nodiscard]] std::string read_manifest() const;
+  /// throws RegistryRefusal DENIED when there is no room for that many bytes
+  void check_quota(std::uint64_t bytes) const;
   void delete_manifest();
   void referrers();
 
@@ -71,8 +77,11 @@ class RegistryExchange final {
   void upload();
   void append();
   void finish();
-  [[nodiscard]] std::optional<std::uint64_t> chunk_start() const;
-  [[nodiscard]] std::uint64_t most_upload() const;
+  UploadStatus append_body();
+  [[nodiscard]] std::optional<ByteRange> chunk() const;
+  [[nodiscard]] UploadLimits limits() const;
+  [[nodiscard]] net::HttpResponse with_progress(net::HttpResponse answer,
+                                                const UploadStatus& upload) const;
   void send_upload(int status, const UploadStatus& upload);
   void send_created_blob(const Digest& digest);
 

@@ -56,7 +56,9 @@ RangeAnswer parse_range(std::string_view header, std::uint64_t size) {
   using Kind = RangeAnswer::Kind;
   constexpr std::string_view kUnit = "bytes=";
   header = trim(header);
-  if (!header.starts_with(kUnit) || header.find(',') != std::string_view::npos) return {};
+  if (!equals_ignoring_case(header.substr(0, kUnit.size()), kUnit) ||
+      header.find(',') != std::string_view::npos)
+    return {};
   std::string_view spec = header.substr(kUnit.size());
   std::size_t dash = spec.find('-');
   if (dash == std::string_view::npos) return {};

@@ -100,6 +100,8 @@ std::optional<std::string> check_tag(Database& database, const ManifestPush& pus
     throw RegistryRefusal(412, "MANIFEST_INVALID", "the tag leads to another manifest by now",
                           push.tag);
   }
+  if (push.only_new && before)
+    throw RegistryRefusal(412, "MANIFEST_INVALID", "the tag is there by now", push.tag);
   if (before && push.is_immutable)
     throw RegistryRefusal(400, "TAG_INVALID", push.immutable_message, push.tag);
   return before;

@@ -17,6 +17,22 @@ using net::HttpResponse;
 
 constexpr std::size_t kMostPage = 100'000;  // names in one answer, whatever was asked for
 
+// What no specification has a code for, and what a mirrored registry refuses us.
+HttpResponse failure(const Error& error) {
+  switch (error.fault()) {
+    case Fault::bad_input:
+      return registry_error(400, "UNKNOWN", error.what());
+    case Fault::denied:
+      return denied(error.what());
+    case Fault::not_found:
+      return registry_error(404, "UNKNOWN", error.what());
+    case Fault::unavailable:
+      return registry_error(503, "UNKNOWN", error.what());
+    default:
+      return registry_error(500, "UNKNOWN", error.what());
+  }
+}
+
 }  // namespace
 
 std::string RegistryPolicy::immutable_message(std::string_view repository, std::string_view tag) {
@@ -91,13 +107,9 @@ void RegistryServer::handle(net::ServerRequest& request, net::ResponseWriter& re
     answer = whole.response();
   } catch (const Error& error) {
     if (response.has_started()) throw;
-    if (error.fault() != Fault::bad_input) {
+    answer = failure(error);
+    if (answer.status >= 500)
       state_->log.error("registry: {} {}: {}", request.method, request.path, error.what());
-      answer =
-          registry_error(error.fault() == Fault::unavailable ? 503 : 500, "UNKNOWN", error.what());
-    } else {
-      answer = registry_error(400, "UNKNOWN", error.what());
-    }
   }
   if (request.method == "HEAD") {
     answer.headers.set("Content-Length", std::to_string(answer.body.size()));
@@ -188,6 +200,12 @@ std::optional<std::string> RegistryExchange::query(std::string_view name) const 
   return net::query_value(request_.query, name);
 }
 
+bool RegistryExchange::client_has(const Digest& digest) const {
+  auto header = request_.headers.find("If-None-Match");
+  return header &&
+         (trim(*header) == "*" || header->find("\"" + digest.str() + "\"") != std::string::npos);
+}
+
 Digest RegistryExchange::digest_argument(std::string_view text) const {
   if (auto digest = Digest::try_parse(text)) return *digest;
   throw RegistryRefusal(400, "DIGEST_INVALID", "provided digest is not a digest known here",
@@ -264,11 +282,10 @@ void RegistryExchange::get_manifest() {
     throw RegistryRefusal(404, "MANIFEST_UNKNOWN", "manifest unknown",
                           path_.argument.substr(0, 200));
   }
-  std::string tag = "\"" + found->digest.str() + "\"";
-  bool is_known = request_.headers.get("If-None-Match").find(tag) != std::string::npos;
+  bool is_known = client_has(found->digest);
   HttpResponse answer = registry_response(is_known ? 304 : 200);
   answer.headers.set("Docker-Content-Digest", found->digest.str());
-  answer.headers.set("ETag", tag);
+  answer.headers.set("ETag", "\"" + found->digest.str() + "\"");
   if (!is_known) {
     answer.headers.set("Content-Type", found->media_type);
     if (request_.method == "HEAD") {
@@ -281,43 +298,72 @@ void RegistryExchange::get_manifest() {
   response_.send(answer);
 }
 
-void RegistryExchange::put_manifest() {
+void RegistryExchange::check_quota(std::uint64_t bytes) const {
+  const std::uint64_t used = store_.bytes();
+  const std::uint64_t most = options_.most_total_bytes;
+  if (used > most || bytes > most - used)
+    throw RegistryRefusal(403, "DENIED", "the registry's quota is used up");
+}
+
+// The whole body. throws RegistryRefusal when it is longer than a manifest may be, also when it did not say so before
+std::string RegistryExchange::read_manifest() const {
   const std::uint64_t most = options_.most_manifest_bytes;
-  if (request_.body_size.value_or(0) > most) {
-    throw RegistryRefusal(413, "SIZE_INVALID",
-                          fmt::format("a manifest may have at most {} bytes", most));
+  std::string bytes;
+  if (request_.body_size.value_or(0) <= most) {
+    std::vector<char> piece(64u << 10);
+    while (std::size_t count = bytes.size() <= most ? request_.body->read(piece) : 0)
+      bytes.append(piece.data(), count);
+    if (bytes.size() <= most) return bytes;
   }
+  throw RegistryRefusal(413, "SIZE_INVALID",
+                        fmt::format("a manifest may have at most {} bytes", most));
+}
+
+// source OCI distribution-spec, "Pushing Manifests"; tags beside a digest are of its main branch of 2026
+void RegistryExchange::put_manifest() {
   ManifestPush push;
   push.repository = path_.repository;
+  std::vector<std::string> tags;
   if (path_.argument.find(':') != std::string::npos) {
     push.digest = digest_argument(path_.argument);
+    for (auto& [name, value] : net::parse_query(request_.query)) {
+      if (name == "tag") tags.push_back(std::move(value));
+    }
   } else {
-    push.tag = path_.argument;
-    if (!is_tag(push.tag))
-      throw RegistryRefusal(400, "TAG_INVALID", "invalid tag", push.tag.substr(0, 200));
-    push.is_immutable = policy_.is_immutable(push.repository, push.tag);
-    if (push.is_immutable)
-      push.immutable_message = policy_.immutable_message(push.repository, push.tag);
+    tags.push_back(path_.argument);
   }
-  if (auto match = request_.headers.find("If-Match")) {
+  for (const std::string& tag : tags) {
+    if (!is_tag(tag)) throw RegistryRefusal(400, "TAG_INVALID", "invalid tag", tag.substr(0, 200));
+  }
+  if (auto match = request_.headers.find("If-Match"))
     push.if_match = digest_argument(replace_all(std::string(trim(*match)), "\"", ""));
-  }
+  push.only_new = trim(request_.headers.get("If-None-Match")) == "*";
+  check_quota(0);
   ensure_repository(push.repository);
-  if (store_.bytes() > options_.most_total_bytes)
-    throw RegistryRefusal(403, "DENIED", "the registry's quota is used up");
   std::string type = request_.headers.get("Content-Type");
   push.media_type = std::string(trim(std::string_view(type).substr(0, type.find(';'))));
   if (push.media_type == "application/json" || push.media_type == "application/octet-stream")
     push.media_type.clear();
-  push.bytes = request_.read_body(most);
-  PushedManifest pushed = store_.put_manifest(push);
-  policy_.pushed(push.repository, push.tag, pushed);
+  push.bytes = read_manifest();
+  PushedManifest pushed;
+  if (tags.empty()) pushed = put_tagged(push, "");
+  for (const std::string& tag : tags) pushed = put_tagged(push, tag);
   HttpResponse answer = registry_response(201);
   answer.headers.set("Location",
                      fmt::format("/v2/{}/manifests/{}", push.repository, pushed.digest));
   answer.headers.set("Docker-Content-Digest", pushed.digest.str());
   if (pushed.subject) answer.headers.set("OCI-Subject", pushed.subject->str());
+  if (push.digest && !tags.empty()) answer.headers.set("OCI-Tag", join(tags, ", "));
   response_.send(answer);
+}
+
+PushedManifest RegistryExchange::put_tagged(ManifestPush& push, const std::string& tag) {
+  push.tag = tag;
+  push.is_immutable = !tag.empty() && policy_.is_immutable(push.repository, tag);
+  if (push.is_immutable) push.immutable_message = policy_.immutable_message(push.repository, tag);
+  PushedManifest pushed = store_.put_manifest(push);
+  policy_.pushed(push.repository, tag, pushed);
+  return pushed;
 }
 
 void RegistryExchange::delete_manifest() {
@@ -338,7 +384,8 @@ void RegistryExchange::delete_manifest() {
 void RegistryExchange::referrers() {
   if (!is_reading()) refuse_method("GET, HEAD");
   Digest subject = digest_argument(path_.argument);
-  require_repository(path_.repository);
+  // 404 would mean that there is no such API here. A repository that a push would make is an empty one.
+  if (!policy_.creates_on_push(path_.repository)) require_repository(path_.repository);
   std::string type = query("artifactType").value_or("");
   Index index;
   index.manifests = store_.referrers(path_.repository, subject, type);

@@ -12,6 +12,8 @@ namespace {
 
 using net::HttpResponse;
 
+constexpr const char* kOtherLength = "the body is not as long as its Content-Range says";
+
 std::string served_path(std::string_view repository, const Digest& digest) {
   return fmt::format("/v2/{}/blobs/{}", repository, digest);
 }
@@ -43,7 +45,7 @@ void RegistryExchange::get_blob(const Digest& digest) {
   answer.headers.set("ETag", tag);
   answer.headers.set("Cache-Control", "max-age=31536000");
   answer.headers.set("Accept-Ranges", "bytes");
-  if (request_.headers.get("If-None-Match").find(tag) != std::string::npos) {
+  if (client_has(digest)) {
     answer.status = 304;
     return response_.send(answer);
   }
@@ -85,14 +87,11 @@ void RegistryExchange::begin_upload() {
   if (mount_digest && mount(*mount_digest)) return;
   std::optional<Digest> whole;
   if (digest) whole = digest_argument(*digest);
-  std::uint64_t most = most_upload();
-  if (request_.body_size.value_or(0) > most)
-    throw RegistryRefusal(413, "SIZE_INVALID",
-                          fmt::format("a blob may have at most {} bytes", most));
+  check_quota(std::max<std::uint64_t>(1, request_.body_size.value_or(0)));
   std::string id = store_.begin_upload(path_.repository);
   if (!whole) return send_upload(202, {id, 0});
   try {
-    store_.append_upload(path_.repository, id, *request_.body, std::nullopt, most);
+    store_.append_upload(path_.repository, id, *request_.body, std::nullopt, limits());
     store_.finish_upload(path_.repository, id, *whole);
   } catch (...) {
     store_.cancel_upload(path_.repository, id);  // nobody was told its name
@@ -137,32 +136,45 @@ void RegistryExchange::upload() {
   send_upload(204, *status);
 }
 
-// Where the request's body must begin, by its Content-Range.
-std::optional<std::uint64_t> RegistryExchange::chunk_start() const {
+// Which bytes of the blob the request's body is, by its Content-Range.
+std::optional<ByteRange> RegistryExchange::chunk() const {
   auto header = request_.headers.find("Content-Range");
   if (!header) return std::nullopt;
   auto range = parse_content_range(*header);
   if (!range)
     throw RegistryRefusal(400, "BLOB_UPLOAD_INVALID", "Content-Range must be START-END",
                           header->substr(0, 100));
-  if (request_.body_size && *request_.body_size != range->last - range->first + 1) {
-    throw RegistryRefusal(400, "SIZE_INVALID", "Content-Range and Content-Length differ",
-                          header->substr(0, 100));
+  if (request_.body_size && *request_.body_size != range->last - range->first + 1)
+    throw RegistryRefusal(400, "SIZE_INVALID", kOtherLength, header->substr(0, 100));
+  return range;
+}
+
+UploadLimits RegistryExchange::limits() const {
+  return {options_.most_blob_bytes, options_.most_total_bytes};
+}
+
+// Appends the body to the upload; a chunk that is not the next one is told where the upload stands.
+// source OCI distribution-spec 1.1, "Pushing a blob in chunks"
+UploadStatus RegistryExchange::append_body() {
+  check_quota(std::max<std::uint64_t>(1, request_.body_size.value_or(0)));
+  auto range = chunk();
+  try {
+    auto first = range ? std::optional(range->first) : std::nullopt;
+    UploadStatus now =
+        store_.append_upload(path_.repository, path_.argument, *request_.body, first, limits());
+    if (range && now.size != range->last + 1)  // a chunked body has no length to compare before
+      throw RegistryRefusal(400, "SIZE_INVALID", kOtherLength,
+                            request_.headers.get("Content-Range"));
+    return now;
+  } catch (const RegistryRefusal& refusal) {
+    auto now = store_.upload(path_.repository, path_.argument);
+    if (refusal.status() != 416 || !now) throw;
+    throw RegistryAnswer(
+        with_progress(registry_error(416, refusal.code(), refusal.message()), *now));
   }
-  return range->first;
 }
 
-std::uint64_t RegistryExchange::most_upload() const {
-  std::uint64_t used = store_.bytes();
-  std::uint64_t left = options_.most_total_bytes - std::min(used, options_.most_total_bytes);
-  if (left == 0) throw RegistryRefusal(403, "DENIED", "the registry's quota is used up");
-  return std::min(left, options_.most_blob_bytes);
-}
-
-void RegistryExchange::append() {
-  send_upload(202, store_.append_upload(path_.repository, path_.argument, *request_.body,
-                                        chunk_start(), most_upload()));
-}
+void RegistryExchange::append() { send_upload(202, append_body()); }
 
 void RegistryExchange::finish() {
   auto text = query("digest");
@@ -170,20 +182,22 @@ void RegistryExchange::finish() {
   Digest digest = digest_argument(*text);
   bool has_body =
       !request_.body_size || *request_.body_size > 0 || request_.headers.contains("Content-Range");
-  if (has_body)
-    store_.append_upload(path_.repository, path_.argument, *request_.body, chunk_start(),
-                         most_upload());
+  if (has_body) append_body();
   store_.finish_upload(path_.repository, path_.argument, digest);
   send_created_blob(digest);
 }
 
-void RegistryExchange::send_upload(int status, const UploadStatus& upload) {
-  HttpResponse answer = registry_response(status);
+HttpResponse RegistryExchange::with_progress(HttpResponse answer,
+                                             const UploadStatus& upload) const {
   answer.headers.set("Location",
                      fmt::format("/v2/{}/blobs/uploads/{}", path_.repository, upload.id));
   answer.headers.set("Range", fmt::format("0-{}", upload.size == 0 ? 0 : upload.size - 1));
   answer.headers.set("Docker-Upload-UUID", upload.id);
-  response_.send(answer);
+  return answer;
+}
+
+void RegistryExchange::send_upload(int status, const UploadStatus& upload) {
+  response_.send(with_progress(registry_response(status), upload));
 }
 
 void RegistryExchange::send_created_blob(const Digest& digest) {

@@ -15,15 +15,22 @@
 
 namespace slipway::oci {
 
-/// One upload: the file it goes to and the hash of what is there so far.
+/// One upload between requests: where its file is and the hash of what is in it so far. The file is open only while a request
+/// writes to it: uploads that nobody goes on with must not use up the descriptors.
 struct UploadSession {
   std::mutex busy;  ///< held by the request that writes
   std::filesystem::path path;
-  os::Fd file;  // guarded by busy
+  bool is_over = false;  // guarded by busy; finished or cancelled: the file is gone
   std::optional<Digester>
-      digester;  // guarded by busy; nothing after a restart: the file is read again at the end
+      digester;  // guarded by busy; nothing when it does not fit the file: that is read again at the end
   std::atomic<std::uint64_t> size = 0;
   std::uint64_t flushed = 0;  // guarded by busy
+};
+/// What a request has that writes to an upload: it alone, and its file, at its end.
+struct HeldUpload {
+  std::shared_ptr<UploadSession> session;
+  std::unique_lock<std::mutex> busy;
+  os::Fd file;
 };
 
 /// What a RegistryStore is made of: SQLite for what belongs to what, a BlobStore for contents.
@@ -50,18 +57,29 @@ struct RegistryStore::State {
   /// When blobs were last asked for, in this process.
   mutable Guarded<std::unordered_map<std::string, formats::Time>> touched;
   formats::Time started;
-  std::atomic<std::uint64_t> bytes = 0;
+  std::atomic<std::uint64_t> bytes = 0;    ///< of blobs
+  std::atomic<std::uint64_t> pending = 0;  ///< of uploads that are not blobs yet
 
   void forget(std::string_view repository);
   [[nodiscard]] std::filesystem::path uploads_of(std::string_view repository) const;
+  /// Nothing when there is no such upload.
   [[nodiscard]] std::shared_ptr<UploadSession> session(std::string_view repository,
                                                        std::string_view id);
+  /// throws RegistryRefusal BLOB_UPLOAD_UNKNOWN, and 409 while another request writes to it
+  HeldUpload hold(std::string_view repository, std::string_view id);
+  /// Repository and id of every upload, from before a restart too.
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> upload_names() const;
+  /// False when it is over already or a request is writing to it.
+  bool cancel(std::string_view repository, std::string_view id);
+  void append(HeldUpload& upload, std::string_view bytes_of_it);
+  /// Ends an upload, whatever became of it.
+  void drop(HeldUpload& upload);
   /// throws RegistryRefusal NAME_UNKNOWN
   static void require_repository(formats::Database& database, std::string_view repository);
   static std::optional<std::uint64_t> linked_size(formats::Database& database,
                                                   std::string_view repository,
                                                   std::string_view digest);
-  /// Makes a finished file (or a blob that is here) a blob of the repository.
+  /// Makes a finished file (or a blob that is here) a blob of the repository, on disk before it returns.
   void link_blob(std::string_view repository, const Digest& digest,
                  const std::filesystem::path& file, std::uint64_t size);
 };

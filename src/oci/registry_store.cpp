@@ -73,6 +73,9 @@ RegistryStore::State::State(std::filesystem::path its_root)
     sum.step();
     return static_cast<std::uint64_t>(sum.get_int(0));
   });
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root / "uploads")) {
+    if (entry.is_regular_file()) pending += entry.file_size();
+  }
 }
 
 void RegistryStore::State::forget(std::string_view repository) {
@@ -135,7 +138,9 @@ bool RegistryStore::delete_repository(std::string_view repository) {
     return was_there;
   });
   state_->forget(repository);
-  os::remove_tree(state_->uploads_of(repository));
+  for (const auto& [name, id] : state_->upload_names()) {
+    if (name == repository) state_->cancel(name, id);
+  }
   return existed;
 }
 

@@ -60,6 +60,12 @@ struct UploadStatus {
   std::uint64_t size = 0;
 };
 
+/// What an upload may not grow past.
+struct UploadLimits {
+  std::uint64_t most_blob = UINT64_MAX;   ///< bytes of the upload itself
+  std::uint64_t most_total = UINT64_MAX;  ///< of all blobs and uploads together
+};
+
 /// What a manifest push asks for.
 struct ManifestPush {
   std::string repository;
@@ -70,6 +76,7 @@ struct ManifestPush {
   bool is_immutable = false;       ///< refuse when the tag exists, TAG_INVALID
   std::string immutable_message;   ///< for that refusal
   std::optional<Digest> if_match;  ///< refuse (412) unless the tag points there now
+  bool only_new = false;           ///< refuse (412) when the tag exists
   bool check_children = true;      ///< refuse when blobs or manifests that it names are missing
 };
 struct PushedManifest {
@@ -148,13 +155,12 @@ class RegistryStore final {
                                                    std::string_view id) const;
   /// Appends all of `body`.
   ///   at      where the bytes must begin; nothing: at the end
-  ///   most    bytes that the whole upload may have
   ///   throws  RegistryRefusal BLOB_UPLOAD_UNKNOWN (404), BLOB_UPLOAD_INVALID (416 when `at` is not
-  ///   the end; nothing is appended),
-  ///           SIZE_INVALID. What came before a broken-off body stays.
+  ///           the end; nothing is appended), SIZE_INVALID, DENIED (past a limit; the upload is
+  ///           dropped). What came before a broken-off body or on a full disk stays.
   UploadStatus append_upload(std::string_view repository, std::string_view id,
                              formats::Reader& body, std::optional<std::uint64_t> at = std::nullopt,
-                             std::uint64_t most = UINT64_MAX);
+                             const UploadLimits& limits = {});
   /// Makes the upload a blob. throws RegistryRefusal BLOB_UPLOAD_UNKNOWN, DIGEST_INVALID (the
   /// upload is dropped then)
   void finish_upload(std::string_view repository, std::string_view id, const Digest& digest);
@@ -168,7 +174,7 @@ class RegistryStore final {
   /// Removes blobs that no manifest names and that were not pushed, mounted or asked for within
   /// `grace`, and uploads idle for longer. Safe while requests are served.
   Collected collect_garbage(std::chrono::seconds grace);
-  /// Bytes of all blobs.
+  /// Bytes of all blobs and unfinished uploads.
   [[nodiscard]] std::uint64_t bytes() const;
 
  private:

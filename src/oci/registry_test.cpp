@@ -125,6 +125,7 @@ TEST_CASE("paths are taken apart") {
 TEST_CASE("ranges are read as RFC 9110 has them") {
   using Kind = RangeAnswer::Kind;
   CHECK(parse_range("bytes=0-3", 10) == RangeAnswer{Kind::part, {0, 3}});
+  CHECK(parse_range("Bytes=0-3", 10) == RangeAnswer{Kind::part, {0, 3}});
   CHECK(parse_range("bytes=5-", 10) == RangeAnswer{Kind::part, {5, 9}});
   CHECK(parse_range("bytes=-3", 10) == RangeAnswer{Kind::part, {7, 9}});
   CHECK(parse_range("bytes=-30", 10) == RangeAnswer{Kind::part, {0, 9}});
@@ -186,7 +187,10 @@ TEST_CASE("uploads in chunks: in order, out of order, resumed") {
   HttpResponse first = registry.ask("PATCH", at, "hello", {{"Content-Range", "0-4"}});
   CHECK(first.status == 202);
   CHECK(first.headers.get("Range") == "0-4");
-  CHECK(registry.ask("PATCH", at, "xx", {{"Content-Range", "7-8"}}).status == 416);
+  HttpResponse early = registry.ask("PATCH", at, "xx", {{"Content-Range", "7-8"}});
+  CHECK(early.status == 416);
+  CHECK(early.headers.get("Range") == "0-4");
+  CHECK(early.headers.get("Location") == at);
   CHECK(registry.ask("PATCH", at, "xx", {{"Content-Range", "0-1"}}).status == 416);
   CHECK(registry.ask("PATCH", at, "xx", {{"Content-Range", "5-9"}}).status == 400);
   CHECK(registry
@@ -379,6 +383,21 @@ TEST_CASE("referrers are listed by their subject") {
   CHECK(parse_index(registry.ask("GET", "/v2/r/referrers/" + Digest::of("never").str()).body)
             .manifests.empty());
   CHECK(registry.ask("GET", "/v2/r/referrers/sha256:x").status == 400);
+  CHECK(registry.ask("GET", "/v2/never/referrers/" + digest).status == 200);
+}
+
+TEST_CASE(
+    "a manifest pushed by digest may bring its tags; one that must be new does not move a tag") {
+  TestRegistry registry;
+  std::string digest = registry.push_image("r", "v", "data");
+  std::string bytes = registry.ask("GET", "/v2/r/manifests/v").body;
+  HttpResponse put = registry.ask("PUT", "/v2/r/manifests/" + digest + "?tag=1&tag=1.2", bytes);
+  CHECK(put.status == 201);
+  CHECK(put.headers.get("OCI-Tag") == "1, 1.2");
+  CHECK(registry.ask("HEAD", "/v2/r/manifests/1.2").headers.get("Docker-Content-Digest") == digest);
+  CHECK(registry.ask("PUT", "/v2/r/manifests/" + digest + "?tag=-", bytes).status == 400);
+  CHECK(registry.ask("PUT", "/v2/r/manifests/v", bytes, {{"If-None-Match", "*"}}).status == 412);
+  CHECK(registry.ask("PUT", "/v2/r/manifests/w", bytes, {{"If-None-Match", "*"}}).status == 201);
 }
 
 TEST_CASE("blobs answer ranges") {
@@ -436,7 +455,11 @@ TEST_CASE("garbage of a registry is what no manifest names, once it is old enoug
 
 TEST_CASE("a quota and a read-only registry refuse pushes") {
   TestRegistry small({.most_total_bytes = 10});
-  CHECK(small.push_blob("r", "12345678901").status == 413);
+  CHECK(small.push_blob("r", "12345678901").status == 403);
+  std::string half = small.ask("POST", "/v2/r/blobs/uploads/").headers.get("Location");
+  CHECK(small.ask("PATCH", half, "123456").status == 202);
+  CHECK(small.push_blob("r", "12345").status == 403);  // what is not finished counts too
+  CHECK(small.ask("DELETE", half).status == 204);
   CHECK(small.push_blob("r", "1234567890").status == 201);
   CHECK(small.ask("POST", "/v2/r/blobs/uploads/").status == 403);
   TestRegistry closed({.read_only = true});
