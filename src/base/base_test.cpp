@@ -113,3 +113,13 @@ TEST_CASE("the distance of two words is what must be typed otherwise") {
   CHECK(edit_distance("kitten", "sitting") == 3);
   CHECK(edit_distance("", "abc") == 3);
 }
+
+TEST_CASE("the nearest word is meant when little was typed otherwise") {
+  std::vector<std::string> known{"FROM", "COPY", "RUN"};
+  CHECK(nearest_word("cpoy", known, false) == "copy");
+  CHECK(nearest_word("CPOY", known, false) == "COPY");
+  CHECK(nearest_word("cpoy", known).empty());
+  CHECK(nearest_word("RUN", known).empty());
+  CHECK(did_you_mean("COPYY", known) == " (did you mean COPY?)");
+  CHECK(did_you_mean("EXPOSE", known).empty());
+}

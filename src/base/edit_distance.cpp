@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/text.hpp"
+
 namespace slipway {
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -19,6 +21,28 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     }
   }
   return row.back();
+}
+
+std::string nearest_word(std::string_view word, std::span<const std::string> options,
+                         bool minds_case) {
+  const std::string wanted = minds_case ? std::string(word) : to_lower(word);
+  std::string best;
+  std::size_t least = 3;
+  for (const auto& option : options) {
+    auto distance = edit_distance(wanted, minds_case ? option : to_lower(option));
+    if (distance == 0) return "";
+    if (distance >= least) continue;
+    least = distance;
+    best = option;
+  }
+  if (minds_case) return best;
+  return word == to_lower(word) ? to_lower(best) : word == to_upper(word) ? to_upper(best) : best;
+}
+
+std::string did_you_mean(std::string_view word, std::span<const std::string> options,
+                         bool minds_case) {
+  auto nearest = nearest_word(word, options, minds_case);
+  return nearest.empty() ? "" : fmt::format(" (did you mean {}?)", nearest);
 }
 
 }  // namespace slipway

@@ -98,9 +98,18 @@ int print_findings(const image::BuildResult& result, const Surroundings& around)
   if (around.json) {
     Json warnings = Json::array();
     for (const auto& finding : result.findings) {
+      auto position = [](int line) {
+        return Json::object({{"line", static_cast<std::int64_t>(line)}});
+      };
+      Json ranges = Json::array();
+      ranges.push_back(
+          Json::object({{"start", position(finding.line)}, {"end", position(finding.last_line)}}));
+      Json location = Json::object({{"ranges", ranges}});
       warnings.push_back(Json::object({{"ruleName", finding.rule},
+                                       {"description", finding.description},
                                        {"detail", finding.message},
                                        {"url", finding.address},
+                                       {"location", location},
                                        {"file", finding.file},
                                        {"line", static_cast<std::int64_t>(finding.line)}}));
     }
@@ -115,8 +124,9 @@ int print_findings(const image::BuildResult& result, const Surroundings& around)
   print(fmt::format("Check complete, {} warning{} been found!\n", count,
                     count == 1 ? " has" : "s have"));
   for (const auto& finding : result.findings) {
-    print(fmt::format("\nWARNING: {} - {}\n{}\n{}:{}\n{}\n", finding.rule, finding.address,
-                      finding.message, finding.file, finding.line, finding.source));
+    print(fmt::format("\nWARNING: {}{}{}\n{}\n{}:{}\n{}\n", finding.rule,
+                      finding.address.empty() ? "" : " - ", finding.address, finding.message,
+                      finding.file, finding.line, finding.source));
   }
   return 1;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "container/spec.hpp"
 
+#include <sys/prctl.h>
+
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -91,6 +93,15 @@ std::string capability(const std::string& name) {
 
 bool is_all(const std::string& name) { return equals_ignoring_case(name, "ALL"); }
 
+// All that this machine can give: in a container of somebody else's that is less than there are.
+std::vector<std::string> all_capabilities() {
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i < kCapabilities.size(); ++i) {
+    if (::prctl(PR_CAPBSET_READ, i, 0, 0, 0) == 1) all.emplace_back(kCapabilities[i]);
+  }
+  return all;
+}
+
 std::vector<std::string> capabilities(const Security& security, bool may_make_devices) {
   std::vector<std::string> set = default_capabilities();
   for (const auto& name : security.drop_capabilities) {
@@ -102,7 +113,7 @@ std::vector<std::string> capabilities(const Security& security, bool may_make_de
   }
   for (const auto& name : security.add_capabilities) {
     if (is_all(name)) {
-      set.assign(kCapabilities.begin(), kCapabilities.end());
+      set = all_capabilities();
     } else if (auto full = capability(name); std::find(set.begin(), set.end(), full) == set.end()) {
       set.push_back(full);
     }

@@ -126,22 +126,24 @@ class Adder {
     OpenArchive archive(node);
     os::Fd root = os::open_file(into.string(), O_RDONLY | O_DIRECTORY);
     oci::apply_layer(archive.reader(), root, {}, stop_);
-    add_directory(into);
+    CopyOp all = add_;
+    all.chmod.reset();  // an archive is unpacked as it is, but for its owner
+    all.excludes.clear();
+    add_directory(into, all, true);
   }
 
-  void add_directory(const std::filesystem::path& directory) {
+  void add_directory(const std::filesystem::path& directory, CopyOp all, bool replaces) {
     Tree tree({directory});
-    CopyOp all = add_;
     all.sources = {"."};
     all.files.clear();
     all.parents = false;
-    merge(copy_entries(all, select_files(all, tree), {world_.root, true, world_.now}));
+    merge(copy_entries(all, select_files(all, tree), {world_.root, true, world_.now, replaces}));
   }
 
   void add_remote(const std::string& source, CopyOp& one) {
     auto fetched = fetch_remote(add_, source, store_, place(), stop_);
     if (fetched.is_directory) {
-      add_directory(fetched.path);
+      add_directory(fetched.path, add_, false);
       return;
     }
     struct stat status {};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/build.hpp"
 
+#include <numeric>
+
 #include "base/error.hpp"
 #include "base/guarded.hpp"
 #include "base/task_group.hpp"
@@ -60,10 +62,17 @@ DockerfileText read_dockerfile(const BuildRequest& request) {
   throw Error(Fault::bad_input, all);
 }
 
-CheckSettings check_settings(const Dockerfile& parsed, const BuildRequest& request) {
+CheckSettings check_settings(const Dockerfile& parsed, const BuildRequest& request,
+                             const DockerfileText& file) {
   auto given = request.build_args.find("BUILDKIT_DOCKERFILE_CHECK");
-  return read_check_settings(given != request.build_args.end() ? given->second
-                                                               : parsed.directives.check);
+  try {
+    if (given != request.build_args.end()) return read_check_settings(given->second);
+    return read_check_settings(check_directive(parsed.directives.check));
+  } catch (const Error& error) {
+    if (given != request.build_args.end())
+      fail(Fault::bad_input, "BUILDKIT_DOCKERFILE_CHECK: {}", error.what());
+    refuse({{file.name, parsed.directives.check_line, 0, error.what()}}, file.text);
+  }
 }
 
 std::vector<CheckFinding> printable(const std::vector<Finding>& findings,
@@ -75,9 +84,11 @@ std::vector<CheckFinding> printable(const std::vector<Finding>& findings,
     out.push_back({.rule = finding.rule,
                    .message = finding.message,
                    .address = rule_address(finding.rule),
+                   .description = std::string(rule_description(finding.rule)),
                    .source = source.substr(source.find('\n') + 1),
                    .file = file.name,
-                   .line = finding.lines.first});
+                   .line = finding.lines.first,
+                   .last_line = finding.lines.last});
   }
   return out;
 }
@@ -282,17 +293,22 @@ bool needs_image(const BuildRequest& request) {
   });
 }
 
+// Nothing for nothing, as BuildKit has it.
+std::optional<std::int64_t> epoch_of(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  auto seconds = to_integer(text);
+  if (!seconds) fail(Fault::bad_input, "SOURCE_DATE_EPOCH '{}' is not a number of seconds", text);
+  return *seconds;
+}
+
 BuildRequest with_epoch_argument(BuildRequest request) {
   auto given = request.build_args.find("SOURCE_DATE_EPOCH");
   if (auto asked = request.build_args.find("BUILDKIT_INLINE_CACHE");
       asked != request.build_args.end() && asked->second == "1") {
     request.cache_to.push_back({.kind = CacheSpec::Kind::inline_});
   }
-  if (given == request.build_args.end() || request.source_date_epoch) return request;
-  auto seconds = to_integer(given->second);
-  if (!seconds)
-    fail(Fault::bad_input, "SOURCE_DATE_EPOCH '{}' is not a number of seconds", given->second);
-  request.source_date_epoch = *seconds;
+  if (given != request.build_args.end() && !request.source_date_epoch)
+    request.source_date_epoch = epoch_of(given->second);
   return request;
 }
 
@@ -301,7 +317,7 @@ BuildRequest with_epoch_argument(BuildRequest request) {
 BuildResult build_one(const BuildRequest& given, BuildEnvironment& environment,
                       const ProgressSink& progress, CacheSteps* shared,
                       const std::stop_token& stop) {
-  const BuildRequest request = with_epoch_argument(given);
+  BuildRequest request = with_epoch_argument(given);
   BuildResult result;
   auto started = formats::now();
   for (const auto& tag : request.tags) result.names.push_back(oci::Reference::parse(tag).str());
@@ -309,7 +325,17 @@ BuildResult build_one(const BuildRequest& given, BuildEnvironment& environment,
   auto arguments = arguments_of(request);
   auto parsed = parse_dockerfile(file.text, file.name);
   auto list = read_stages(parsed, file.name, arguments);
+  auto settings = check_settings(parsed, request, file);
+  if (request.check_only && request.target.empty()) {  // without a target, of all of them
+    list.needed.resize(list.stages.size());
+    std::iota(list.needed.begin(), list.needed.end(), 0);
+  }
   if (!list.errors.empty()) refuse(list.errors, file.text);
+  if (!request.build_args.contains("SOURCE_DATE_EPOCH") && !request.source_date_epoch) {
+    for (const auto& [name, value] : list.globals) {  // ARG SOURCE_DATE_EPOCH=… above the stages
+      if (name == "SOURCE_DATE_EPOCH") request.source_date_epoch = epoch_of(value);
+    }
+  }
 
   auto lease = environment.store.lease();
   LayerStore store(environment.state / "build");
@@ -322,12 +348,11 @@ BuildResult build_one(const BuildRequest& given, BuildEnvironment& environment,
   StageRunner runner({request, environment, list, arguments, file.text, sources, store, progress},
                      group);
   runner.plan(stop);
-  auto settings = check_settings(parsed, request);
-  auto findings = check_dockerfile(parsed, file.text, arguments, &sources.context("").ignore);
+  auto findings = check_dockerfile(parsed, file.text, arguments);
   for (auto& finding : runner.findings()) findings.push_back(std::move(finding));
   std::stable_sort(findings.begin(), findings.end(),
                    [](const auto& a, const auto& b) { return a.lines.first < b.lines.first; });
-  result.findings = printable(without_skipped(std::move(findings), settings), file);
+  result.findings = printable(without_skipped(std::move(findings), settings, parsed), file);
   if (request.check_only) return result;
   if (settings.is_error && !result.findings.empty()) {
     fail(Fault::bad_input, "lint violation found for rules: {}\n{}:{}: {}", result.findings[0].rule,

@@ -72,10 +72,12 @@ struct ProvenanceSpec {
 struct CheckFinding {
   std::string rule;
   std::string message;
-  std::string address;  ///< where the rule is explained
-  std::string source;   ///< "Dockerfile:3" and the lines around
+  std::string address;      ///< where the rule is explained; may be ""
+  std::string description;  ///< of the rule
+  std::string source;       ///< "Dockerfile:3" and the lines around
   std::string file;
   int line = 0;
+  int last_line = 0;
 };
 
 enum class Compression { gzip, zstd, zstd_chunked, none };

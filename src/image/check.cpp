@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/edit_distance.hpp"
+#include "base/error.hpp"
 #include "base/text.hpp"
 #include "image/remote_source.hpp"
 #include "image/words.hpp"
@@ -11,21 +13,17 @@
 namespace slipway::image {
 namespace {
 
-std::string written_keyword(const Instruction& instruction) {
-  return instruction.text.substr(0, instruction.text.find_first_of(" \t\v\f\r\n"));
-}
-
 bool is_lower(std::string_view text) { return to_lower(text) == text; }
 bool is_upper(std::string_view text) { return to_upper(text) == text; }
 
-// A name whose parts between underscores say that it is secret.
+// A name whose parts between underscores say that it is secret, and none that it is not.
 bool names_secret(std::string_view name) {
   static constexpr std::string_view kWords[] = {"apikey", "auth",     "credential", "credentials",
                                                 "key",    "password", "pword",      "passwd",
                                                 "secret", "token"};
   bool found = false;
   for (const auto& part : split(to_lower(name), '_')) {
-    if (part == "public") return false;
+    if (part == "public" || part == "file" || part == "version") return false;
     found = found || std::find(std::begin(kWords), std::end(kWords), part) != std::end(kWords);
   }
   return found;
@@ -33,9 +31,8 @@ bool names_secret(std::string_view name) {
 
 class Checker {
  public:
-  Checker(const Dockerfile& dockerfile, std::string_view text, const Arguments& arguments,
-          const IgnoreMatcher* ignore)
-      : dockerfile_(dockerfile), lines_(lines_of(text)), arguments_(arguments), ignore_(ignore) {
+  Checker(const Dockerfile& dockerfile, std::string_view text, const Arguments& arguments)
+      : dockerfile_(dockerfile), lines_(lines_of(text)), arguments_(arguments) {
     for (const char* name : {"BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT",
                              "BUILDOSVERSION", "TARGETPLATFORM", "TARGETOS", "TARGETARCH",
                              "TARGETVARIANT", "TARGETOSVERSION", "TARGETSTAGE"}) {
@@ -99,17 +96,6 @@ class Checker {
           "Maintainer instruction is deprecated in favor of using label");
     if (keyword == "ENV" || keyword == "LABEL") check_pairs(at);
     if (keyword == "CMD" || keyword == "ENTRYPOINT" || keyword == "HEALTHCHECK") check_once(at);
-    if ((keyword == "CMD" || keyword == "ENTRYPOINT") && !at.is_json && !at.words.empty() &&
-        !has_shell_) {
-      add(at, "JSONArgsRecommended",
-          fmt::format("JSON arguments recommended for {} to prevent unintended behavior related to "
-                      "OS signals",
-                      keyword));
-    }
-    if (keyword == "SHELL") has_shell_ = true;
-    if (keyword == "WORKDIR") check_workdir(at);
-    if (keyword == "EXPOSE") check_expose(at);
-    if (keyword == "COPY" || keyword == "ADD") check_copy(at);
   }
 
   void check_once(const Instruction& at) {
@@ -118,7 +104,7 @@ class Checker {
     add(*last->second, "MultipleInstructionsDisallowed",
         fmt::format("Multiple {} instructions should not be used in the same stage because only "
                     "the last one will be used",
-                    at.keyword));
+                    written_keyword(at)));
     last->second = &at;
   }
 
@@ -127,7 +113,7 @@ class Checker {
     if (!words.empty() && words.front().find('=') == std::string::npos) {
       add(at, "LegacyKeyValueFormat",
           fmt::format("\"{0} key=value\" should be used instead of legacy \"{0} key value\" format",
-                      at.keyword));
+                      written_keyword(at)));
     }
     if (at.keyword != "ENV") return;
     for (std::size_t i = 0; i + 1 < at.words.size(); i += 2) check_secret(at, at.words[i]);
@@ -138,53 +124,6 @@ class Checker {
     add(at, "SecretsUsedInArgOrEnv",
         fmt::format("Do not use ARG or ENV instructions for sensitive data ({} \"{}\")", at.keyword,
                     name));
-  }
-
-  void check_workdir(const Instruction& at) {
-    const std::string& path = at.words.empty() ? at.rest : at.words[0];
-    bool is_absolute = path.starts_with('/') || path.starts_with("\"/") || path.starts_with("'/") ||
-                       path.starts_with('$');
-    if (!has_workdir_ && !is_absolute) {
-      add(at, "WorkdirRelativePath",
-          fmt::format(
-              "Relative workdir \"{}\" can have unexpected results if the base image changes",
-              path));
-    }
-    has_workdir_ = true;
-  }
-
-  void check_expose(const Instruction& at) {
-    for (const auto& word : at.words) {
-      auto slash = word.find('/');
-      if (slash != std::string::npos && !is_lower(std::string_view(word).substr(slash)) &&
-          word.find('$', slash) == std::string::npos) {
-        add(at, "ExposeProtoCasing",
-            fmt::format("Defined protocol '{}' in EXPOSE instruction should be lowercase", word));
-      }
-      if (word.find(':') != std::string::npos && word.find('$') == std::string::npos) {
-        add(at, "ExposeInvalidFormat",
-            fmt::format("EXPOSE instruction should not define an IP address or host-port mapping, "
-                        "found '{}'",
-                        word));
-      }
-    }
-  }
-
-  void check_copy(const Instruction& at) {
-    if (!ignore_ || !ignore_->has_patterns() || flag_value(at, "from")) return;
-    for (std::size_t i = 0; i + 1 < at.words.size(); ++i) {
-      const auto& source = at.words[i];
-      if (source.find_first_of("*?[$<") != std::string::npos || is_remote_source(source)) continue;
-      std::string path = clean_path("/" + source).substr(1);
-      if (path.empty() || !ignore_->is_ignored(path)) continue;
-      add(at, "CopyIgnoredFile",
-          fmt::format("Attempting to {} file \"{}\" that is excluded by .dockerignore",
-                      to_title(at.keyword), source));
-    }
-  }
-
-  static std::string to_title(std::string_view word) {
-    return std::string(word.substr(0, 1)) + to_lower(word.substr(1));
   }
 
   void check_arg(const Instruction& at) {
@@ -215,14 +154,15 @@ class Checker {
   void check_unset(const Instruction& at, const Expanded& expanded) {
     for (const auto& name : expanded.unset) {
       if (declared_.contains(name)) continue;
-      add(at, "UndefinedArgInFrom", fmt::format("FROM argument '{}' is not declared", name));
+      std::vector<std::string> known(declared_.begin(), declared_.end());
+      for (const auto& [global, value] : globals_) known.push_back(global);
+      add(at, "UndefinedArgInFrom",
+          fmt::format("FROM argument '{}' is not declared{}", name, did_you_mean(name, known)));
     }
   }
 
   void check_from(const Instruction& at) {
     in_stage_ = true;
-    has_shell_ = false;
-    has_workdir_ = false;
     last_of_.clear();
     if (at.words.empty()) return;
     auto base = expand(at.words[0], lookup(globals_), options());
@@ -270,24 +210,32 @@ class Checker {
     if (!platform) return;
     auto expanded = expand(*platform, lookup(globals_), options());
     check_unset(at, expanded);
-    if (*platform == "$TARGETPLATFORM" || *platform == "${TARGETPLATFORM}") {
+    auto dollar = platform->find('$');
+    bool has_one =
+        dollar != std::string::npos && platform->find('$', dollar + 1) == std::string::npos;
+    if (has_one && platform->find("TARGETPLATFORM") != std::string::npos &&
+        expanded.text == globals_["TARGETPLATFORM"]) {
       add(at, "RedundantTargetPlatform",
           fmt::format("Setting platform to predefined {} in FROM is redundant as this is the "
                       "default behavior",
                       *platform));
     }
-    if (platform->find('$') == std::string::npos &&
-        !(at.words.size() == 3 && names_platform(at.words[2], expanded.text))) {
+    if (dollar == std::string::npos &&
+        !names_platform(at.words.size() == 3 ? to_lower(at.words[2]) : "", expanded.text)) {
       add(at, "FromPlatformFlagConstDisallowed",
-          fmt::format("FROM --platform flag should not use constant value \"{}\"", *platform));
+          fmt::format("FROM --platform flag should not use constant value \"{}\"", expanded.text));
     }
   }
 
   // "FROM --platform=linux/arm64 x AS build-arm64": one stage for each platform is meant so.
   static bool names_platform(const std::string& stage, const std::string& platform) {
-    auto parts = split(platform, '/');
-    return (!parts.empty() && to_lower(stage).find(parts[0]) != std::string::npos) ||
-           (parts.size() > 1 && to_lower(stage).find(parts[1]) != std::string::npos);
+    try {
+      auto read = oci::Platform::parse(platform);
+      return stage.find(read.os) != std::string::npos ||
+             stage.find(read.architecture) != std::string::npos;
+    } catch (const Error&) {  // told by the build itself
+      return true;
+    }
   }
 
   // A comment right above a stage or an ARG describes it: "# NAME text".
@@ -313,7 +261,6 @@ class Checker {
   const Dockerfile& dockerfile_;
   std::vector<std::string_view> lines_;
   const Arguments& arguments_;
-  const IgnoreMatcher* ignore_;
   std::vector<Finding> found_;
   std::map<std::string, std::string> globals_;
   std::map<std::string, std::string> defaults_;
@@ -321,21 +268,55 @@ class Checker {
   std::set<std::string> stages_;
   std::map<std::string, const Instruction*> last_of_;
   bool in_stage_ = false;
-  bool has_shell_ = false;
-  bool has_workdir_ = false;
 };
+
+// `# check=skip=RULE` above an instruction is for it alone. What is wrong there is passed over.
+std::optional<CheckSettings> check_comment(const Instruction& instruction) {
+  for (const auto& comment : instruction.comments) {
+    auto equals = comment.find('=');
+    if (equals == std::string::npos ||
+        to_lower(trim(std::string_view(comment).substr(0, equals))) != "check")
+      continue;
+    try {
+      return read_check_settings(
+          check_directive(trim(std::string_view(comment).substr(equals + 1))));
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+// Of the context's root itself something is left, unless a pattern is for all of it.
+bool leaves_something(const IgnoreMatcher& ignore) {
+  auto texts = ignore.texts();
+  return std::none_of(texts.begin(), texts.end(), [](const auto& pattern) {
+    return pattern == "*" || pattern == "**" || pattern == "**/*";
+  });
+}
 
 }  // namespace
 
 CheckSettings read_check_settings(std::string_view text) {
   CheckSettings settings;
+  text = trim(text);
+  if (text.empty()) return settings;
   for (const auto& part : split(text, ';')) {
     auto equals = part.find('=');
-    std::string key = to_lower(trim(std::string_view(part).substr(0, equals)));
-    std::string value(
-        equals == std::string::npos ? "" : trim(std::string_view(part).substr(equals + 1)));
-    if (key == "error") settings.is_error = to_lower(value) == "true";
-    if (key != "skip" && key != "experimental") continue;
+    std::string key(trim(std::string_view(part).substr(0, equals)));
+    if (equals == std::string::npos || (key != "skip" && key != "experimental" && key != "error"))
+      fail(Fault::bad_input,
+           "invalid check option '{}': it is skip=RULE,… or experimental=RULE,… (or all), and "
+           "error=true, parted by ';' without spaces",
+           part);
+    auto value = trim(std::string_view(part).substr(equals + 1));
+    if (key == "error") {
+      bool is_true = value == "1" || value == "t" || equals_ignoring_case(value, "true");
+      if (!is_true && value != "0" && value != "f" && !equals_ignoring_case(value, "false"))
+        fail(Fault::bad_input, "check option 'error={}': it is true or false", value);
+      settings.is_error = is_true;
+      continue;
+    }
     bool& all = key == "skip" ? settings.skips_all : settings.all_experiments;
     all = value == "all";
     for (const auto& rule : split(value, ','))
@@ -344,22 +325,112 @@ CheckSettings read_check_settings(std::string_view text) {
   return settings;
 }
 
-std::vector<Finding> check_dockerfile(const Dockerfile& dockerfile, std::string_view text,
-                                      const Arguments& arguments, const IgnoreMatcher* ignore) {
-  return Checker(dockerfile, text, arguments, ignore).run();
+std::string_view check_directive(std::string_view value) {
+  return value.substr(0, value.find(' '));
 }
 
-std::vector<Finding> without_skipped(std::vector<Finding> findings, const CheckSettings& settings) {
+std::vector<Finding> check_dockerfile(const Dockerfile& dockerfile, std::string_view text,
+                                      const Arguments& arguments) {
+  return Checker(dockerfile, text, arguments).run();
+}
+
+std::vector<Finding> check_copies(const PlannedStage& stage, const IgnoreMatcher& ignore) {
+  std::vector<Finding> found;
+  // With exceptions a directory may be left out and a file in it not: nobody can tell without looking.
+  if (!ignore.has_patterns() || ignore.has_exceptions()) return found;
+  for (const auto& step : stage.steps) {
+    const auto* copy = std::get_if<CopyOp>(&step.op);
+    if (!copy || copy->from.kind != Origin::Kind::context) continue;
+    for (const auto& source : copy->sources) {
+      if (is_remote_source(source)) continue;
+      std::string path = clean_path(source);
+      std::string relative = clean_path("/" + source).substr(1);
+      if (relative.empty() ? leaves_something(ignore) : !ignore.is_ignored(relative)) continue;
+      found.push_back({"CopyIgnoredFile",
+                       fmt::format("Attempting to {} file \"{}\" that is excluded by .dockerignore",
+                                   copy->is_add ? "Add" : "Copy", path),
+                       step.lines});
+    }
+  }
+  return found;
+}
+
+std::vector<Finding> without_skipped(std::vector<Finding> findings, const CheckSettings& settings,
+                                     const Dockerfile& dockerfile) {
   static constexpr std::string_view kExperimental = "InvalidDefinitionDescription";
+  // What is not found at one instruction alone, which only the whole file's settings skip.
+  static constexpr std::string_view kOfTheFile[] = {
+      "DuplicateStageName",      "ReservedStageName",        "ConsistentInstructionCasing",
+      "InvalidDefaultArgInFrom", "InvalidBaseImagePlatform", "NoEmptyContinuation"};
+  std::map<int, CheckSettings> own;  // of instructions, by line
+  for (const auto& instruction : dockerfile.instructions) {
+    if (auto comment = check_comment(instruction))
+      own.emplace(instruction.lines.first, std::move(*comment));
+  }
+  auto applies = [](const CheckSettings& here, const std::string& rule) {
+    return rule == kExperimental ? here.all_experiments || here.experiments.contains(rule)
+                                 : here.skips_all || here.skipped.contains(rule);
+  };
   std::erase_if(findings, [&](const Finding& finding) {
-    if (finding.rule == kExperimental)
-      return !settings.all_experiments && !settings.experiments.contains(finding.rule);
-    return settings.skips_all || settings.skipped.contains(finding.rule);
+    bool is_told = applies(settings, finding.rule);
+    bool is_of_file = std::find(std::begin(kOfTheFile), std::end(kOfTheFile), finding.rule) !=
+                      std::end(kOfTheFile);
+    auto here = own.find(finding.lines.first);
+    if (!is_of_file && here != own.end()) is_told = is_told || applies(here->second, finding.rule);
+    return finding.rule == kExperimental ? !is_told : is_told;
   });
   return findings;
 }
 
+std::string_view rule_description(std::string_view rule) {
+  static constexpr std::pair<std::string_view, std::string_view> kTable[] = {
+      {"StageNameCasing", "Stage names should be lowercase"},
+      {"FromAsCasing", "The 'as' keyword should match the case of the 'from' keyword"},
+      {"NoEmptyContinuation", "Empty continuation lines will become errors in a future release"},
+      {"ConsistentInstructionCasing",
+       "All commands within the Dockerfile should use the same casing (either upper or lower)"},
+      {"DuplicateStageName", "Stage names should be unique"},
+      {"ReservedStageName", "Reserved words should not be used as stage names"},
+      {"JSONArgsRecommended",
+       "JSON arguments recommended for ENTRYPOINT/CMD to prevent unintended behavior related to OS "
+       "signals"},
+      {"MaintainerDeprecated",
+       "The MAINTAINER instruction is deprecated, use a label instead to define an image author"},
+      {"UndefinedArgInFrom", "FROM command must use declared ARGs"},
+      {"WorkdirRelativePath",
+       "Relative workdir without an absolute workdir declared within the build can have unexpected "
+       "results if the base image changes"},
+      {"UndefinedVar", "Variables should be defined before their use"},
+      {"MultipleInstructionsDisallowed",
+       "Multiple instructions of the same type should not be used in the same stage"},
+      {"LegacyKeyValueFormat",
+       "Legacy key/value format with whitespace separator should not be used"},
+      {"InvalidBaseImagePlatform", "Base image platform does not match expected target platform"},
+      {"RedundantTargetPlatform",
+       "Setting platform to predefined $TARGETPLATFORM in FROM is redundant as this is the default "
+       "behavior"},
+      {"SecretsUsedInArgOrEnv", "Sensitive data should not be used in the ARG or ENV commands"},
+      {"InvalidDefaultArgInFrom",
+       "Default value for global ARG results in an empty or invalid base image name"},
+      {"FromPlatformFlagConstDisallowed", "FROM --platform flag should not use a constant value"},
+      {"CopyIgnoredFile", "Attempting to Copy file that is excluded by .dockerignore"},
+      {"InvalidDefinitionDescription",
+       "Comment for build stage or argument should follow the format: `# <arg/stage name> "
+       "<description>`. If this is not intended to be a description comment, add an empty line or "
+       "comment between the instruction and the comment."},
+      {"ExposeProtoCasing", "Protocol in EXPOSE instruction should be lowercase"},
+      {"ExposeInvalidFormat",
+       "IP address and host-port mapping should not be used in EXPOSE instruction. This will "
+       "become "
+       "an error in a future release"}};
+  for (const auto& [name, description] : kTable) {
+    if (name == rule) return description;
+  }
+  return "";
+}
+
 std::string rule_address(std::string_view rule) {
+  if (rule == "InvalidBaseImagePlatform") return "";  // it has no page
   std::string name;
   for (std::size_t i = 0; i < rule.size(); ++i) {
     bool is_capital = rule[i] >= 'A' && rule[i] <= 'Z';

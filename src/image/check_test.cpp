@@ -3,20 +3,42 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
+#include "base/error.hpp"
 #include "image/ports.hpp"
 
+using namespace slipway;
 using namespace slipway::image;
 
 namespace {
 
+std::vector<Finding> findings(std::string_view text, const IgnoreMatcher* ignore = nullptr,
+                              const Arguments& arguments = {}) {
+  auto parsed = parse_dockerfile(text, "Dockerfile");
+  auto found = check_dockerfile(parsed, text, arguments);
+  auto list = read_stages(parsed, "Dockerfile", arguments);
+  std::vector<PlannedStage> plans(list.stages.size());
+  for (const auto& stage : list.stages) {
+    auto at = static_cast<std::size_t>(stage.number);
+    const auto* below =
+        stage.base_stage ? &plans[static_cast<std::size_t>(*stage.base_stage)] : nullptr;
+    plans[at] = plan_stage(list, stage.number, arguments, below, std::nullopt);
+    found.insert(found.end(), plans[at].findings.begin(), plans[at].findings.end());
+    auto copies = ignore ? check_copies(plans[at], *ignore) : std::vector<Finding>{};
+    found.insert(found.end(), copies.begin(), copies.end());
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.lines.first < b.lines.first; });
+  return without_skipped(std::move(found),
+                         read_check_settings(check_directive(parsed.directives.check)), parsed);
+}
+
 std::vector<std::string> rules(std::string_view text, const IgnoreMatcher* ignore = nullptr,
                                const Arguments& arguments = {}) {
-  auto parsed = parse_dockerfile(text, "Dockerfile");
   std::vector<std::string> out;
-  for (const auto& finding : without_skipped(check_dockerfile(parsed, text, arguments, ignore),
-                                             read_check_settings(parsed.directives.check))) {
+  for (const auto& finding : findings(text, ignore, arguments))
     out.push_back(finding.rule + ":" + std::to_string(finding.lines.first));
-  }
   return out;
 }
 
@@ -53,14 +75,41 @@ TEST_CASE("each rule finds its fault, at its line") {
   CHECK(rules("FROM a\nARG API_KEY\nENV MY_PASSWORD=x PUBLIC_KEY=y\n") ==
         Rules{"SecretsUsedInArgOrEnv:2", "SecretsUsedInArgOrEnv:3"});
   CHECK(rules("FROM a\nEXPOSE 80/TCP 1:80\n") ==
-        Rules{"ExposeProtoCasing:2", "ExposeInvalidFormat:2"});
-  CHECK(rules("FROM a\nRUN x \\\n\n  y\n") == Rules{"NoEmptyContinuation:2"});
+        Rules{"ExposeInvalidFormat:2", "ExposeProtoCasing:2"});
+  CHECK(rules("FROM a\nRUN x \\\n\n  y\n") == Rules{"NoEmptyContinuation:4"});
+}
+
+TEST_CASE("what a stage has from those below it counts") {
+  CHECK(rules("FROM a AS b\nSHELL [\"/bin/bash\", \"-c\"]\nWORKDIR /w\nFROM b\nWORKDIR x\nCMD "
+              "x\n")
+            .empty());
+  CHECK(rules("FROM a\nARG D\nWORKDIR $D\nWORKDIR x\n") == Rules{"WorkdirRelativePath:3"});
+}
+
+TEST_CASE("names of files and versions are no secrets") {
+  CHECK(rules("FROM a\nENV PASSWORD_FILE=x KEY_VERSION=1 PUBLIC_KEY=y\nARG token\n") ==
+        Rules{"SecretsUsedInArgOrEnv:3"});
+}
+
+TEST_CASE("a variable that nobody set is told, with the one that may be meant") {
+  auto path = findings("FROM scratch\nENV PATH=$PAHT:/x\n");
+  REQUIRE(path.size() == 1);
+  CHECK(path[0].message == "Usage of undefined variable '$PAHT' (did you mean $PATH?)");
+  auto from = findings("ARG VERSION=1\nFROM a:${VERSIN:-1}\n");
+  REQUIRE(from.size() == 1);
+  CHECK(from[0].message == "FROM argument 'VERSIN' is not declared (did you mean VERSION?)");
+  CHECK(rules("FROM a\nARG x\nENV y=$x${z:-1}\n") == Rules{"UndefinedVar:3"});
 }
 
 TEST_CASE("a file that .dockerignore leaves out cannot be copied") {
   IgnoreMatcher ignore(std::vector<std::string>{"out"});
-  CHECK(rules("FROM a\nCOPY out /\nCOPY in /\nCOPY --from=x out /\n", &ignore) ==
-        Rules{"CopyIgnoredFile:2"});
+  CHECK(rules("FROM a\nCOPY out /\nCOPY in /\nCOPY . /\nCOPY --from=x out /\nARG D=out\nADD $D/x "
+              "/\n",
+              &ignore) == Rules{"CopyIgnoredFile:2", "CopyIgnoredFile:7"});
+  IgnoreMatcher excepted(std::vector<std::string>{"out", "!out/x"});
+  CHECK(rules("FROM a\nCOPY out /\n", &excepted).empty());
+  IgnoreMatcher all(std::vector<std::string>{"**"});
+  CHECK(rules("FROM a\nCOPY . /\n", &all) == Rules{"CopyIgnoredFile:2"});
 }
 
 TEST_CASE("the check directive skips rules, and turns experiments on") {
@@ -71,6 +120,16 @@ TEST_CASE("the check directive skips rules, and turns experiments on") {
         Rules{"InvalidDefinitionDescription:3"});
   CHECK(rules("# check=experimental=all\n# one builds\nFROM a AS one\n").empty());
   CHECK(read_check_settings("skip=A;error=true").is_error);
+  CHECK(check_directive("skip=A because of b") == "skip=A");
+  for (const char* bad : {"skip", "skip=A;", "error=maybe", "skp=A"})
+    CHECK_THROWS_AS(read_check_settings(bad), Error);
+}
+
+TEST_CASE("a check comment above an instruction is for it alone") {
+  CHECK(rules("FROM a\n# check=skip=SecretsUsedInArgOrEnv\nENV TOKEN=1\nENV KEY=2\n") ==
+        Rules{"SecretsUsedInArgOrEnv:4"});
+  CHECK(rules("# about it\n# check=skip=StageNameCasing why\nFROM a AS One\n").empty());
+  CHECK(rules("# check=skip=StageNameCasing\n#\nFROM a AS One\nFROM b AS Two\n").empty());
 }
 
 TEST_CASE("a rule's address is its name with dashes") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/commands.hpp"
 
+#include "base/edit_distance.hpp"
 #include "base/text.hpp"
 #include "image/heredoc.hpp"
 #include "image/words.hpp"
@@ -52,14 +53,19 @@ std::optional<std::string> check_flags(const Instruction& instruction, const Rul
     for (const auto& name : known) {
       if (std::string_view(name).substr(0, name.find_first_of("*!")) == flag.name) found = &name;
     }
-    if (!found) return fmt::format("unknown flag: --{}", flag.name);
+    if (!found) {
+      std::vector<std::string> names;
+      for (const auto& name : known) names.push_back(name.substr(0, name.find_first_of("*!")));
+      return fmt::format("unknown flag: --{}{}", flag.name, did_you_mean(flag.name, names));
+    }
     bool repeats = found->ends_with('*');
     bool is_bool = found->ends_with('!');
     if (!repeats && std::find(seen.begin(), seen.end(), flag.name) != seen.end()) {
       return fmt::format("duplicate flag specified: --{}", flag.name);
     }
     seen.push_back(flag.name);
-    if (is_bool && flag.value && *flag.value != "true" && *flag.value != "false") {
+    if (is_bool && flag.value && !equals_ignoring_case(*flag.value, "true") &&
+        !equals_ignoring_case(*flag.value, "false")) {
       return fmt::format("expecting boolean value for flag --{}, not: {}", flag.name, *flag.value);
     }
     if (!is_bool && !flag.value) return fmt::format("missing a value on flag: --{}", flag.name);
@@ -197,7 +203,7 @@ std::vector<std::string> flag_values(const Instruction& instruction, std::string
 }
 
 bool flag_is_set(const Instruction& instruction, std::string_view name) {
-  return flag_value(instruction, name) == "true";
+  return equals_ignoring_case(flag_value(instruction, name).value_or(""), "true");
 }
 
 std::optional<std::string> check_instruction(const Instruction& instruction) {
@@ -268,6 +274,26 @@ std::optional<std::chrono::nanoseconds> read_duration(std::string_view text) {
     if (total > 9.2e18) return std::nullopt;
   }
   return std::chrono::nanoseconds(static_cast<std::int64_t>(total));
+}
+
+std::string go_duration(std::chrono::nanoseconds span) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const std::int64_t ns = span.count();
+  auto decimal = [](std::int64_t value, std::int64_t unit) {  // without zeros at the end
+    std::string text = fmt::format("{}", value / unit);
+    std::string rest = fmt::format("{}", unit + value % unit).substr(1);
+    while (rest.ends_with('0')) rest.pop_back();
+    return rest.empty() ? text : text + "." + rest;
+  };
+  if (ns == 0) return "0s";
+  if (ns < 1000) return fmt::format("{}ns", ns);
+  if (ns < 1'000'000) return decimal(ns, 1000) + "\xC2\xB5s";
+  if (ns < kSecond) return decimal(ns, 1'000'000) + "ms";
+  std::string out;
+  const std::int64_t minutes = ns / (60 * kSecond);
+  if (minutes >= 60) out += fmt::format("{}h", minutes / 60);
+  if (minutes > 0) out += fmt::format("{}m", minutes % 60);
+  return out + decimal(ns % (60 * kSecond), kSecond) + "s";
 }
 
 std::optional<ModeChange> ModeChange::read(std::string_view text) {

@@ -52,6 +52,8 @@ MountFlagResult read_mount_flag(std::string_view value, const Lookup& lookup);
 
 /// Go's time.ParseDuration: "1h30m", "1.5s", "300ms".
 std::optional<std::chrono::nanoseconds> read_duration(std::string_view text);
+/// Go's Duration.String: "1m30s", "300ms", "0s".
+std::string go_duration(std::chrono::nanoseconds span);
 
 /// A `--chmod`: octal digits, or symbolic clauses as chmod(1) has them.
 class ModeChange final {
@@ -60,6 +62,7 @@ class ModeChange final {
   static std::optional<ModeChange> read(std::string_view text);
   /// The permission bits (with setuid, setgid, sticky) that a file of mode `before` gets.
   [[nodiscard]] std::uint32_t apply(std::uint32_t before, bool is_directory) const;
+  [[nodiscard]] bool is_octal() const { return octal_.has_value(); }
 
  private:
   struct Clause {

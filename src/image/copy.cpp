@@ -20,8 +20,11 @@ struct Owner {
 // Puts files into a new layer and checks that they fit to what is there already.
 class LayerMaker {
  public:
-  LayerMaker(Tree& root, std::optional<Owner> owner, std::int64_t now)
-      : root_(root), owner_(owner), now_(now) {}
+  ///   mode      of the directories that it makes
+  ///   replaces  a directory may take a file's place, and the other way round
+  LayerMaker(Tree& root, std::optional<Owner> owner, std::int64_t now, std::uint32_t mode = 0755,
+             bool replaces = false)
+      : root_(root), owner_(owner), now_(now), mode_(mode), replaces_(replaces) {}
 
   // What the path is, in the new layer or below it; links are not followed.
   std::optional<Node> node_at(const std::string& path) {
@@ -32,7 +35,7 @@ class LayerMaker {
     return found->node;
   }
 
-  // Directories down to `path`: those that exist as they are, new ones as 0755.
+  // Directories down to `path`: those that exist as they are.
   void make_directories(const std::string& path) {
     if (path.empty()) return;
     if (auto made = entries_.find(path); made != entries_.end()) {
@@ -52,7 +55,7 @@ class LayerMaker {
       return;
     }
     entries_.emplace(path, Node{.type = TarType::directory,
-                                .mode = 0755,
+                                .mode = mode_,
                                 .uid = owner_ ? owner_->uid : 0,
                                 .gid = owner_ ? owner_->gid : 0,
                                 .mtime = now_});
@@ -77,14 +80,15 @@ class LayerMaker {
     }
     auto there = node_at(path);
     if (there) check_kind(path, there->is_directory(), node.is_directory());
-    if (!there && node.is_directory()) new_directories_.insert(path);
+    if (!(there && there->is_directory()) && node.is_directory()) new_directories_.insert(path);
     entries_.insert_or_assign(path, std::move(node));
   }
 
   Entries take() { return std::move(entries_); }
 
  private:
-  static void check_kind(const std::string& path, bool was_directory, bool is_directory) {
+  void check_kind(const std::string& path, bool was_directory, bool is_directory) const {
+    if (replaces_) return;
     if (was_directory && !is_directory)
       fail(Fault::bad_input, "cannot replace to directory /{} with file", path);
     if (!was_directory && is_directory)
@@ -94,6 +98,8 @@ class LayerMaker {
   Tree& root_;
   std::optional<Owner> owner_;
   std::int64_t now_;
+  std::uint32_t mode_;
+  bool replaces_;
   Entries entries_;
   std::unordered_set<std::string> new_directories_;  // of entries_: not there below this layer
 };
@@ -105,7 +111,7 @@ class Copier {
         world_(world),
         owner_(owner(copy, world)),
         mode_(copy.chmod ? ModeChange::read(*copy.chmod) : std::nullopt),
-        layer_(world.root, owner_, world.now) {}
+        layer_(world.root, owner_, world.now, directory_mode(mode_), world.replaces) {}
 
   Entries run(const std::vector<Selected>& selected) {
     bool into_directory = copy_.dest.ends_with('/');
@@ -126,6 +132,11 @@ class Copier {
     if (!copy.chown) return std::nullopt;
     auto [uid, gid] = resolve_owner(*copy.chown, world.root);
     return Owner{uid, gid};
+  }
+
+  // An octal --chmod is also of the directories on the way, as BuildKit has it since 0.21; a symbolic one changes what there is.
+  static std::uint32_t directory_mode(const std::optional<ModeChange>& mode) {
+    return mode && mode->is_octal() ? mode->apply(0, true) & 0777 : 0755;
   }
 
   // A file goes into the destination when that is a directory, or is written as one.

@@ -41,10 +41,11 @@ struct CopyWorld {
   Tree& root;              ///< the file system that is copied into
   bool keep_owner = true;  ///< files keep their owners (stages, images), else they are root's
   std::int64_t now = 0;    ///< for directories that are made, seconds since 1970
+  bool replaces = false;   ///< directories take the places of files, files those of directories
 };
 
 /// The layer that a COPY or ADD makes: the files at their new places and the directories that lead there.
-///   throws  Error{bad_input} when a file would replace a directory or the other way round
+///   throws  Error{bad_input} when a file would replace a directory or the other way round, and must not
 Entries copy_entries(const CopyOp& copy, const std::vector<Selected>& selected,
                      const CopyWorld& world);
 

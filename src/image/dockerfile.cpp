@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "base/edit_distance.hpp"
 #include "base/text.hpp"
 #include "image/expand.hpp"
 #include "image/heredoc.hpp"
@@ -33,26 +34,32 @@ enum class Syntax {
   instruction
 };
 
+constexpr std::pair<std::string_view, Syntax> kTable[] = {{"ADD", Syntax::json_or_words},
+                                                          {"ARG", Syntax::arguments},
+                                                          {"CMD", Syntax::json_or_text},
+                                                          {"COPY", Syntax::json_or_words},
+                                                          {"ENTRYPOINT", Syntax::json_or_text},
+                                                          {"ENV", Syntax::names_and_values},
+                                                          {"EXPOSE", Syntax::words},
+                                                          {"FROM", Syntax::words},
+                                                          {"HEALTHCHECK", Syntax::health},
+                                                          {"LABEL", Syntax::names_and_values},
+                                                          {"MAINTAINER", Syntax::text},
+                                                          {"ONBUILD", Syntax::instruction},
+                                                          {"RUN", Syntax::json_or_text},
+                                                          {"SHELL", Syntax::json_or_text},
+                                                          {"STOPSIGNAL", Syntax::text},
+                                                          {"USER", Syntax::text},
+                                                          {"VOLUME", Syntax::json_or_words},
+                                                          {"WORKDIR", Syntax::text}};
+
+std::vector<std::string> instruction_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, syntax] : kTable) names.emplace_back(name);
+  return names;
+}
+
 std::optional<Syntax> syntax_of(std::string_view keyword) {
-  static constexpr std::pair<std::string_view, Syntax> kTable[] = {
-      {"ADD", Syntax::json_or_words},
-      {"ARG", Syntax::arguments},
-      {"CMD", Syntax::json_or_text},
-      {"COPY", Syntax::json_or_words},
-      {"ENTRYPOINT", Syntax::json_or_text},
-      {"ENV", Syntax::names_and_values},
-      {"EXPOSE", Syntax::words},
-      {"FROM", Syntax::words},
-      {"HEALTHCHECK", Syntax::health},
-      {"LABEL", Syntax::names_and_values},
-      {"MAINTAINER", Syntax::text},
-      {"ONBUILD", Syntax::instruction},
-      {"RUN", Syntax::json_or_text},
-      {"SHELL", Syntax::json_or_text},
-      {"STOPSIGNAL", Syntax::text},
-      {"USER", Syntax::text},
-      {"VOLUME", Syntax::json_or_words},
-      {"WORKDIR", Syntax::text}};
   for (const auto& [name, syntax] : kTable) {
     if (name == keyword) return syntax;
   }
@@ -75,6 +82,9 @@ std::optional<std::pair<std::string, std::string>> directive_of(std::string_view
   }
   return std::pair{to_lower(key), std::string(value)};
 }
+
+constexpr std::string_view kOnlyStrings =
+    "when using JSON array syntax, arrays must be comprised of strings only";
 
 class Parser {
  public:
@@ -111,7 +121,7 @@ class Parser {
     return line;
   }
 
-  // Directives stand before everything else, also before other comments. Unknown keys are passed over.
+  // Directives stand before everything else: any other comment ends them, also one that looks like a directive.
   void read_directives() {
     std::vector<std::string> seen;
     if (!lines_.empty() && lines_.front().starts_with("#!")) ++at_;
@@ -120,14 +130,17 @@ class Parser {
       if (!found) return;
       const auto& [key, value] = *found;
       int line = static_cast<int>(at_) + 1;
-      if (key != "escape" && key != "syntax" && key != "check") continue;
+      if (key != "escape" && key != "syntax" && key != "check") return;
       if (std::find(seen.begin(), seen.end(), key) != seen.end()) {
         error(line, fmt::format("only one '{}' parser directive can be used", key));
         continue;
       }
       seen.push_back(key);
       if (key == "syntax") result_.directives.syntax = value;
-      if (key == "check") result_.directives.check = value;
+      if (key == "check") {
+        result_.directives.check = value;
+        result_.directives.check_line = line;
+      }
       if (key != "escape") continue;
       if (value == "\\" || value == "`") {
         result_.directives.escape = value.front();
@@ -151,7 +164,7 @@ class Parser {
   void read_one() {
     int first = static_cast<int>(at_) + 1;
     std::string_view line = without_leading_space(without_newline(lines_[at_++]));
-    if (line.starts_with('#')) return;
+    if (line.starts_with('#')) return add_comment(trim(line.substr(1)));
     bool goes_on = take_continuation(line);
     if (!goes_on && line.empty()) return;
     std::string text(line);
@@ -167,8 +180,9 @@ class Parser {
       text += line;
     }
     if (trim(text).empty()) return;
-    if (has_empty_line) warn(first, "NoEmptyContinuation: empty continuation line");
+    if (has_empty_line) warn(static_cast<int>(at_), "NoEmptyContinuation: empty continuation line");
     Instruction instruction;
+    instruction.comments = std::exchange(comments_, {});
     instruction.lines = {first, static_cast<int>(at_)};
     instruction.text = std::string(trim(text));
     auto problem = read_instruction(text, result_.directives.escape, instruction);
@@ -179,6 +193,15 @@ class Parser {
       error(first, *problem);
     }
     result_.instructions.push_back(std::move(instruction));
+  }
+
+  // An empty comment parts those above it from what follows.
+  void add_comment(std::string_view text) {
+    if (text.empty()) {
+      comments_.clear();
+    } else {
+      comments_.emplace_back(text);
+    }
   }
 
   static bool takes_heredocs(const Instruction& instruction) {
@@ -224,7 +247,9 @@ class Parser {
     arguments = take_flags(arguments, out.flags);
     out.rest = std::string(trim(arguments));
     auto syntax = syntax_of(out.keyword);
-    if (!syntax) return fmt::format("unknown instruction: {}", text.substr(0, end));
+    if (!syntax)
+      return fmt::format("unknown instruction: {}{}", text.substr(0, end),
+                         did_you_mean(text.substr(0, end), instruction_names(), false));
     switch (*syntax) {
       case Syntax::text:
         if (!out.rest.empty()) out.words = {out.rest};
@@ -235,9 +260,7 @@ class Parser {
       case Syntax::json_or_text:
       case Syntax::json_or_words: {
         auto form = read_exec_form(out.rest);
-        if (form.kind == ExecForm::Kind::other) {
-          return "when using JSON array syntax, arrays must be comprised of strings only";
-        }
+        if (form.kind == ExecForm::Kind::other) return std::string(kOnlyStrings);
         out.is_json = form.kind == ExecForm::Kind::strings;
         if (out.is_json) {
           out.words = std::move(form.strings);
@@ -260,6 +283,7 @@ class Parser {
         if (space == std::string::npos) return std::nullopt;
         std::string command(without_leading_space(std::string_view(out.rest).substr(space)));
         auto form = read_exec_form(command);
+        if (form.kind == ExecForm::Kind::other) return std::string(kOnlyStrings);
         out.is_json = form.kind == ExecForm::Kind::strings;
         if (out.is_json) {
           out.words.insert(out.words.end(), form.strings.begin(), form.strings.end());
@@ -281,6 +305,7 @@ class Parser {
   std::string file_;
   std::vector<std::string_view> lines_;
   std::size_t at_ = 0;
+  std::vector<std::string> comments_;  // since the last instruction
   Dockerfile result_;
 };
 
@@ -292,6 +317,10 @@ Dockerfile parse_dockerfile(std::string_view text, const std::string& file) {
 
 std::optional<std::string> read_instruction(std::string_view text, char escape, Instruction& out) {
   return Parser::read_instruction(text, escape, out);
+}
+
+std::string written_keyword(const Instruction& instruction) {
+  return instruction.text.substr(0, instruction.text.find_first_of(" \t\v\f\r\n"));
 }
 
 std::string with_source(const Diagnostic& diagnostic, std::string_view text, int last_line) {

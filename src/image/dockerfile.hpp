@@ -44,6 +44,7 @@ struct Instruction {
   bool is_json = false;  ///< `rest` was a JSON array of strings
   std::vector<Heredoc> heredocs;
   Span lines;
+  std::vector<std::string> comments;  ///< the lines of comment above it, without '#'
   std::string text;  ///< the instruction as written, continuations joined, without heredoc bodies
 };
 
@@ -52,6 +53,7 @@ struct Directives {
   char escape = '\\';
   std::string syntax;
   std::string check;
+  int check_line = 0;  ///< where it stands; 0 when it does not
 };
 
 struct Dockerfile {
@@ -66,6 +68,9 @@ struct Dockerfile {
 ///            pair); `ARG` gives its `name[=value]` words
 ///   source   moby/buildkit frontend/dockerfile/parser
 Dockerfile parse_dockerfile(std::string_view text, const std::string& file);
+
+/// The keyword as it was written: "run".
+std::string written_keyword(const Instruction& instruction);
 
 /// A diagnostic's message followed by the lines around it, the meant ones marked with ">>>".
 std::string with_source(const Diagnostic& diagnostic, std::string_view text, int last_line = 0);

@@ -61,6 +61,7 @@ TEST_CASE("the escape directive changes continuations and must come first") {
   CHECK(file.instructions[1].rest == "dir C:\\   /s");
   CHECK(parsed("FROM x\n# escape=`\n").directives.escape == '\\');
   CHECK(parsed("# escape=x\nFROM x\n").diagnostics.size() == 1);
+  CHECK(parsed("# what=this\n# escape=`\nFROM x\n").directives.escape == '\\');
   CHECK(parsed("#syntax=docker/dockerfile:1\n#escape=\\\n#escape=`\nFROM x")
             .diagnostics.front()
             .line == 3);
@@ -74,8 +75,9 @@ TEST_CASE("an invalid exec form is the shell form, other JSON is an error") {
   CHECK_FALSE(only("CMD [\"a\",]").is_json);
   CHECK_FALSE(only("RUN [ -f x ] && y").is_json);
   CHECK(parsed("CMD [\"a\", 1]").diagnostics.size() == 1);
+  CHECK(parsed("HEALTHCHECK CMD [1]").diagnostics.size() == 1);
   CHECK(read_exec_form("[[[1]]]").kind == ExecForm::Kind::other);
-  CHECK(print_exec_form({"a\"b", "c"}) == "[\"a\\\"b\",\"c\"]");
+  CHECK(print_exec_form({"a\"b", "c"}) == "[\"a\\\"b\" \"c\"]");
 }
 
 TEST_CASE("heredocs are taken after the instruction") {
@@ -99,6 +101,11 @@ TEST_CASE("heredocs are taken after the instruction") {
   CHECK(only("RUN cat <<< word").heredocs.empty());
   CHECK(only("RUN [\"a\", \"<<EOF\"]").heredocs.empty());
   CHECK(heredoc_of("3<<-EOF")->descriptor == 3);
+  auto spaced = parsed("FROM x\nRUN cat << EOF > /o\nin\nEOF\nRUN <<\tA\nb\nA\nUSER u\n");
+  CHECK(spaced.diagnostics.empty());
+  REQUIRE(spaced.instructions.size() == 4);
+  CHECK(spaced.instructions[1].heredocs.at(0).content == "in\n");
+  CHECK(heredoc_of(spaced.instructions[2].rest)->name == "A");
 }
 
 TEST_CASE("ENV and LABEL have a form with = and an old one") {
@@ -111,11 +118,13 @@ TEST_CASE("ENV and LABEL have a form with = and an old one") {
 }
 
 TEST_CASE("an unknown instruction names its line") {
-  auto file = parsed("FROM x\n\nFOO bar\n");
+  auto file = parsed("FROM x\n\nFOOBAR baz\n");
   REQUIRE(file.diagnostics.size() == 1);
-  CHECK(to_string(file.diagnostics[0]) == "Dockerfile:3: unknown instruction: FOO");
-  auto shown = with_source(file.diagnostics[0], "FROM x\n\nFOO bar\n");
-  CHECK(shown.find("   3 | >>> FOO bar") != std::string::npos);
+  CHECK(to_string(file.diagnostics[0]) == "Dockerfile:3: unknown instruction: FOOBAR");
+  CHECK(parsed("FROM x\ncpoy a b\n").diagnostics[0].message ==
+        "unknown instruction: cpoy (did you mean copy?)");
+  auto shown = with_source(file.diagnostics[0], "FROM x\n\nFOOBAR baz\n");
+  CHECK(shown.find("   3 | >>> FOOBAR baz") != std::string::npos);
   CHECK(parsed("# nothing\n").diagnostics.size() == 1);
 }
 
@@ -130,6 +139,15 @@ TEST_CASE("variables are expanded with every modifier") {
   CHECK(expanded("${path/l/L} ${path//l/L} ${path//l*b/_}") ==
         "/usr/Local/lib.tar.gz /usr/LocaL/Lib.tar.gz /usr/_.tar.gz");
   CHECK(expanded("${nope:-${a:+deep}}") == "deep");
+  CHECK(expanded("${empty:?} ") == "error: empty: is not allowed to be empty");
+  auto accented = [](std::string_view) -> std::optional<std::string> {
+    return "\xC3\xA9"
+           "a";
+  };
+  CHECK(expand("${x#?}", accented).text == "a");
+  CHECK(expand("${x%a}${x/?/b}", accented).text ==
+        "\xC3\xA9"
+        "ba");
 }
 
 TEST_CASE("quotes and escapes are taken away as a shell does") {

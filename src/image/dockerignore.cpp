@@ -284,6 +284,17 @@ IgnoreMatcher::Verdict IgnoreMatcher::verdict(std::string_view path, const Paren
   return verdict;
 }
 
+bool IgnoreMatcher::has_exceptions() const {
+  return std::any_of(patterns_.begin(), patterns_.end(),
+                     [](const auto& pattern) { return pattern.is_exception; });
+}
+
+std::vector<std::string> IgnoreMatcher::texts() const {
+  std::vector<std::string> out;
+  for (const auto& pattern : patterns_) out.push_back(pattern.text);
+  return out;
+}
+
 bool IgnoreMatcher::is_ignored(std::string_view path) const { return verdict(path, {}).is_ignored; }
 
 }  // namespace slipway::image

@@ -40,6 +40,10 @@ class IgnoreMatcher final {
   /// The same from nothing: asks for the path's parents itself.
   [[nodiscard]] bool is_ignored(std::string_view path) const;
   [[nodiscard]] bool has_patterns() const { return !patterns_.empty(); }
+  /// True when a pattern is an exception ("!a").
+  [[nodiscard]] bool has_exceptions() const;
+  /// The patterns, cleaned; exceptions without their "!".
+  [[nodiscard]] std::vector<std::string> texts() const;
 
  private:
   struct Pattern;

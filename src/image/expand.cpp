@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/expand.hpp"
 
+#include <algorithm>
+#include <span>
+
 #include "base/text.hpp"
 #include "image/words.hpp"
 
@@ -53,28 +56,45 @@ class Words {
 // A shell pattern of `*`, `?` and escaped characters, as a list of literals and wildcards.
 struct PatternItem {
   enum class Kind { literal, one, any } kind = Kind::literal;
-  char literal = 0;
+  std::string literal;
 };
 
-std::vector<PatternItem> read_pattern(std::string_view pattern) {
+// Patterns match characters, not bytes: each with the bytes that continue it.
+using Characters = std::vector<std::string>;
+using CharacterSpan = std::span<const std::string>;
+
+Characters characters_of(std::string_view text) {
+  Characters out;
+  for (char c : text) {
+    bool continues = (static_cast<unsigned char>(c) & 0xC0u) == 0x80;
+    if (!continues || out.empty()) out.emplace_back();
+    out.back() += c;
+  }
+  return out;
+}
+
+std::string text_of(CharacterSpan characters) { return join(characters, ""); }
+
+std::vector<PatternItem> read_pattern(std::string_view text) {
+  const Characters pattern = characters_of(text);
   std::vector<PatternItem> items;
   for (std::size_t i = 0; i < pattern.size(); ++i) {
-    char c = pattern[i];
-    if (c == '*') {
+    const std::string* c = &pattern[i];
+    if (*c == "*") {
       if (items.empty() || items.back().kind != PatternItem::Kind::any)
         items.push_back({PatternItem::Kind::any});
-    } else if (c == '?') {
+    } else if (*c == "?") {
       items.push_back({PatternItem::Kind::one});
     } else {
-      if (c == '\\' && i + 1 < pattern.size()) c = pattern[++i];
-      items.push_back({PatternItem::Kind::literal, c});
+      if (*c == "\\" && i + 1 < pattern.size()) c = &pattern[++i];
+      items.push_back({PatternItem::Kind::literal, *c});
     }
   }
   return items;
 }
 
 // ends[i] is true when the pattern can match text[0, i). Linear in text × pattern: no backtracking to blow up.
-std::vector<char> match_ends(const std::vector<PatternItem>& items, std::string_view text) {
+std::vector<char> match_ends(const std::vector<PatternItem>& items, CharacterSpan text) {
   std::vector<char> ends(text.size() + 1, 0);
   ends[0] = 1;
   for (const auto& item : items) {
@@ -94,8 +114,8 @@ std::vector<char> match_ends(const std::vector<PatternItem>& items, std::string_
   return ends;
 }
 
-std::optional<std::size_t> match_length(const std::vector<PatternItem>& items,
-                                        std::string_view text, bool longest) {
+std::optional<std::size_t> match_length(const std::vector<PatternItem>& items, CharacterSpan text,
+                                        bool longest) {
   auto ends = match_ends(items, text);
   std::optional<std::size_t> found;
   for (std::size_t i = 0; i < ends.size(); ++i) {
@@ -107,26 +127,29 @@ std::optional<std::size_t> match_length(const std::vector<PatternItem>& items,
 }
 
 std::string without_prefix(std::string_view pattern, std::string_view value, bool longest) {
-  auto length = match_length(read_pattern(pattern), value, longest);
-  return std::string(length ? value.substr(*length) : value);
+  const Characters text = characters_of(value);
+  auto length = match_length(read_pattern(pattern), text, longest);
+  return text_of(CharacterSpan(text).subspan(length.value_or(0)));
 }
 
 std::string without_suffix(std::string_view pattern, std::string_view value, bool longest) {
   auto items = read_pattern(pattern);
   std::reverse(items.begin(), items.end());
-  std::string reversed(value.rbegin(), value.rend());
-  auto length = match_length(items, reversed, longest);
-  return std::string(length ? value.substr(0, value.size() - *length) : value);
+  const Characters text = characters_of(value);
+  auto length = match_length(items, Characters(text.rbegin(), text.rend()), longest);
+  return text_of(CharacterSpan(text).first(text.size() - length.value_or(0)));
 }
 
-std::string replaced(std::string_view pattern, std::string_view value, std::string_view with,
+std::string replaced(std::string_view pattern, std::string_view text, std::string_view with,
                      bool all) {
   auto items = read_pattern(pattern);
-  if (items.empty()) return std::string(value);
+  if (items.empty()) return std::string(text);
+  const Characters characters = characters_of(text);
+  const CharacterSpan value = characters;
   std::string out;
   std::size_t at = 0;
   while (at <= value.size()) {
-    auto length = match_length(items, value.substr(at), true);
+    auto length = match_length(items, value.subspan(at), true);
     if (length && (*length > 0 || at == 0)) {
       out += with;
       at += *length;
@@ -136,7 +159,7 @@ std::string replaced(std::string_view pattern, std::string_view value, std::stri
     if (at < value.size()) out += value[at];
     ++at;
   }
-  if (at < value.size()) out += value.substr(at);
+  if (at < value.size()) out += text_of(value.subspan(at));
   return out;
 }
 
@@ -180,6 +203,10 @@ class Lexer {
         std::string value = dollar(depth);
         words->add_text(value);
         out += value;
+      } else if (c == '<') {
+        std::string text = less_than();
+        words->add_raw_text(text);
+        out += text;
       } else if (!options_.no_quotes && (c == '\'' || c == '"')) {
         std::string value = c == '"' ? double_quoted(keep_escapes, depth) : single_quoted();
         words->add_raw_text(value);
@@ -208,6 +235,16 @@ class Lexer {
     c = text_[at_++];
     words.add_raw(c);
     out += c;
+  }
+
+  // "<<" keeps the white space behind it: "<< EOF" is one word, a heredoc's.
+  std::string less_than() {
+    std::string out{text_[at_++]};
+    if (at_end() || peek() != '<') return out;
+    out += text_[at_++];
+    while (!at_end() && std::string_view(" \t\r").find(peek()) != std::string_view::npos)
+      out += text_[at_++];
+    return out;
   }
 
   std::string single_quoted() {
@@ -287,10 +324,16 @@ class Lexer {
     }
     std::string variable = name();
     if (variable.empty()) return "$";
-    auto value = lookup_(variable);
-    if (!value) unset_.push_back(variable);
+    auto value = value_of(variable);
     if (!value && options_.keep_unset) return "$" + variable;
     return value.value_or("");
+  }
+
+  std::optional<std::string> value_of(const std::string& variable) {
+    auto value = lookup_(variable);
+    if (!value && std::find(unset_.begin(), unset_.end(), variable) == unset_.end())
+      unset_.push_back(variable);
+    return value;
   }
 
   std::string braced(int depth) {
@@ -300,8 +343,7 @@ class Lexer {
     if (at_end()) return bad("syntax error: missing '}'");
     char modifier = text_[at_++];
     if (modifier == '}') {
-      auto value = lookup_(variable);
-      if (!value) unset_.push_back(variable);
+      auto value = value_of(variable);
       if (!value && options_.keep_unset) return "${" + variable + "}";
       return value.value_or("");
     }
@@ -327,7 +369,8 @@ class Lexer {
 
   std::string modified(const std::string& variable, char modifier, bool empty_is_unset,
                        bool longest, const std::string& word) {
-    auto value = lookup_(variable);
+    auto value = value_of(variable);
+    const bool is_set = value.has_value();
     if (value && empty_is_unset && value->empty()) value.reset();
     switch (modifier) {
       case '-':
@@ -336,8 +379,10 @@ class Lexer {
         return value ? word : std::string();
       case '?':
         if (value) return *value;
-        return bad(
-            fmt::format("{}: {}", variable, word.empty() ? "is not allowed to be unset" : word));
+        return bad(fmt::format("{}: {}", variable,
+                               !word.empty() ? word
+                               : is_set      ? "is not allowed to be empty"
+                                             : "is not allowed to be unset"));
       case '#':
         return without_prefix(word, value.value_or(""), longest);
       default:
@@ -351,7 +396,7 @@ class Lexer {
     std::string pattern = until('/', true, nullptr, depth);
     std::string with = until('}', true, nullptr, depth);
     if (error_) return {};
-    auto value = lookup_(variable);
+    auto value = value_of(variable);
     if (!value && options_.keep_unset) return fmt::format("${{{}/{}/{}}}", variable, pattern, with);
     return replaced(pattern, value.value_or(""), with, all);
   }

@@ -22,8 +22,7 @@ struct ExpandOptions {
 struct Expanded {
   std::string text;                ///< as one word
   std::vector<std::string> words;  ///< split at white space outside quotes
-  std::vector<std::string>
-      unset;  ///< variables that stand plainly ("$x", "${x}") and have no value
+  std::vector<std::string> unset;  ///< variables that have no value, each once
   std::optional<std::string> error;
 };
 

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "base/edit_distance.hpp"
 #include "base/text.hpp"
 #include "image/words.hpp"
 #include "oci/reference.hpp"
@@ -50,17 +51,31 @@ class StageReader {
   }
 
   void add_platform_arguments() {
+    auto set = [&](const std::string& name, const std::string& value) {
+      auto given = arguments_.given.find(name);
+      list_.globals.emplace_back(name, given == arguments_.given.end() ? value : given->second);
+    };
     auto add = [&](const std::string& prefix, const oci::Platform& platform) {
-      list_.globals.emplace_back(prefix + "PLATFORM", platform.str());
-      list_.globals.emplace_back(prefix + "OS", platform.os);
-      list_.globals.emplace_back(prefix + "ARCH", platform.architecture);
-      list_.globals.emplace_back(prefix + "VARIANT", platform.variant);
-      list_.globals.emplace_back(prefix + "OSVERSION", platform.os_version);
+      set(prefix + "PLATFORM", platform.str());
+      set(prefix + "OS", platform.os);
+      set(prefix + "ARCH", platform.architecture);
+      set(prefix + "VARIANT", platform.variant);
+      set(prefix + "OSVERSION", platform.os_version);
     };
     add("BUILD", arguments_.build_platform);
     add("TARGET", arguments_.target_platform);
-    list_.globals.emplace_back(
-        "TARGETSTAGE", arguments_.target_stage.empty() ? "default" : arguments_.target_stage);
+    set("TARGETSTAGE", target_name());
+  }
+
+  // The stage that was asked for; else the last one's name.
+  std::string target_name() const {
+    if (!arguments_.target_stage.empty()) return arguments_.target_stage;
+    std::string name;
+    for (const auto& instruction : dockerfile_.instructions) {
+      if (instruction.keyword != "FROM") continue;
+      name = instruction.words.size() == 3 ? to_lower(instruction.words[2]) : "";
+    }
+    return name.empty() ? "default" : name;
   }
 
   std::optional<std::string> global(std::string_view name) const {
@@ -155,7 +170,10 @@ class StageReader {
   void choose() {
     auto chosen = target();
     if (!chosen) {
-      error(0, fmt::format("target stage \"{}\" could not be found", arguments_.target_stage));
+      std::vector<std::string> names;
+      for (const auto& stage : list_.stages) names.push_back(stage.name);
+      error(0, fmt::format("target stage \"{}\" could not be found{}", arguments_.target_stage,
+                           did_you_mean(to_lower(arguments_.target_stage), names)));
       return;
     }
     list_.target = *chosen;
@@ -306,8 +324,8 @@ class Text {
 std::string fingerprint_of(const RunOp& run) {
   Text text;
   text << std::string_view("run") << run.argv << run.env << std::string_view(run.cwd)
-       << std::string_view(run.user) << std::string_view(run.network) << run.insecure
-       << run.scripts;
+       << std::string_view(run.user) << std::string_view(run.network)
+       << std::string_view(run.hostname) << run.insecure << run.scripts;
   for (const auto& [mount, origin] : run.mounts) {
     text << static_cast<int>(mount.type) << std::string_view(mount.target) << mount.read_only
          << mount.size_bytes << mount.mode << mount.uid << mount.gid << std::string_view(mount.env);
@@ -315,7 +333,8 @@ std::string fingerprint_of(const RunOp& run) {
     if (mount.type == MountFlag::Type::cache)
       text << std::string_view(mount.id) << std::string_view(mount.source)
            << std::string_view(mount.from);
-    if (mount.type == MountFlag::Type::secret) text << std::string_view(mount.id);
+    if (mount.type == MountFlag::Type::secret)
+      text << std::string_view(mount.id) << std::string_view(mount.source);
   }
   return text.str();
 }

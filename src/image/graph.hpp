@@ -89,6 +89,7 @@ struct RunOp {
   std::string user;
   std::vector<std::pair<MountFlag, Origin>> mounts;
   std::string network;
+  std::string hostname;
   bool insecure = false;
   std::vector<InlineFile> scripts;  ///< mounted at /dev/pipes
 };
@@ -143,6 +144,7 @@ struct PlannedStage {
       environment;  ///< "NAME=value": what instructions are expanded with and RUN sees
   std::vector<Diagnostic> errors;
   std::vector<Finding> findings;  ///< of the checks that need the values of variables
+  bool has_workdir = false;       ///< a WORKDIR was met, here or in a stage below
 };
 
 /// Expands and orders a stage's instructions. Pure.

@@ -96,6 +96,11 @@ TEST_CASE("ARGs reach RUN and stages built on theirs, proxies stay out of the ke
   CHECK(fingerprint(with_proxy.steps[0]) == fingerprint(plan.steps[0]));
   CHECK(run_of(with_proxy).hidden_env ==
         std::vector<std::string>{"HTTP_PROXY=http://p", "http_proxy=http://p"});
+  // Declared, they are ordinary arguments.
+  auto declared = planned("FROM scratch\nARG HTTP_PROXY\nENV P=$HTTP_PROXY\nRUN x\n",
+                          {.given = {{"HTTP_PROXY", "p"}}});
+  CHECK(env_of(declared, "P") == "p");
+  CHECK(declared.image.history.back().created_by == "RUN |1 HTTP_PROXY=p /bin/sh -c x # buildkit");
   auto other = planned(text, {.given = {{"V", "2"}}});
   CHECK(fingerprint(other.steps[0]) != fingerprint(plan.steps[0]));
 }
@@ -119,6 +124,16 @@ TEST_CASE("the configuration is what the instructions say") {
   CHECK(run_of(plan, 2).argv == std::vector<std::string>{"/bin/bash", "-c", "z"});
   CHECK(config.on_build == std::vector<std::string>{"RUN q"});
   CHECK(config.labels.at("a") == "b c");
+  std::vector<std::string> made_by;
+  for (const auto& entry : plan.image.history) made_by.push_back(entry.created_by);
+  for (const char* wanted :
+       {"CMD [\"/bin/sh\" \"-c\" \"echo hi\"]", "ENTRYPOINT [\"/e\"]", "VOLUME [/v]",
+        "HEALTHCHECK {Test:[CMD-SHELL x y] Interval:1m30s Timeout:0s StartPeriod:0s "
+        "StartInterval:0s Retries:2}"})
+    CHECK(std::find(made_by.begin(), made_by.end(), wanted) != made_by.end());
+  auto empty = planned("FROM scratch\nRUN\nCMD\nENTRYPOINT []\n");
+  CHECK(run_of(empty).argv == std::vector<std::string>{"/bin/sh", "-c", ""});
+  CHECK(empty.image.config.cmd == std::vector<std::string>{"/bin/sh", "-c", ""});
 }
 
 TEST_CASE(
@@ -174,13 +189,20 @@ TEST_CASE("what is wrong is said with its line, in every stage") {
   CHECK(
       first_error("FROM a\nCOPY x\n").find("Dockerfile:2: COPY requires at least two arguments") ==
       0);
-  CHECK(first_error("FROM a\nCOPY --form=b x y\n").find("unknown flag: --form") !=
-        std::string::npos);
+  CHECK(first_error("FROM a\nCOPY --form=b x y\n")
+            .find("unknown flag: --form (did you mean from?)") != std::string::npos);
   CHECK(first_error("FROM a\nCOPY a b c\n").empty());  // the later one wins, as with BuildKit
   CHECK(
       first_error("FROM a\nRUN --mount=type=cahce,target=/x y\n").find("unsupported mount type") !=
       std::string::npos);
-  CHECK(first_error("FROM a\nRUN --mount=type=cache y\n").find("target is required") !=
+  CHECK(first_error("FROM scratch\nRUN --mount=type=cache y\n").find("invalid mount target") !=
+        std::string::npos);
+  CHECK(first_error("FROM a\nRUN --mount=type=secret y\n").find("one of source, target required") !=
+        std::string::npos);
+  CHECK(first_error("FROM a\nRUN --mount=type=bind,mode=1 y\n").find("mode not allowed") !=
+        std::string::npos);
+  CHECK(first_error("FROM scratch\nEXPOSE 1-2:1-5\n").find("invalid ranges") != std::string::npos);
+  CHECK(first_error("FROM scratch\nVOLUME $NOPE\n").find("can not be an empty string") !=
         std::string::npos);
   CHECK(first_error("FROM a\nRUN --network=bridge y\n").find("invalid network mode") !=
         std::string::npos);
@@ -205,6 +227,8 @@ TEST_CASE("durations and modes read as Go's and chmod's do") {
   using std::chrono::nanoseconds;
   CHECK(read_duration("1h2m3.5s") == nanoseconds(3723500000000));
   CHECK(read_duration("300ms") == nanoseconds(300000000));
+  for (const char* text : {"0s", "5ns", "1.5\xC2\xB5s", "300ms", "1.5s", "1m30s", "2h0m0.25s"})
+    CHECK(go_duration(*read_duration(text)) == text);
   CHECK_FALSE(read_duration("5").has_value());
   CHECK_FALSE(read_duration("s").has_value());
   CHECK(ModeChange::read("755")->apply(0600, false) == 0755);

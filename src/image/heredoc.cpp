@@ -3,6 +3,7 @@
 
 #include "base/text.hpp"
 #include "image/expand.hpp"
+#include "image/words.hpp"
 
 namespace slipway::image {
 namespace {
@@ -31,6 +32,7 @@ std::optional<Heredoc> heredoc_of(std::string_view word) {
     ++at;
   }
   auto name = word.substr(at);
+  while (!name.empty() && is_space(name.front())) name.remove_prefix(1);
   if (name.empty() || name.find('<') != std::string_view::npos) return std::nullopt;
   auto plain = only_word(name, {.keep_unset = true});
   auto quoted = only_word(name, {.keep_quotes = true, .keep_escapes = true, .keep_unset = true});

@@ -197,7 +197,7 @@ ExecForm read_exec_form(std::string_view text) { return Reader(text).read(); }
 std::string print_exec_form(const std::vector<std::string>& strings) {
   std::string out = "[";
   for (const auto& text : strings) {
-    if (out.size() > 1) out += ",";
+    if (out.size() > 1) out += ' ';
     out += '"';
     for (char c : text) {
       if (c == '"' || c == '\\') {
@@ -209,8 +209,8 @@ std::string print_exec_form(const std::vector<std::string>& strings) {
         out += "\\t";
       } else if (c == '\r') {
         out += "\\r";
-      } else if (static_cast<unsigned char>(c) < 0x20) {
-        out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+      } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
+        out += fmt::format("\\x{:02x}", static_cast<unsigned>(c));
       } else {
         out += c;
       }

@@ -20,7 +20,7 @@ struct ExecForm {
 /// Reads `["a", "b"]`. Pure; anything that is no complete JSON array is `not_json`.
 ExecForm read_exec_form(std::string_view text);
 
-/// The array as Go's encoding/json prints it, for config and history.
+/// The strings as Go's %q prints them, for the history: `["sh" "-c" "x"]`.
 std::string print_exec_form(const std::vector<std::string>& strings);
 
 }  // namespace slipway::image

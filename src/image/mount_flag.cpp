@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/edit_distance.hpp"
 #include "base/text.hpp"
 #include "image/commands.hpp"
+#include "image/dockerignore.hpp"
 
 namespace slipway::image {
 namespace {
@@ -25,22 +27,31 @@ std::vector<std::string> csv_fields(std::string_view text) {
   return fields;
 }
 
+// "64m", "1.5GiB".
 std::optional<std::uint64_t> size_of(std::string_view text) {
-  std::size_t digits = 0;
-  while (digits < text.size() && std::isdigit(static_cast<unsigned char>(text[digits]))) ++digits;
-  auto count = to_integer(text.substr(0, digits));
-  if (!count) return std::nullopt;
-  std::string unit = to_lower(text.substr(digits));
+  auto end = std::min(text.find_first_not_of("0123456789."), text.size());
+  auto point = std::min(text.substr(0, end).find('.'), end);
+  auto whole = to_integer(text.substr(0, point));
+  auto digits = text.substr(0, end).substr(std::min(point + 1, end));
+  auto part = digits.empty() ? std::optional(0LL) : to_integer(digits);
+  if (!whole || !part || digits.size() > 9) return std::nullopt;
+  std::string unit = to_lower(trim(text.substr(end)));
   if (unit.ends_with('b')) unit.pop_back();
   if (unit.ends_with('i')) unit.pop_back();
-  static constexpr std::string_view kUnits = "kmgt";
+  static constexpr std::string_view kUnits = "kmgtp";
   int power = 0;
   if (!unit.empty()) {
     auto known = kUnits.find(unit);
     if (unit.size() != 1 || known == std::string_view::npos) return std::nullopt;
     power = static_cast<int>(known) + 1;
   }
-  return static_cast<std::uint64_t>(*count) << (10 * power);
+  const auto scale = std::uint64_t{1} << (10 * power);
+  std::uint64_t below = 1;
+  for (std::size_t i = 0; i < digits.size(); ++i) below *= 10;
+  if (static_cast<std::uint64_t>(*whole) > UINT64_MAX / 2 / scale) return std::nullopt;
+  auto fraction = static_cast<double>(*part) / static_cast<double>(below);
+  return static_cast<std::uint64_t>(*whole) * scale +
+         static_cast<std::uint64_t>(fraction * static_cast<double>(scale));
 }
 
 std::optional<std::uint32_t> number(std::string_view text, int base) {
@@ -86,9 +97,12 @@ class MountReader {
         mount_.type = type;
         known = true;
       }
-      if (!known)
-        return fmt::format("unsupported mount type \"{}\": it is bind, cache, tmpfs, secret or ssh",
-                           name);
+      if (!known) {
+        static const std::vector<std::string> kNames{"bind", "cache", "tmpfs", "secret", "ssh"};
+        return fmt::format(
+            "unsupported mount type \"{}\"{}: it is bind, cache, tmpfs, secret or ssh", name,
+            did_you_mean(name, kNames));
+      }
     }
     mount_.read_only = mount_.type == Type::bind;
     return std::nullopt;
@@ -148,35 +162,35 @@ class MountReader {
 
   std::optional<std::string> set(const std::string& key, const std::string& value,
                                  const std::string& field) {
-    bool holds_files = mount_.type == Type::bind || mount_.type == Type::cache;
     if (key == "target" || key == "dst" || key == "destination") {
       mount_.target = value;
     } else if (key == "from") {
-      if (!holds_files) return unexpected(key);
-      mount_.from = value;
+      if (mount_.type == Type::secret) return "secret mount should not have a from";
+      if (mount_.type == Type::bind || mount_.type == Type::cache) mount_.from = value;
     } else if (key == "source" || key == "src") {
-      if (mount_.type == Type::tmpfs) return unexpected(key);
       mount_.source = value;
     } else if (key == "id") {
-      if (mount_.type == Type::bind || mount_.type == Type::tmpfs) return unexpected(key);
       mount_.id = value;
     } else if (key == "env") {
-      if (mount_.type != Type::secret) return unexpected(key);
       mount_.env = value;
     } else if (key == "sharing") {
-      if (mount_.type != Type::cache) return unexpected(key);
       std::string name = to_lower(value);
-      if (name != "shared" && name != "private" && name != "locked")
-        return fmt::format("unsupported sharing value \"{}\"", value);
+      static const std::vector<std::string> kModes{"shared", "private", "locked"};
+      if (std::find(kModes.begin(), kModes.end(), name) == kModes.end())
+        return fmt::format("unsupported sharing value \"{}\"{}: it is shared, private or locked",
+                           value, did_you_mean(name, kModes));
+      if (mount_.type != Type::cache)
+        return fmt::format("invalid cache sharing set for {} mount", name_of(mount_.type));
       mount_.sharing = name == "shared"    ? MountFlag::Sharing::shared
                        : name == "private" ? MountFlag::Sharing::private_
                                            : MountFlag::Sharing::locked;
     } else if (key == "size") {
-      mount_.size_bytes = size_of(value);
       if (mount_.type != Type::tmpfs) return unexpected(key);
+      mount_.size_bytes = size_of(value);
       if (!mount_.size_bytes) return fmt::format("invalid value for size: {}", value);
     } else if (key == "mode" || key == "uid" || key == "gid") {
-      if (mount_.type == Type::bind || mount_.type == Type::tmpfs) return unexpected(key);
+      if (mount_.type == Type::bind || mount_.type == Type::tmpfs)
+        return fmt::format("{} not allowed for \"{}\" type mounts", key, name_of(mount_.type));
       auto parsed = number(value, key == "mode" ? 8 : 10);
       if (!parsed) return fmt::format("invalid value {} for {}", value, key);
       (key == "mode" ? mount_.mode : key == "uid" ? mount_.uid : mount_.gid) = parsed;
@@ -184,16 +198,22 @@ class MountReader {
                key == "required") {
       return set_bool(key, value, field);
     } else {
-      return fmt::format("unexpected key '{}' in '{}'", key, field);
+      static const std::vector<std::string> kKeys{
+          "type",        "from", "source", "target",    "readonly", "id",  "sharing",
+          "required",    "size", "mode",   "uid",       "gid",      "src", "dst",
+          "destination", "ro",   "rw",     "readwrite", "env"};
+      return fmt::format("unexpected key '{}' in '{}'{}", key, field, did_you_mean(key, kKeys));
     }
     return std::nullopt;
   }
 
   std::optional<std::string> check() {
-    bool needs_target =
-        mount_.type == Type::bind || mount_.type == Type::cache || mount_.type == Type::tmpfs;
-    if (needs_target && mount_.target.empty() && !is_partial_) return "target is required";
-    if (mount_.type == Type::cache && mount_.id.empty()) mount_.id = mount_.target;
+    if (mount_.type == Type::secret && !is_partial_) {
+      if (mount_.source.empty() && mount_.target.empty() && mount_.id.empty())
+        return "invalid secret mount. one of source, target required";
+      if (!mount_.source.empty() && !mount_.id.empty()) return "both source and id can't be set";
+    }
+    if (mount_.type == Type::cache && mount_.id.empty()) mount_.id = clean_path(mount_.target);
     return std::nullopt;
   }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <utility>
 
+#include "base/edit_distance.hpp"
 #include "base/text.hpp"
 #include "image/dockerignore.hpp"
 #include "image/graph.hpp"
 #include "image/heredoc.hpp"
 #include "image/json_array.hpp"
+#include "image/plan_copy.hpp"
 #include "image/ports.hpp"
-#include "image/remote_source.hpp"
 #include "image/words.hpp"
 
 namespace slipway::image {
@@ -58,6 +59,7 @@ class StagePlanner {
       image = base_stage->image;
       planned_.arguments = base_stage->arguments;
       planned_.environment = base_stage->environment;
+      planned_.has_workdir = base_stage->has_workdir;
     } else if (base_image) {
       image = *base_image;
     } else {
@@ -71,6 +73,7 @@ class StagePlanner {
       image.platform = base_image->platform;
     auto triggers =
         std::exchange(image.config.on_build, {});  // of a base stage too, as images have them
+    if (base_image) check_base_platform(*base_image);
     if (base_image && !has_path(image.config.env)) {
       image.config.env.emplace_back(kDefaultPath);
       planned_.environment = image.config.env;
@@ -87,6 +90,18 @@ class StagePlanner {
 
   void error(const Instruction& at, std::string message) {
     planned_.errors.push_back({list_.file, at.lines.first, 0, std::move(message)});
+  }
+
+  void check_base_platform(const oci::ImageConfig& base) {
+    auto expected = stage_.platform.empty() ? arguments_.target_platform
+                                            : oci::Platform::parse(stage_.platform);
+    if (base.platform.architecture.empty() ||
+        (base.platform.os == expected.os && base.platform.architecture == expected.architecture))
+      return;
+    find(stage_.from, "InvalidBaseImagePlatform",
+         fmt::format(
+             "Base image {} was pulled with platform \"{}\", expected \"{}\" for current build",
+             stage_.base, base.platform.str(), expected.str()));
   }
 
   static bool makes_layer(std::string_view keyword) {
@@ -139,11 +154,19 @@ class StagePlanner {
     for (const auto& name : result.unset) {
       bool is_declared = std::any_of(planned_.arguments.begin(), planned_.arguments.end(),
                                      [&](const auto& arg) { return arg.first == name; });
-      if (!is_declared)
-        planned_.findings.push_back(
-            {"UndefinedVar", fmt::format("Usage of undefined variable '${}'", name), at.lines});
+      if (is_declared) continue;
+      std::vector<std::string> known;
+      for (const auto& line : planned_.environment) known.push_back(line.substr(0, line.find('=')));
+      auto nearest = nearest_word(name, known);
+      find(at, "UndefinedVar",
+           fmt::format("Usage of undefined variable '${}'{}", name,
+                       nearest.empty() ? "" : fmt::format(" (did you mean ${}?)", nearest)));
     }
     return result.text;
+  }
+
+  void find(const Instruction& at, std::string_view rule, std::string message) {
+    planned_.findings.push_back({std::string(rule), std::move(message), at.lines});
   }
 
   std::size_t record(std::string created_by, bool has_layer) {
@@ -186,9 +209,7 @@ class StagePlanner {
     if (keyword == "EXPOSE") return expose(instruction);
     if (keyword == "HEALTHCHECK") return healthcheck(instruction);
     if (keyword == "VOLUME") {
-      for (const auto& word : instruction.words)
-        insert_sorted(config().volumes, expanded(instruction, word));
-      record(fmt::format("VOLUME [{}]", join(instruction.words, " ")), false);
+      volume(instruction);
     } else if (keyword == "USER") {
       config().user = expanded(instruction, instruction.words[0]);
       record("USER " + config().user, false);
@@ -255,18 +276,34 @@ class StagePlanner {
           if (known == name) value = global;
         }
       }
-      text += " " + name + (value && !is_proxy(name) ? "=" + *value : "");
+      text += " " + name + (value ? "=" + *value : "");
       planned_.arguments.emplace_back(name, value);
-      if (value && !is_proxy(name)) set_env(planned_.environment, name, *value);
-      if (value && is_proxy(name)) proxies_[name] = *value;
+      if (value) set_env(planned_.environment, name, *value);
     }
     record(text, false);
+  }
+
+  void volume(const Instruction& instruction) {
+    std::vector<std::string> places;
+    for (const auto& word : instruction.words) {
+      places.push_back(expanded(instruction, trim(word)));
+      if (places.back().empty()) error(instruction, "VOLUME specified can not be an empty string");
+      insert_sorted(config().volumes, places.back());
+    }
+    record(fmt::format("VOLUME [{}]", join(places, " ")), false);
   }
 
   void command(const Instruction& instruction) {
     bool is_cmd = instruction.keyword == "CMD";
     std::vector<std::string> argv = instruction.words;
-    if (!instruction.is_json && !argv.empty()) argv = with_shell(argv[0]);
+    if (!instruction.is_json) {
+      if (config().shell.empty())
+        find(instruction, "JSONArgsRecommended",
+             fmt::format("JSON arguments recommended for {} to prevent unintended behavior related "
+                         "to OS signals",
+                         written_keyword(instruction)));
+      argv = with_shell(instruction.rest);
+    }
     if (is_cmd) {
       config().cmd = argv;
       has_cmd_ = true;
@@ -288,6 +325,15 @@ class StagePlanner {
       for (const auto& port : result.words) {
         auto read = read_ports(port);
         if (!read.error.empty()) error(instruction, read.error);
+        if (read.has_upper_case_protocol)
+          find(
+              instruction, "ExposeProtoCasing",
+              fmt::format("Defined protocol '{}' in EXPOSE instruction should be lowercase", port));
+        if (read.has_host)
+          find(instruction, "ExposeInvalidFormat",
+               fmt::format("EXPOSE instruction should not define an IP address or host-port "
+                           "mapping, found '{}'",
+                           port));
         for (const auto& one : read.ports) {
           insert_sorted(config().exposed_ports, one);
           if (!text.ends_with('[')) text += ' ';
@@ -318,11 +364,23 @@ class StagePlanner {
           to_integer(flag_value(instruction, "retries").value_or("0")).value_or(0));
     }
     config().healthcheck = health;
-    record(instruction.text, false);
+    auto printed = [](std::int64_t ns) { return go_duration(std::chrono::nanoseconds(ns)); };
+    record(fmt::format("HEALTHCHECK {{Test:[{}] Interval:{} Timeout:{} StartPeriod:{} "
+                       "StartInterval:{} Retries:{}}}",
+                       join(health.test, " "), printed(health.interval_ns),
+                       printed(health.timeout_ns), printed(health.start_period_ns),
+                       printed(health.start_interval_ns), health.retries),
+           false);
   }
 
   void workdir(const Instruction& instruction) {
     std::string path = expanded(instruction, instruction.words[0]);
+    if (!planned_.has_workdir && !path.starts_with('/'))
+      find(instruction, "WorkdirRelativePath",
+           fmt::format(
+               "Relative workdir \"{}\" can have unexpected results if the base image changes",
+               path));
+    planned_.has_workdir = true;
     std::string current = config().working_dir.empty() ? "/" : config().working_dir;
     path = clean_path(path.starts_with('/') ? path : current + "/" + path);
     config().working_dir = path;
@@ -339,10 +397,16 @@ class StagePlanner {
     if (!has_path(out)) out.insert(out.begin(), std::string(kDefaultPath));
     std::vector<std::string> shown;
     for (const auto& [name, value] : planned_.arguments) {
-      if (!is_proxy(name)) set_env(shown, name, variable(name).value_or(value.value_or("")));
+      set_env(shown, name, variable(name).value_or(value.value_or("")));
     }
     if (!shown.empty()) prefix = fmt::format("|{} {} ", shown.size(), join(shown, " "));
     return out;
+  }
+
+  std::optional<std::string> build_argument(const std::string& name) const {
+    auto found = arguments_.given.find(name);
+    return found == arguments_.given.end() || found->second.empty() ? std::nullopt
+                                                                    : std::optional(found->second);
   }
 
   // http_proxy and HTTP_PROXY: whichever was given, a program finds it under both names.
@@ -352,7 +416,6 @@ class StagePlanner {
       values[to_upper(name)] = value;
       values[to_lower(name)] = value;
     };
-    for (const auto& [name, value] : proxies_) add(name, value);
     for (const auto& [name, value] : arguments_.given) {
       if (is_proxy(name)) add(name, value);
     }
@@ -383,12 +446,11 @@ class StagePlanner {
       } else {
         for (const auto& doc : instruction.heredocs) text += "\n" + doc.content + doc.name;
       }
-      if (text.empty() && instruction.heredocs.empty())
-        return error(instruction, "RUN needs a command");
       op.argv = with_shell(text);
     }
     op.hidden_env = proxy_env();
     for (const auto& value : flag_values(instruction, "mount")) add_mount(instruction, value, op);
+    op.hostname = build_argument("BUILDKIT_SANDBOX_HOSTNAME").value_or("buildkitsandbox");
     op.network = flag_value(instruction, "network").value_or(arguments_.network);
     if (op.network == "default")
       op.network = arguments_.network == "default" ? "host" : arguments_.network;
@@ -414,73 +476,34 @@ class StagePlanner {
                      fmt::format("invalid from flag value {}: no such earlier stage", mount.from));
       origin = *found;
     }
-    if (!mount.target.empty() && !mount.target.starts_with('/'))
-      mount.target = op.cwd + "/" + mount.target;
-    if (!mount.target.empty()) mount.target = clean_path(mount.target);
-    if (mount.type != MountFlag::Type::secret && mount.type != MountFlag::Type::ssh &&
-        mount.target == "/") {
-      return error(instruction, "invalid mount target: \"/\"");
+    bool has_default = mount.type == MountFlag::Type::secret || mount.type == MountFlag::Type::ssh;
+    if (!has_default || !mount.target.empty()) {  // without a target: the working directory
+      if (!mount.target.starts_with('/')) mount.target = op.cwd + "/" + mount.target;
+      mount.target = clean_path(mount.target);
     }
+    if (!has_default && mount.target == "/") {
+      return error(instruction,
+                   "invalid mount target \"/\": give target=, or a WORKDIR other than / above");
+    }
+    auto name_space = build_argument("BUILDKIT_CACHE_MOUNT_NS");
+    if (mount.type == MountFlag::Type::cache && name_space) mount.id = *name_space + "/" + mount.id;
     op.mounts.emplace_back(std::move(mount), std::move(origin));
   }
 
   void copy(const Instruction& instruction) {
-    CopyOp op;
-    op.is_add = instruction.keyword == "ADD";
+    auto plan = plan_copy(instruction, {.cwd = config().working_dir,
+                                        .expanded = [&](std::string_view text, bool no_quotes) {
+                                          return expanded(instruction, text, no_quotes);
+                                        }});
     if (auto from = flag_value(instruction, "from")) {
       auto origin = origin_of(*from, list_, stage_.number, arguments_);
       if (!origin)
         return error(instruction,
                      fmt::format("invalid from flag value {}: no such earlier stage", *from));
-      op.from = *origin;
+      plan.op.from = *origin;
     }
-    auto words = instruction.words;
-    std::string created = instruction.keyword;
-    for (const char* name : {"parents", "chown", "chmod"}) {
-      auto given = flag_value(instruction, name);
-      if (!given || (name == std::string_view("parents") && *given != "true")) continue;
-      created += fmt::format(
-          " --{}{}", name,
-          name == std::string_view("parents") ? "" : "=" + expanded(instruction, *given));
-    }
-    if (!add_sources(instruction, words, op, created)) return;
-    std::string dest = expanded(instruction, words.back());
-    created += " " + dest;
-    bool is_directory = dest.ends_with('/') || dest == "." || dest.ends_with("/.") ||
-                        dest == ".." || dest.ends_with("/..");
-    std::string cwd = config().working_dir.empty() ? "/" : config().working_dir;
-    op.dest = clean_path(dest.starts_with('/') ? dest : cwd + "/" + dest);
-    if (is_directory && op.dest != "/") op.dest += "/";
-    auto value = [&](std::string_view name) -> std::optional<std::string> {
-      auto given = flag_value(instruction, name);
-      return given ? std::optional(expanded(instruction, *given)) : std::nullopt;
-    };
-    op.chown = value("chown");
-    op.chmod = value("chmod");
-    if (op.chmod && !ModeChange::read(*op.chmod))
-      error(instruction, fmt::format("invalid chmod parameter: '{}'", *op.chmod));
-    op.checksum = value("checksum").value_or("");
-    for (const auto& pattern : flag_values(instruction, "exclude"))
-      op.excludes.push_back(expanded(instruction, pattern));
-    op.link = flag_is_set(instruction, "link");
-    op.parents = flag_is_set(instruction, "parents");
-    op.keep_git_dir = flag_is_set(instruction, "keep-git-dir");
-    if (flag_value(instruction, "unpack")) op.unpack = flag_is_set(instruction, "unpack");
-    check_sources(instruction, op);
-    add_step(instruction, created + " # buildkit", std::move(op));
-  }
-
-  void check_sources(const Instruction& instruction, const CopyOp& op) {
-    for (const auto& source : op.sources) {
-      if (op.is_add || !is_remote_source(source)) continue;
-      error(instruction, fmt::format("source can't be a {} for COPY: {}",
-                                     is_git_source(source) ? "git ref" : "URL", source));
-    }
-    if (op.checksum.empty()) return;
-    if (op.sources.size() != 1)
-      error(instruction, "checksum can't be specified for multiple sources");
-    else if (!is_remote_source(op.sources[0]))
-      error(instruction, "checksum requires HTTP(S) or Git sources");
+    for (auto& problem : plan.errors) error(instruction, std::move(problem));
+    add_step(instruction, plan.created_by + " # buildkit", std::move(plan.op));
   }
 
   // The files of a directory in place of a base image.
@@ -489,38 +512,12 @@ class StagePlanner {
     add_step(stage_.from, stage_.from.text, std::move(op));
   }
 
-  bool add_sources(const Instruction& instruction, const std::vector<std::string>& words,
-                   CopyOp& op, std::string& created) {
-    for (std::size_t i = 0; i + 1 < words.size(); ++i) {
-      auto doc =
-          instruction.is_json || instruction.heredocs.empty() ? std::nullopt : heredoc_of(words[i]);
-      if (!doc) {
-        op.sources.push_back(expanded(instruction, words[i]));
-        if (op.sources.back().empty()) {
-          error(instruction, fmt::format("source '{}' is empty", words[i]));
-          return false;
-        }
-        created += " " + op.sources.back();
-        continue;
-      }
-      for (const auto& given : instruction.heredocs) {
-        if (given.name != doc->name) continue;
-        std::string content = heredoc_text(given);
-        op.files.push_back(
-            {given.name, given.expands ? expanded(instruction, content, true) : content});
-      }
-      created += " <<" + doc->name;
-    }
-    return true;
-  }
-
   const StageList& list_;
   const Stage& stage_;
   const Arguments& arguments_;
   PlannedStage planned_;
   std::size_t total_ = 1;
   bool has_cmd_ = false;
-  std::map<std::string, std::string> proxies_;  // declared with a default
 };
 
 }  // namespace

@@ -31,9 +31,11 @@ bool is_address(std::string text) {
 
 Ports read_ports(std::string_view given) {
   std::string protocol = "tcp";
+  bool protocol_is_upper = false;
   std::string_view text = given;
   if (auto slash = text.rfind('/'); slash != std::string_view::npos) {
     if (slash + 1 < text.size()) protocol = to_lower(text.substr(slash + 1));
+    protocol_is_upper = slash + 1 < text.size() && protocol != text.substr(slash + 1);
     text = text.substr(0, slash);
     if (protocol != "tcp" && protocol != "udp" && protocol != "sctp")
       return {{}, fmt::format("invalid proto: {}", protocol)};
@@ -51,9 +53,18 @@ Ports read_ports(std::string_view given) {
     }
     front = front.substr(second + 1);
   }
-  if (!front.empty() && !read_port_range(front))
-    return {{}, fmt::format("invalid hostPort: {}", front)};
-  Ports out;
+  if (!front.empty()) {
+    auto host = read_port_range(front);
+    if (!host) return {{}, fmt::format("invalid hostPort: {}", front)};
+    auto count = range->second - range->first;
+    if (count != 0 && count != host->second - host->first) {
+      return {{},
+              fmt::format("invalid ranges specified for container and host Ports: {} and {}", text,
+                          front)};
+    }
+  }
+  Ports out{.has_upper_case_protocol = protocol_is_upper,
+            .has_host = colon != std::string_view::npos && colon > 0};
   for (auto port = range->first; port <= range->second; ++port)
     out.ports.push_back(fmt::format("{}/{}", port, protocol));
   return out;

@@ -10,6 +10,8 @@ namespace slipway::image {
 struct Ports {
   std::vector<std::string> ports;
   std::string error;
+  bool has_upper_case_protocol = false;  ///< "80/TCP"
+  bool has_host = false;                 ///< an address or a host's port stands in front
 };
 
 /// Reads "[[address:]host-ports:]8000-8002[/udp]"; only the container's ports count.

@@ -152,7 +152,7 @@ class RunStep {
     spec.rootfs.work = made_ / "work";
     spec.rootfs.discard = true;
     spec.argv = run_.argv;
-    for (const auto* lines : {&run_.hidden_env, &run_.env}) {
+    for (const auto* lines : {&run_.env, &run_.hidden_env}) {
       for (const auto& line : *lines) {
         auto equals = line.find('=');
         if (equals != std::string::npos) spec.env[line.substr(0, equals)] = line.substr(equals + 1);
@@ -162,7 +162,7 @@ class RunStep {
     auto user = container::resolve_user(run_.user, spec.rootfs);
     spec.user = user.user;
     spec.env.try_emplace("HOME", user.home);
-    spec.hostname = "slipway-build";
+    spec.hostname = run_.hostname;
     spec.network.kind = run_.network == "none" ? container::NetworkChoice::Kind::none
                                                : container::NetworkChoice::Kind::host;
     if (!world_.request.add_hosts.empty()) spec.hosts = hosts();
@@ -225,10 +225,9 @@ class RunStep {
   }
 
   void add_secret(const MountFlag& mount, std::size_t index, container::ContainerSpec& spec) {
-    std::string id =
-        mount.id.empty()
-            ? fs::path(mount.source.empty() ? mount.target : mount.source).filename().string()
-            : mount.id;
+    std::string id = !mount.source.empty() ? mount.source
+                     : !mount.id.empty()   ? mount.id
+                                           : fs::path(mount.target).filename().string();
     const Secret* found = nullptr;
     for (const auto& secret : world_.request.secrets) {
       if (secret.id == id) found = &secret;
@@ -248,7 +247,9 @@ class RunStep {
       os::throw_errno("chown of a secret");
     if (::chmod(file.c_str(), mount.mode.value_or(0400)) != 0) os::throw_errno("chmod of a secret");
     spec.mounts.push_back({.source = file,
-                           .target = mount.target.empty() ? "/run/secrets/" + id : mount.target,
+                           .target = mount.target.empty()
+                                         ? "/run/secrets/" + fs::path(id).filename().string()
+                                         : mount.target,
                            .read_only = true});
   }
 

@@ -60,9 +60,13 @@ class Selector {
       if (patterns.size() > 1) {
         if (node.is_directory())
           match_below(joined(directory, name), joined(written, name), patterns.subspan(1));
-      } else if (auto found = source_.lookup(joined(directory, name), true)) {
-        take(joined(written, name), *found);
+        continue;
       }
+      auto found = source_.lookup(joined(directory, name), true);
+      if (!found)
+        fail(Fault::bad_input, "\"/{}\": not found: '{}' leads nowhere", joined(written, name),
+             node.link_target);
+      take(joined(written, name), *found);
     }
   }
 
@@ -89,18 +93,13 @@ class Selector {
       std::string path = joined(relative, name);
       bool is_directory = node.is_directory();
       if (is_excluded(path)) {
-        if (is_directory && has_exceptions())
+        if (is_directory && excludes_.has_exceptions())
           collect_excepted(joined(directory, name), path, node, into);
         continue;
       }
       into.below.emplace_back(path, &node);
       if (is_directory) collect(joined(directory, name), path, into);
     }
-  }
-
-  bool has_exceptions() const {
-    return std::any_of(copy_.excludes.begin(), copy_.excludes.end(),
-                       [](const auto& pattern) { return pattern.starts_with('!'); });
   }
 
   // An excluded directory comes along when something below it is excepted.

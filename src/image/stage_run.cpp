@@ -409,7 +409,10 @@ std::vector<CacheEntry> StageRunner::cache_entries(bool all_stages, const std::s
 std::vector<Finding> StageRunner::findings() const {
   std::vector<Finding> all;
   for (const auto& run : runs_) {
-    if (run) all.insert(all.end(), run->plan.findings.begin(), run->plan.findings.end());
+    if (!run) continue;
+    all.insert(all.end(), run->plan.findings.begin(), run->plan.findings.end());
+    auto copies = check_copies(run->plan, in_.sources.context("").ignore);
+    all.insert(all.end(), copies.begin(), copies.end());
   }
   return all;
 }
