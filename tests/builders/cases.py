@@ -6,9 +6,10 @@ usage: cases.py DIR     writes DIR/same/NAME (compare with BuildKit), DIR/self/N
                         (no builder may build it). A file `extra` beside the Dockerfile holds options for the command line.
 Base image: busybox.
 """
-import os, pathlib, sys
+import os, pathlib, subprocess, sys
 
 SAME, SELF, REFUSED = {}, {}, {}
+SH = '#sh'  # among the files: commands of bash that make what a text cannot
 TREE = {'a.txt': 'a\n', 'b.txt': 'b\n', 'c.md': 'c\n', 'dir/x.txt': 'x\n', 'dir/y.md': 'y\n', 'dir/sub/z.txt': 'z\n', 'dir/sub/deep/w.txt': 'w\n',
         'other/x.txt': 'other x\n', '.hidden': 'h\n', 'dir/.dot': 'd\n', 'sp ace.txt': 's\n', 'run.sh': ('#!/bin/sh\necho hi\n', 0o755)}
 
@@ -169,6 +170,79 @@ same('run-etc-files', 'FROM busybox\nRUN cat /etc/hosts /etc/resolv.conf > /dev/
 same('run-env', 'FROM busybox\nENV A=1\nARG B=2\nRUN env | grep -vE "HOSTNAME|PWD|SHLVL|_=" | sort > /o\n')
 same('add-dest-slash', 'FROM busybox\nADD a.txt dir/\nADD dir /dst/\n')
 
+# Odd ones
+same('odd-nomatch', 'FROM busybox\nCOPY *.nomatch /x/\nRUN ls -a / > /o\n')
+same('odd-dir-onto-symlink', 'FROM busybox\nRUN mkdir -p /real && echo 1 >/real/k && ln -s real /l\nCOPY dir /l\n')
+same('odd-file-onto-dangling', 'FROM busybox\nRUN ln -s /nowhere /l\nCOPY a.txt /l\n')
+same('odd-file-under-dangling', 'FROM busybox\nRUN ln -s /nowhere/deep /l\nCOPY a.txt /l/b\n')
+same('odd-dest-rel-symlink-up', 'FROM busybox\nRUN mkdir -p /a/b /c && ln -s ../../c /a/b/l\nCOPY dir /a/b/l/new/\n')
+same('odd-dest-escape-symlink', 'FROM busybox\nRUN ln -s ../../../../../etc /l\nCOPY a.txt /l/zz\n')
+same('odd-src-symlink-in-dir', 'FROM busybox\nCOPY . /all/\n', {**TREE, SH: 'ln -s ../a.txt dir/up; ln -s /etc/passwd abs; ln -s nowhere dang; ln -s dir ld'})
+same('odd-src-symlink-out', 'FROM busybox\nCOPY out /x\n', {**TREE, SH: 'ln -s ../../../../../../../a.txt out'})
+same('odd-src-wild-symlinks', 'FROM busybox\nCOPY l* /x/\n', {**TREE, SH: 'ln -s a.txt l1; ln -s dir l2'})
+same('odd-src-dots', 'FROM busybox\nCOPY ./dir/../a.txt /x\nCOPY dir/./sub /y\nCOPY ./ /z/\nCOPY .. /up/\n')
+same('odd-dst-empty-json', 'FROM busybox\nWORKDIR /w\nCOPY ["a.txt", ""]\n')
+same('odd-dst-rel-noworkdir', 'FROM busybox\nCOPY a.txt rel\nCOPY dir reld/\n')
+same('odd-wild-class', 'FROM busybox\nCOPY [ab].txt /x/\nCOPY [!a].txt /y/\nCOPY [^a].txt /z/\n')
+same('odd-wild-escape', 'FROM busybox\nCOPY w\\*x /x/\nCOPY q[?] /y/\n', {**TREE, SH: "echo 1 > 'w*x'; echo 2 > 'wyx'; echo 3 > 'q?'"})
+same('odd-hidden-wild', 'FROM busybox\nCOPY * /x/\n')
+same('odd-longname', 'FROM busybox\nCOPY . /all/\n', {**TREE, SH: "n=$(printf 'x%.0s' $(seq 250)); mkdir -p $n/$n; echo 1 > $n/$n/$n; ln -s $n/$n/$n longlink"})
+same('odd-uni', 'FROM busybox\nCOPY ü* /ö/\nCOPY . /all/\n', {**TREE, SH: 'echo 1 > \'üñ.txt\'; mkdir \'日本\'; echo 2 > \'日本/語\'; printf x > "$(printf \'bad\\377name\')"'})
+same('odd-hardlinks', 'FROM busybox\nCOPY . /all/\nCOPY h1 h2 /two/\n', {**TREE, SH: 'echo 1 > h1; ln h1 h2; mkdir hd; ln h1 hd/h3'})
+same('odd-modes', 'FROM busybox\nCOPY . /all/\nCOPY m /m\n', {**TREE, SH: 'mkdir m; echo 1 > m/su; chmod 4755 m/su; echo 2 > m/sg; chmod 2755 m/sg; mkdir m/st; chmod 1777 m/st; mkdir m/sgd; chmod 2775 m/sgd; echo 3 > m/none; chmod 000 m/none; chown 55:66 m/none'})
+same('odd-dir-mode-merge', 'FROM busybox\nRUN mkdir -m 700 /d /d/sub\nCOPY dir /d\n', {**TREE, SH: 'chmod 775 dir dir/sub'})
+same('odd-copy-from-link', 'FROM busybox\nRUN mkdir -p /r/s && echo 1 > /r/s/f && ln -s /r /lr && ln -s s /r/ls && ln -s /r/s/f /lf\nFROM busybox\nCOPY --from=0 /lr /a\nCOPY --from=0 /lr/ls/f /b\nCOPY --from=0 /lf /c\nCOPY --from=0 /r /d\nCOPY --from=0 /lr/* /e/\n')
+same('odd-copy-from-link-esc', 'FROM busybox\nRUN ln -s /../../../etc /esc && ln -s ../../../../etc/passwd /esc2\nFROM busybox\nCOPY --from=0 /esc/passwd /a\nCOPY --from=0 /esc2 /b\n')
+same('odd-workdir-symlink', 'FROM busybox\nRUN mkdir /r && ln -s /r /l\nWORKDIR /l/x\nRUN pwd > /o; echo 1 > f\nWORKDIR ../y\nRUN pwd > /o2\n')
+same('odd-workdir-user-num', 'FROM busybox\nUSER 77:78\nWORKDIR /q/r\n')
+same('odd-workdir-env', 'FROM busybox\nENV D=/d\nWORKDIR $D/${E:-e}\nWORKDIR rel//x/../y/\nWORKDIR /\nWORKDIR ..\n')
+same('odd-user-forms', 'FROM busybox\nUSER app:staff\nRUN id > /tmp/o\nUSER 1000\nRUN id > /tmp/p\nUSER 1000:50\nRUN id > /tmp/q\nUSER 4242\nRUN id -u > /tmp/r; id -g >> /tmp/r\nUSER root\nRUN id > /tmp/s\nUSER :50\n')
+same('odd-user-home', 'FROM busybox\nUSER app\nRUN echo $HOME > /tmp/o\nUSER 4242\nRUN echo $HOME > /tmp/p\nENV HOME=/h\nRUN echo $HOME > /tmp/q\n')
+same('odd-tar-over', 'FROM busybox\nRUN mkdir -p /t/in && echo old > /t/in/f && ln -s /etc /t/in/l && mkdir /t/ld\nADD t.tar /t\n', {**TREE, SH: 'mkdir in; echo new > in/f; echo 1 > in/g; ln -s f in/l; tar cf t.tar --owner=7 --group=8 in; rm -r in'})
+same('odd-tar-file-dir', 'FROM busybox\nRUN mkdir -p /t/in/f/deep && echo 1 > /t/in/d\nADD t.tar /t\n', {**TREE, SH: 'mkdir -p in/d/e; echo new > in/f; tar cf t.tar in; rm -r in'})
+same('odd-tar-hard', 'FROM busybox\nADD t.tar /t\n', {**TREE, SH: 'mkdir in; echo 1 > in/a; ln in/a in/b; mkfifo in/p; tar cf t.tar in; rm -r in'})
+same('odd-tar-modes', 'FROM busybox\nADD t.tar /t/\n', {**TREE, SH: 'mkdir in; echo 1 > in/a; chmod 4750 in/a; mkdir in/s; chmod 3777 in/s; touch -d 1999-01-01 in/a; tar cf t.tar in; rm -r in'})
+same('odd-tar-dot', 'FROM busybox\nRUN mkdir -m 700 /t && chown 3:3 /t\nADD t.tar /t/\n', {**TREE, SH: 'mkdir in; echo 1 > in/a; chmod 755 in; tar -C in -cf t.tar .; rm -r in'})
+same('odd-tar-noparent', 'FROM busybox\nADD t.tar /t/\n', {**TREE, SH: 'mkdir -p in/d; echo 1 > in/d/a; tar cf t.tar in/d/a; rm -r in'})
+same('odd-tar-gnu', 'FROM busybox\nADD t.tar /t/\n', {**TREE, SH: 'mkdir in; n=$(printf "x%.0s" $(seq 200)); echo 1 > in/$n; ln -s $n$n in/l; tar --format=gnu -cf t.tar in; rm -r in'})
+same('odd-tar-v7', 'FROM busybox\nADD t.tar /t/\n', {**TREE, SH: 'mkdir in; echo 1 > in/a; tar --format=v7 -cf t.tar in; rm -r in'})
+same('odd-tar-symlink-src', 'FROM busybox\nADD l /t/\n', {**TREE, SH: 'mkdir in; echo 1 > in/a; tar cf t.tar in; rm -r in; ln -s t.tar l'})
+same('odd-gz-plain', 'FROM busybox\nADD p.gz /t/\n', {**TREE, SH: 'echo plain | gzip > p.gz'})
+same('odd-env-corner', 'FROM busybox\nENV A="a\\nb" B=a\\nb C=\'a\\nb\' D="\\"q\\"" E=\\\\ F="\\\\" G=a\\ b\\ c H="$A" I=${A}\nRUN printf "%s|" "$A" "$B" "$C" "$D" "$E" "$F" "$G" "$H" "$I" > /o\n')
+same('odd-env-quotes-mid', 'FROM busybox\nENV A=x"y z"w B=\'p q\'"r s" C="" D=\'\' E=a"b\'c"d\n')
+same('odd-env-legacy-quotes', 'FROM busybox\nENV A "x y"\nENV B \'x\' y\nENV C a\\ b  c\nENV D $A-${B}\nENV E   lead and trail   \n')
+same('odd-env-special', 'FROM busybox\nENV A=$$ B=$1 C=$@ D=$_ E=a$ F=$-x G="$" H=${A}$ I=$(x)\n')
+same('odd-label-var', 'FROM busybox\nENV V=v\nLABEL k$V=$V "q${V}"="${V}q" \'s$V\'=\'$V\'\n')
+same('odd-arg-proxy-declared', 'FROM busybox\nARG HTTP_PROXY\nARG http_proxy=def\nRUN echo "$HTTP_PROXY $http_proxy $HTTPS_PROXY" > /o\nENV Q=$HTTP_PROXY\n', extra='--build-arg HTTP_PROXY=http://p')
+same('odd-cmd-nothing', 'FROM busybox\nCMD\n')
+same('odd-run-empty', 'FROM busybox\nRUN\n')
+same('odd-entry-nothing', 'FROM busybox\nCMD x\nENTRYPOINT\n')
+same('odd-stopsig', 'FROM busybox\nSTOPSIGNAL sigterm\nSTOPSIGNAL KILL\nSTOPSIGNAL SIGRTMIN+3\n')
+same('odd-expose-host-range', 'FROM busybox\nEXPOSE 80-81:90-91\nEXPOSE 1-5:7\n')
+same('odd-onbuild-chain', 'FROM busybox AS a\nONBUILD RUN echo 1 >> /o\nONBUILD COPY a.txt /\nONBUILD ENV A=1\nONBUILD WORKDIR /w\nONBUILD USER app\nFROM a AS b\nRUN pwd > /tmp/p\nONBUILD RUN id -u > /tmp/q\nFROM b\nRUN touch /tmp/z\n')
+same('odd-onbuild-keep', 'FROM busybox\nONBUILD RUN echo "x  y" \\\n  z\nONBUILD   CMD ["a"]\nonbuild copy . /x\n')
+same('odd-r-opaque', 'FROM busybox\nRUN mkdir -p /d/e && echo 1 >/d/a && echo 2 > /d/e/b\nRUN rm -rf /d && mkdir /d && echo n > /d/n\nRUN rm -rf /d/* && mkdir /d/e && echo 3 > /d/e/c\nFROM scratch\nCOPY --from=0 /d /d\n')
+same('odd-r-rename-dir', 'FROM busybox\nRUN mkdir -p /d/e/f && echo 1 >/d/e/a && echo 2 > /d/e/f/b\nRUN mv /d /n && mkdir /d\nRUN mv /n/e /d/e2 && rm -r /n\nRUN mv /d/e2/f /f && mv /f /d/g\n')
+same('odd-r-file-dir', 'FROM busybox\nRUN echo 1 > /x && mkdir -p /y/z && echo 2 > /y/z/w\nRUN rm /x && mkdir /x && echo 3 > /x/in\nRUN rm -r /y && echo 4 > /y\nRUN rm -r /x && ln -s y /x\nRUN rm /x /y && mkdir -p /x/y\n')
+same('odd-r-symlink-wh', 'FROM busybox\nRUN mkdir /t && echo 1 > /t/a && ln -s t /l && ln -s t /l2\nRUN rm /l && mkdir /l && echo 2 > /l/b\nRUN rm /l2\nRUN echo 3 > /t/c\n')
+same('odd-r-hard-over', 'FROM busybox\nRUN echo 1 > /a && ln /a /b && ln /a /c\nRUN chmod 600 /b\nRUN rm /a\nRUN ln /c /d && echo 2 > /c\n')
+same('odd-r-manyfiles', 'FROM busybox\nRUN mkdir /m; i=0; while [ $i -lt 300 ]; do echo $i > /m/$i; i=$((i+1)); done\nRUN rm /m/1*\nRUN for i in 10 11 12; do echo n > /m/$i; done\n')
+same('odd-m-bind-rw', 'FROM busybox\nRUN --mount=type=bind,target=/c,rw echo 1 > /c/new && rm /c/a.txt && ls -A /c > /o\nRUN --mount=target=/c ls -A /c > /p\n')
+same('odd-m-bind-existing', 'FROM busybox\nRUN mkdir /e && echo 1 > /e/k\nRUN --mount=type=bind,source=dir,target=/e ls -A /e > /o\n')
+same('odd-m-cwd2', 'FROM busybox\nWORKDIR /w\nRUN --mount=type=bind,source=dir,target=sub/x ls -A sub/x > /o\n')
+same('odd-m-symlink-target', 'FROM busybox\nRUN mkdir /r && ln -s /r /l\nRUN --mount=type=bind,source=dir,target=/l ls -A /r > /o; ls -l / | grep -c "l -> /r" > /p\n')
+same('odd-m-cache-mode', 'FROM busybox\nRUN --mount=type=cache,target=/c2,mode=0700,uid=5,id=mcm stat -c "%a %u %g" /c2 > /o\n')
+same('odd-ig-exc3', 'FROM busybox\nCOPY . /x\n', {**TREE, SH: "printf '*\\n!dir\\ndir/sub\\n!dir/sub/deep/w.txt\\n' > .dockerignore"})
+same('odd-ig-dbl3', 'FROM busybox\nCOPY . /x\n', {**TREE, SH: "printf '**sub**\\n' > .dockerignore"})
+same('odd-ig-esc', 'FROM busybox\nCOPY . /x\n', {**TREE, SH: "printf '\\\\*.t\\n' > .dockerignore; echo 1 > '*.t'; echo 2 > 'q.t'"})
+same('odd-ig-space', 'FROM busybox\nCOPY . /x\n', {**TREE, SH: "printf '! a.txt\\n * \\n  !  b.txt\\n' > .dockerignore"})
+same('odd-ig-bom', 'FROM busybox\nCOPY . /x\n', {**TREE, SH: "printf '\\357\\273\\277a.txt\\nb.txt\\r\\n' > .dockerignore"})
+same('odd-ig-up', 'FROM busybox\nCOPY . /x\n', {**TREE, SH: "printf '../a.txt\\n./dir/../b.txt\\n/\\n' > .dockerignore"})
+same('odd-ig-hash', 'FROM busybox\nCOPY . /x\n', {**TREE, SH: "printf ' #x\\n#y\\n\\\\#z\\n' > .dockerignore; echo 1 > '#x'; echo 1 > '#y'; echo 1 > '#z'"})
+same('odd-ig-link2', 'FROM busybox\nCOPY ld /x\n', {**TREE, SH: "ln -s dir ld; printf 'dir/x.txt\\n' > .dockerignore"})
+same('odd-ig-empty-dirs', 'FROM busybox\nCOPY . /x\n', {**TREE, SH: "printf 'dir/sub/deep/w.txt\\nother/*\\n' > .dockerignore"})
+same('odd-src-empty', 'FROM busybox\nARG X\nCOPY $X /x/\nCOPY ${X} a.txt /y/\n')
+
 # Newer than docker 20.10: checked by the Dockerfile itself.
 CHECK = 'SHELL ["/bin/sh", "-exc"]\n'
 self_checking('heredoc-run', '# syntax=docker/dockerfile:1\nFROM busybox\n' + CHECK + '''RUN <<EOF
@@ -273,6 +347,36 @@ self_checking('lower-dockerfile', '', {'dockerfile': 'FROM busybox\nRUN true\n'}
 self_checking('args-several', 'FROM busybox\n' + CHECK + 'ARG a=1 b=2 c=${a}${b} d\nRUN [ "$a$b$c$d" = 1212 ]\n')
 self_checking('expose-empty-proto', 'FROM busybox\nEXPOSE 8080/ \n')
 
+self_checking('heredoc-space', 'FROM busybox\n' + CHECK + '''RUN cat << EOF > /o
+hello
+EOF
+RUN << EOF
+echo again >> /o
+EOF
+RUN [ "$(cat /o)" = "$(printf 'hello\\nagain')" ]
+''')
+self_checking('mount-keys', 'FROM busybox\n' + CHECK + '''WORKDIR /w
+RUN --mount=type=bind [ -f /w/a.txt ]
+RUN --mount=type=cache touch /w/x
+RUN --mount=type=bind,id=x,target=/m --mount=type=tmpfs,source=x,id=y,size=1.5m,target=/n true
+RUN --mount=type=secret,source=s,target=/q [ "$(cat /q)" = hush ]
+''', {**TREE, 'secret': 'hush'}, extra='--secret id=s,src={dir}/secret')
+self_checking('chmod-parents', 'FROM busybox\n' + CHECK + '''COPY --chmod=700 a.txt /n/m/a
+COPY --chmod=750 dir /d
+COPY --chmod=go= a.txt /s/a
+RUN [ "$(stat -c %a /n)" = 700 ] && [ "$(stat -c %a /n/m)" = 700 ] && [ "$(stat -c %a /d)" = 750 ] && [ "$(stat -c %a /s)" = 755 ]
+RUN mkdir /real && ln -s /real /sym
+COPY --link --chmod=600 a.txt /sym/x
+RUN [ "$(stat -c %a /real/x)" = 600 ]
+''')
+self_checking('archive-modes', 'FROM busybox\n' + CHECK + 'ADD --chmod=0700 --chown=3:4 t.tar /t/\nRUN [ "$(stat -c "%a %u %g" /t/in/x)" = "751 3 4" ] && [ "$(stat -c %a /t)" = 755 ]\n', {'tar': True})
+self_checking('last-stage-name', 'FROM busybox AS fin\nARG TARGETSTAGE\nENV E=éa\n' + CHECK + '''ENV F=${E#?} G=${E/?/b}
+RUN [ "$TARGETSTAGE $F $G" = "fin a ba" ] && [ "$(hostname)" = buildkitsandbox ]
+''')
+
+refused('wild-dangling', 'FROM busybox\nCOPY l* /x/\n', {'l1': '->nowhere', 'l2': 'x'})
+refused('expose-ranges', 'FROM busybox\nEXPOSE 80-81:90-95\n')
+refused('volume-empty', 'FROM busybox\nVOLUME $NOPE\n')
 refused('unknown', 'FROM busybox\nFOO bar\n')
 refused('no-from', 'RUN true\n')
 refused('empty', '\n# nothing\n')
@@ -338,6 +442,9 @@ def write(folder, dockerfile, files, extra):
             os.system(f'tar -C {staging} --owner=11 --group=12 -c{flag}f {folder}/{name} in')
         return
     for name, content in files.items():
+        if name == SH:
+            subprocess.run(['bash', '-ec', content], cwd=folder, check=True)
+            continue
         path = folder / name
         mode = None
         if isinstance(content, tuple):
