@@ -11,6 +11,7 @@
 #include "net/http_server.hpp"
 #include "net/stream.hpp"
 #include "net/tls.hpp"
+#include "net/url.hpp"
 #include "oci/htpasswd.hpp"
 #include "oci/pull_through.hpp"
 #include "oci/registry_server.hpp"
@@ -31,6 +32,12 @@ class MirrorPolicy final : public oci::RegistryPolicy {
   std::optional<net::HttpResponse> authorise(const net::ServerRequest& request,
                                              oci::RegistryAction action,
                                              std::string_view repository) override {
+    // containerd says by 'ns' of which registry it wants the image. source OCI distribution-spec, "Registry Proxying"
+    auto wanted = net::query_value(request.query, "ns");
+    if (wanted && *wanted != mirror_.upstream()) {
+      return oci::registry_error(404, "NAME_UNKNOWN",
+                                 fmt::format("this is a mirror of {}", mirror_.upstream()));
+    }
     return inner_.authorise(request, action, repository);
   }
   void wants_manifest(std::string_view repository, std::string_view tag_or_digest,
@@ -40,6 +47,14 @@ class MirrorPolicy final : public oci::RegistryPolicy {
   void wants_blob(std::string_view repository, const oci::Digest& digest,
                   const std::stop_token& stop) override {
     mirror_.bring_blob(repository, digest, stop);
+  }
+  void wants_referrers(std::string_view repository, const oci::Digest& subject,
+                       const std::stop_token& stop) override {
+    mirror_.bring_referrers(repository, subject, stop);
+  }
+  std::optional<std::vector<std::string>> known_tags(std::string_view repository,
+                                                     const std::stop_token& stop) override {
+    return mirror_.tags(repository, stop);
   }
 
  private:
@@ -107,6 +122,8 @@ int serve(const Invocation& call, Surroundings& around) {
   bool is_mirror = call.has("--proxy");
   oci::RegistryServerOptions options{.read_only = call.has("--read-only") || is_mirror,
                                      .allows_delete = true};
+  if (is_mirror && call.has("--quota"))
+    fail(Fault::bad_input, "--quota limits pushes, and a mirror (--proxy) takes none");
   if (auto quota = call.value("--quota")) options.most_total_bytes = size_of(*quota);
   oci::RegistryPolicy& policy = is_mirror ? static_cast<oci::RegistryPolicy&>(mirrored) : *users;
   oci::RegistryServer registry(store, policy, around.log, options);

@@ -342,9 +342,12 @@ void serve_connection(Stream& stream, const ConnectionContext& context) {
     boost::beast::flat_buffer buffer(std::max(kBuffer, context.options.most_header_bytes + 1024));
     buffer.reserve(
         kBuffer);  // else the buffer grows in small steps and bodies cost many times the work
-    while (wait_for_request(stream, buffer, context) && serve_one(stream, buffer, context)) {
+    while (wait_for_request(stream, buffer, context)) {
+      if (serve_one(stream, buffer, context)) continue;
+      // A response is on its way that the peer has not read yet; between requests there is none.
+      if (!context.give_up.stop_requested()) linger(stream, std::chrono::seconds(2));
+      break;
     }
-    if (!context.give_up.stop_requested()) linger(stream, std::chrono::seconds(2));
   } catch (const Error& error) {
     context.log.debug("connection: {}", error.what());
   } catch (const std::exception& error) {

@@ -81,9 +81,11 @@ RegistryClient::RegistryClient(RegistryClientOptions options, Log& log)
 RegistryClient::~RegistryClient() = default;
 
 std::optional<Descriptor> RegistryClient::resolve(const Reference& image,
-                                                  const std::stop_token& stop) {
+                                                  const std::stop_token& stop,
+                                                  std::chrono::milliseconds patience) {
   for (const auto& access : state_->readers(image.host, stop)) {
     RegistryRequest request = call("HEAD", manifest_path(image), {pull_scope(image.repository)});
+    request.deadline = Deadline::in(patience);
     request.headers.set("Accept", kAccept);
     HttpResponse response = state_->send(*access, request, stop);
     if (response.status == 404) continue;
@@ -162,40 +164,29 @@ void RegistryClient::fetch_blob(const Reference& repository, const Descriptor& b
   VerifyingWriter checked(sink, blob);
   auto readers = state_->readers(repository.host, stop);
   const Deadline deadline = blob_deadline(blob.size);
-  constexpr int kMostAttempts = 4;
-  std::size_t reader = 0;
-  for (int attempt = 0;; ++attempt) {
-    RegistryRequest request =
-        call("GET", blob_path(repository, blob.digest), {pull_scope(repository.repository)});
-    request.deadline = deadline;
-    request.may_repeat = checked.count() == 0 && attempt == 0 && blob.size == 0;
-    if (checked.count() > 0)
-      request.headers.set("Range", fmt::format("bytes={}-", checked.count()));
-    request.exchange.on_head = [&](const HttpResponse& head) -> formats::Writer* {
-      if (!head.ok()) return nullptr;
-      checked.skip(head.status == 206 ? 0 : checked.count());
-      return &checked;
-    };
-    bool can_go_on = attempt + 1 < kMostAttempts;
-    try {
-      HttpResponse response = state_->send(*readers[reader], request, stop);
-      if (response.ok()) return checked.check();
-      bool is_busy = response.status == 429 || response.status >= 500;
-      if (reader + 1 < readers.size()) {
-        ++reader;
-      } else if (!can_go_on || !is_busy) {
-        throw_refusal(response, repository.host);
-      } else {
-        pause(std::chrono::milliseconds(300 << attempt), stop);
-      }
-    } catch (const Error& error) {
-      if (!can_go_on || error.fault() != Fault::unavailable || deadline.passed()) throw;
-      state_->log.debug("blob {}: {}, going on at byte {}", blob.digest, error.what(),
-                        checked.count());
-      if (reader + 1 < readers.size()) ++reader;
-      pause(std::chrono::milliseconds(200 << attempt), stop);
-    }
-  }
+  std::size_t reader = 0;  // after the first that fails the next is asked, the last for ever
+  bool was_last = false;
+  HttpResponse done = state_->insist(
+      fmt::format("blob {}", blob.digest), deadline, stop,
+      [&] {
+        RegistryRequest request =
+            call("GET", blob_path(repository, blob.digest), {pull_scope(repository.repository)});
+        request.deadline = deadline;
+        request.may_repeat = false;
+        if (checked.count() > 0)
+          request.headers.set("Range", fmt::format("bytes={}-", checked.count()));
+        request.exchange.on_head = [&](const HttpResponse& head) -> formats::Writer* {
+          if (!head.ok()) return nullptr;
+          checked.skip(head.status == 206 ? 0 : checked.count());
+          return &checked;
+        };
+        was_last = reader + 1 == readers.size();
+        RegistryAccess& asked = *readers[was_last ? reader : reader++];
+        return state_->send(asked, request, stop);
+      },
+      [&](int status) { return !was_last && status >= 300; });
+  if (!done.ok()) throw_refusal(done, repository.host);
+  checked.check();
 }
 
 std::vector<std::string> RegistryClient::tags(const Reference& repository,
@@ -232,7 +223,7 @@ std::vector<Descriptor> RegistryClient::referrers(const Reference& image,
   if (response.status == 404 ||
       response.status == 405) {  // the tag that stands for the missing API
     Reference fallback = image;
-    fallback.tag = replace_all(image.digest->str(), ":", "-");
+    fallback.tag = fallback_tag(*image.digest);
     fallback.digest.reset();
     auto found = manifest(fallback, stop);
     if (found && is_index_type(found->descriptor.media_type)) index = parse_index(found->bytes);

@@ -81,7 +81,9 @@ class RegistryClient final {
   ~RegistryClient();
 
   /// HEAD: what the name leads to; nothing when the registry does not know it.
-  std::optional<Descriptor> resolve(const Reference& image, const std::stop_token& stop);
+  ///   patience  for an answer
+  std::optional<Descriptor> resolve(const Reference& image, const std::stop_token& stop,
+                                    std::chrono::milliseconds patience = std::chrono::seconds(60));
   /// GET; nothing when unknown.
   std::optional<RemoteManifest> manifest(const Reference& image, const std::stop_token& stop);
   /// Bytes of a blob of the image's repository; nothing when it has none.

@@ -49,6 +49,12 @@ struct RegistryClient::State {
                                                        const std::stop_token& stop);
   net::HttpResponse send(RegistryAccess& access, const RegistryRequest& request,
                          const std::stop_token& stop);
+  /// What `once` answers in the end: it is called again, after a pause, up to three times when it throws Error{unavailable}, or its
+  /// answer's status may pass by itself (429, 5xx) or is one that `is_passing` names. For requests that must not simply be repeated.
+  ///   what  "blob sha256:…", for the log
+  net::HttpResponse insist(std::string_view what, Deadline deadline, const std::stop_token& stop,
+                           const std::function<net::HttpResponse()>& once,
+                           const std::function<bool(int status)>& is_passing = {});
 
   RegistryClientOptions options;
   Log& log;
@@ -68,6 +74,8 @@ struct RegistryClient::State {
 [[noreturn]] void throw_refusal(const net::HttpResponse& response, const std::string& host);
 /// Waits, or throws Cancelled.
 void pause(std::chrono::milliseconds span, const std::stop_token& stop);
+/// The tag that stands for a missing referrers API. source OCI distribution-spec 1.1, "Referrers Tag Schema"
+std::string fallback_tag(const Digest& subject);
 std::string pull_scope(const std::string& repository);
 std::string push_scope(const std::string& repository);
 

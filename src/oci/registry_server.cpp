@@ -261,10 +261,17 @@ void RegistryExchange::catalog() {
 
 void RegistryExchange::tags() {
   if (!is_reading()) refuse_method("GET, HEAD");
-  require_repository(path_.repository);
-  std::size_t limit = page_size();
-  send_page("/v2/" + path_.repository + "/tags/list", "tags", path_.repository,
-            store_.tags(path_.repository, query("last").value_or(""), limit + 1), limit);
+  const std::size_t limit = page_size();
+  const std::string last = query("last").value_or("");
+  auto tags = policy_.known_tags(path_.repository, request_.stop);
+  if (tags) {
+    tags->erase(tags->begin(), std::upper_bound(tags->begin(), tags->end(), last));
+  } else {
+    require_repository(path_.repository);
+    tags = store_.tags(path_.repository, last, limit + 1);
+  }
+  send_page("/v2/" + path_.repository + "/tags/list", "tags", path_.repository, std::move(*tags),
+            limit);
 }
 
 void RegistryExchange::manifest() {
@@ -386,6 +393,7 @@ void RegistryExchange::referrers() {
   Digest subject = digest_argument(path_.argument);
   // 404 would mean that there is no such API here. A repository that a push would make is an empty one.
   if (!policy_.creates_on_push(path_.repository)) require_repository(path_.repository);
+  policy_.wants_referrers(path_.repository, subject, request_.stop);
   std::string type = query("artifactType").value_or("");
   Index index;
   index.manifests = store_.referrers(path_.repository, subject, type);

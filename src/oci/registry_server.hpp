@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/log.hpp"
 #include "net/http_message.hpp"
@@ -50,6 +51,13 @@ class RegistryPolicy {
                               const std::stop_token& /*stop*/) {}
   virtual void wants_blob(std::string_view /*repository*/, const Digest& /*digest*/,
                           const std::stop_token& /*stop*/) {}
+  virtual void wants_referrers(std::string_view /*repository*/, const Digest& /*subject*/,
+                               const std::stop_token& /*stop*/) {}
+  /// All tags, sorted, where others are known than those that are here.
+  virtual std::optional<std::vector<std::string>> known_tags(std::string_view /*repository*/,
+                                                             const std::stop_token& /*stop*/) {
+    return std::nullopt;
+  }
   /// After a manifest was stored, before it is answered.
   virtual void pushed(std::string_view /*repository*/, std::string_view /*tag*/,
                       const PushedManifest& /*manifest*/) {}

@@ -17,6 +17,7 @@ using net::HttpResponse;
 using std::chrono::milliseconds;
 
 constexpr int kMostAttempts = 5;
+constexpr int kMostInsistence = 4;
 constexpr auto kMostPause = std::chrono::seconds(30);
 constexpr auto kProbeTime = std::chrono::seconds(15);
 
@@ -62,6 +63,10 @@ void pause(milliseconds span, const std::stop_token& stop) {
   std::unique_lock lock(mutex);
   never.wait_for(lock, stop, span, [] { return false; });
   if (stop.stop_requested()) throw Cancelled();
+}
+
+std::string fallback_tag(const Digest& subject) {
+  return fmt::format("{}-{}", subject.algorithm(), subject.hex().substr(0, 64));
 }
 
 std::string pull_scope(const std::string& repository) {
@@ -190,6 +195,29 @@ HttpResponse RegistryClient::State::send_authorised(RegistryAccess& access,
     if (response.status != 401 || !is_own || round >= 2) return response;
     if (!access.auth.learn(response.headers.all("WWW-Authenticate"), request.scopes, sent, stop))
       return response;
+  }
+}
+
+HttpResponse RegistryClient::State::insist(std::string_view what, Deadline deadline,
+                                           const std::stop_token& stop,
+                                           const std::function<HttpResponse()>& once,
+                                           const std::function<bool(int status)>& is_passing) {
+  for (int attempt = 0;; ++attempt) {
+    bool is_last = attempt + 1 >= kMostInsistence || deadline.passed();
+    milliseconds span{};
+    try {
+      HttpResponse answer = once();
+      bool may_pass =
+          is_worth_repeating(answer.status) || (is_passing && is_passing(answer.status));
+      if (is_last || !may_pass) return answer;
+      log.debug("{}: status {}, once more", what, answer.status);
+      span = pause_before(attempt, &answer);
+    } catch (const Error& error) {
+      if (is_last || error.fault() != Fault::unavailable) throw;
+      log.debug("{}: {}, once more", what, error.what());
+      span = pause_before(attempt, nullptr);
+    }
+    pause(span, stop);
   }
 }
 

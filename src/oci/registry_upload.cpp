@@ -145,39 +145,35 @@ Kind RegistryClient::push_blob(const Reference& repository, const Descriptor& bl
     }
     if (begun.status == 202) break;  // may be used for the upload
   }
-  constexpr int kMostAttempts = 4;
   os::Fd file = store.open(blob.digest);
   FileUpload content(file.get(), blob.size,
                      [&](std::uint64_t bytes) { tell(Kind::progress, bytes); });
-  for (int attempt = 0;; ++attempt) {
-    if (begun.status != 202)
-      begun = state_->send(*access, upload_call("POST", start, scopes), stop);
-    if (begun.status != 202) throw_refusal(begun, repository.host);
-    RegistryRequest put =
-        upload_call("PUT", with_digest(begun.headers.get("Location"), blob.digest), scopes);
-    put.headers.set("Content-Type", "application/octet-stream");
-    put.exchange.upload = &content;
-    put.exchange.upload_size = blob.size;
-    put.exchange.rewind = [&] { content.rewind(); };
-    put.deadline = Deadline::in(std::chrono::minutes(5) +
-                                std::chrono::seconds(static_cast<long long>(blob.size / 50'000)));
-    put.may_repeat = false;  // what a broken-off body left in the upload is not known: begin anew
-    bool can_go_on = attempt + 1 < kMostAttempts;
-    try {
-      HttpResponse done = state_->send(*access, put, stop);
-      if (done.status == 201 || done.status == 204) break;
-      bool is_busy =
-          done.status == 429 || done.status >= 500 || done.status == 404 || done.status == 416;
-      if (!can_go_on || !is_busy) throw_refusal(done, repository.host);
-    } catch (const Error& error) {
-      if (!can_go_on || error.fault() != Fault::unavailable) throw;
-      state_->log.debug("blob {}: {}, sending it again", blob.digest, error.what());
-    }
-    pause(std::chrono::milliseconds(300 << attempt), stop);
-    content.rewind();
-    begun = {};
-    begun.status = 0;
-  }
+  bool was_begun = false;
+  HttpResponse done = state_->insist(
+      fmt::format("blob {}", blob.digest), Deadline::never(), stop,
+      [&] {
+        content.rewind();
+        if (begun.status != 202)
+          begun = state_->send(*access, upload_call("POST", start, scopes), stop);
+        was_begun = begun.status == 202;
+        if (!was_begun) return begun;
+        RegistryRequest put =
+            upload_call("PUT", with_digest(begun.headers.get("Location"), blob.digest), scopes);
+        put.headers.set("Content-Type", "application/octet-stream");
+        put.exchange.upload = &content;
+        put.exchange.upload_size = blob.size;
+        put.exchange.rewind = [&] { content.rewind(); };
+        put.deadline =
+            Deadline::in(std::chrono::minutes(5) +
+                         std::chrono::seconds(static_cast<long long>(blob.size / 50'000)));
+        put.may_repeat = false;
+        begun = {};  // what a broken-off body left in the upload is not known: the next begins anew
+        begun.status = 0;
+        return state_->send(*access, put, stop);
+      },
+      [&](int status) { return was_begun && (status == 404 || status == 416); });
+  if (!was_begun || (done.status != 201 && done.status != 204))
+    throw_refusal(done, repository.host);
   tell(Kind::done, blob.size);
   return Kind::done;
 }
@@ -204,24 +200,20 @@ Descriptor RegistryClient::put_manifest(const Reference& image, std::string_view
   put.headers.set("Content-Type", media_type);
   put.body = bytes;
   // A tag is not put a second time before it was looked at: where tags are immutable the repetition of what has arrived is refused.
-  put.may_repeat = image.tag.empty();
-  put.exchange.fresh_connection =
-      !put.may_repeat;  // on one that was used before curl repeats by itself
-  constexpr int kMostAttempts = 4;
-  HttpResponse done;
-  for (int attempt = 0;; ++attempt) {
-    bool can_go_on = !put.may_repeat && attempt + 1 < kMostAttempts;
-    try {
-      done = state_->send(*access, put, stop);
-      if (done.ok()) break;
-      if (!can_go_on || (done.status != 429 && done.status < 500)) throw_refusal(done, image.host);
-    } catch (const Error& error) {
-      if (!can_go_on || error.fault() != Fault::unavailable) throw;
-      state_->log.debug("manifest {}: {}, looking for it", descriptor.digest, error.what());
-    }
-    pause(std::chrono::milliseconds(300 << attempt), stop);
-    if (has(image, descriptor.digest, stop)) return descriptor;
-  }
+  const bool is_tag = !image.tag.empty();
+  put.may_repeat = false;
+  put.exchange.fresh_connection = is_tag;  // on one that was used before curl repeats by itself
+  bool was_sent = false;
+  HttpResponse done =
+      state_->insist(fmt::format("manifest {}", descriptor.digest), Deadline::never(), stop, [&] {
+        if (std::exchange(was_sent, true) && is_tag && has(image, descriptor.digest, stop)) {
+          HttpResponse arrived;
+          arrived.status = 201;
+          return arrived;
+        }
+        return state_->send(*access, put, stop);
+      });
+  if (!done.ok()) throw_refusal(done, image.host);
   auto said = Digest::try_parse(done.headers.get("Docker-Content-Digest"));
   if (said && said->algorithm() == descriptor.digest.algorithm() && *said != descriptor.digest) {
     fail(Fault::bad_input, "the registry stored the manifest as {}, but it is {}", *said,
@@ -240,8 +232,7 @@ void RegistryClient::add_to_fallback_tag(const Reference& image, const Digest& s
                                          Descriptor entry,
                                          const std::variant<Manifest, Index>& document,
                                          const std::stop_token& stop) {
-  Reference fallback{image.host, image.repository, replace_all(subject.str(), ":", "-"),
-                     std::nullopt};
+  Reference fallback{image.host, image.repository, fallback_tag(subject), std::nullopt};
   entry.annotations = std::visit([](const auto& any) { return any.annotations; }, document);
   entry.artifact_type = std::visit([](const auto& any) { return any.artifact_type; }, document);
   if (const auto* manifest = std::get_if<Manifest>(&document);
