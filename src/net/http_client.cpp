@@ -2,7 +2,6 @@
 #include "net/http_client.hpp"
 
 #include <poll.h>
-#include <signal.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -12,7 +11,9 @@
 #include "base/error.hpp"
 #include "base/guarded.hpp"
 #include "base/text.hpp"
+#include "net/broken_pipe.hpp"
 #include "net/curl_library.hpp"
+#include "net/file_body.hpp"
 #include "net/stream.hpp"
 #include "net/url.hpp"
 
@@ -62,30 +63,6 @@ class List final {
   curl_slist* head_ = nullptr;
 };
 
-/// A broken pipe under OpenSSL is an error of the write, not a signal, on this thread while this
-/// lives.
-class NoBrokenPipeSignal final {
- public:
-  NoBrokenPipeSignal() {
-    sigemptyset(&pipe_);
-    sigaddset(&pipe_, SIGPIPE);
-    ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-  }
-  NoBrokenPipeSignal(const NoBrokenPipeSignal&) = delete;
-  NoBrokenPipeSignal& operator=(const NoBrokenPipeSignal&) = delete;
-  ~NoBrokenPipeSignal() {
-    if (sigismember(&before_, SIGPIPE) == 1) return;
-    timespec none{};
-    while (::sigtimedwait(&pipe_, nullptr, &none) == SIGPIPE) {
-    }
-    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
- private:
-  sigset_t pipe_{};
-  sigset_t before_{};
-};
-
 bool is_redirect(const HttpResponse& response) {
   constexpr std::array<int, 5> kRedirects = {301, 302, 303, 307, 308};
   return std::ranges::find(kRedirects, response.status) != kRedirects.end() &&
@@ -99,6 +76,7 @@ struct Transfer {
   const Exchange& exchange;
   bool follows_redirects;
   std::optional<formats::MemoryReader> memory;
+  std::optional<FileBodyReader> file;
   formats::Reader* source;
   HttpResponse response;
   bool has_head = false;
@@ -111,7 +89,9 @@ struct Transfer {
         exchange(how),
         follows_redirects(redirects),
         memory(what.body),
-        source(how.upload == nullptr ? &*memory : how.upload) {}
+        source(how.upload == nullptr ? &*memory : how.upload) {
+    if (how.file) source = &file.emplace(*how.file);
+  }
 
   /// Runs `work`, keeping what it throws; `otherwise` then tells libcurl to give up.
   template <typename Result, typename Work>
@@ -185,6 +165,10 @@ struct Transfer {
     auto& transfer = *static_cast<Transfer*>(self);
     return transfer.guarded(CURL_SEEKFUNC_FAIL, [&] {
       if (offset != 0 || origin != SEEK_SET) return CURL_SEEKFUNC_FAIL;
+      if (transfer.file) {
+        transfer.file->rewind();
+        return CURL_SEEKFUNC_OK;
+      }
       if (transfer.exchange.upload == nullptr) {
         transfer.memory.emplace(transfer.request.body);
         return CURL_SEEKFUNC_OK;
@@ -204,9 +188,7 @@ bool is_loopback(const std::string& host) {
 void add_headers(List& list, const HttpRequest& request, const Exchange& exchange) {
   bool has_expect = false;
   for (const auto& [name, value] : request.headers) {
-    if ((name + value).find_first_of(std::string("\r\n\0", 3)) != std::string::npos) {
-      fail(Fault::bad_input, "the request header '{}' holds a line end", name);
-    }
+    refuse_line_end(name, value);
     has_expect = has_expect || equals_ignoring_case(name, "Expect");
     list.add(value.empty() ? name + ";" : name + ": " + value);
   }
@@ -242,6 +224,17 @@ struct HttpClient::State {
     return nullptr;
   }
 
+  /// No TLS, no proxy and nothing to look at on the way: the connection's socket is the peer's own.
+  [[nodiscard]] bool is_direct(const Url& url) const {
+    // source curl's manual page, "ENVIRONMENT": HTTP_PROXY is not looked at
+    bool has_proxy = std::ranges::any_of(std::array{"http_proxy", "all_proxy", "ALL_PROXY"},
+                                         [](const char* name) {
+                                           return std::getenv(name) != nullptr;
+                                         });  // NOLINT(concurrency-mt-unsafe): nobody sets it
+    return url.scheme == "http" && !options.refuse_link_local &&
+           (!has_proxy || !options.use_proxy || is_loopback(url.host) ||
+            override_for(url) != nullptr);
+  }
   void set_route(CURL* easy, const Url& url, List& connect_to) const;
   void set_body(CURL* easy, const HttpRequest& request, Transfer& transfer) const;
   void perform(Session& session, const Url& url, Transfer& transfer, const std::stop_token& stop,
@@ -270,14 +263,15 @@ void HttpClient::State::set_route(CURL* easy, const Url& url, List& connect_to) 
 
 void HttpClient::State::set_body(CURL* easy, const HttpRequest& request, Transfer& transfer) const {
   const Exchange& exchange = transfer.exchange;
-  bool has_body = exchange.upload != nullptr || !request.body.empty() || request.method == "POST" ||
-                  request.method == "PUT" || request.method == "PATCH";
+  bool has_body = exchange.upload != nullptr || exchange.file || !request.body.empty() ||
+                  request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
   if (request.method == "HEAD") {
     curl().easy_setopt(easy, CURLOPT_NOBODY, 1L);
   } else if (has_body) {
     constexpr std::uint64_t kLarge = 1U << 20;
     std::optional<std::uint64_t> size =
         exchange.upload == nullptr ? request.body.size() : exchange.upload_size;
+    if (exchange.file) size = exchange.file->size;
     curl().easy_setopt(easy, CURLOPT_UPLOAD, 1L);
     curl().easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
                        size ? static_cast<curl_off_t>(*size) : curl_off_t{-1});
@@ -388,6 +382,11 @@ HttpResponse HttpClient::request(const HttpRequest& request, const std::stop_tok
   }
   bool may_follow = request.method == "GET" || request.method == "HEAD";
   for (int left = may_follow ? exchange.redirects : 0;; --left) {
+    if (exchange.file && state_->is_direct(*url)) {
+      auto stream = dial(url->to_string(), stop, deadline);
+      return send_with_file(*stream, current, *url, exchange, state_->options.user_agent, stop,
+                            deadline);
+    }
     HttpResponse response = state_->one(current, *url, stop, deadline, exchange, left > 0);
     if (left <= 0 || !is_redirect(response)) return response;
     auto next = resolve_url(*url, response.headers.get("Location"));

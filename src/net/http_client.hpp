@@ -33,10 +33,18 @@ struct HttpClientOptions {
   std::string user_agent = "slipway";
 };
 
+/// A file as a request's body: `size` bytes from its start. The descriptor is borrowed.
+struct FileBody {
+  int fd = -1;
+  std::uint64_t size = 0;
+  std::function<void(std::uint64_t)> progress;  ///< told how many bytes went, every few MiB
+};
+
 /// How one request is done. What is borrowed must live until request() returns.
 struct Exchange {
   formats::Reader* upload = nullptr;         ///< the body instead of HttpRequest::body
   std::optional<std::uint64_t> upload_size;  ///< of `upload`; nothing: chunked
+  std::optional<FileBody> file;              ///< the body instead of both; needs no rewinding
   std::function<void()> rewind;  ///< puts `upload` back to its start; without it a resend fails
   /// Called once with status and headers before the body; returning nullptr keeps the body in
   /// HttpResponse::body.

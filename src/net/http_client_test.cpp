@@ -10,8 +10,6 @@ using namespace slipway::net;
 
 namespace {
 
-Deadline soon() { return Deadline::in(std::chrono::seconds(20)); }
-
 /// A reader that makes bytes up.
 class Pattern final : public formats::Reader {
  public:

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/error.hpp"
 #include "base/text.hpp"
 
 namespace slipway::net {
@@ -46,6 +47,13 @@ void Headers::add(std::string_view name, std::string_view value) {
 }
 
 void Headers::remove(std::string_view name) { std::erase_if(fields_, named(name)); }
+
+void refuse_line_end(std::string_view name, std::string_view value) {
+  constexpr std::string_view kEnds("\r\n\0", 3);
+  if (name.find_first_of(kEnds) != std::string_view::npos ||
+      value.find_first_of(kEnds) != std::string_view::npos)
+    fail(Fault::bad_input, "the request header '{}' holds a line end", name);
+}
 
 std::string_view reason_phrase(int status) {
   switch (status) {

@@ -51,6 +51,8 @@ struct HttpResponse {
   [[nodiscard]] bool ok() const { return status >= 200 && status < 300; }
 };
 
+/// A header that would be several. throws Error{bad_input}
+void refuse_line_end(std::string_view name, std::string_view value);
 /// "OK", "Not Found"; "" for a status that has no name.
 std::string_view reason_phrase(int status);
 /// A response with a Content-Type.

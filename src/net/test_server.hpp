@@ -13,6 +13,8 @@
 
 namespace slipway::net {
 
+inline Deadline soon() { return Deadline::in(std::chrono::seconds(20)); }
+
 /// What the tests' server answers, by path.
 inline void answer_tests(ServerRequest& request, ResponseWriter& response) {
   if (request.path == "/echo") {

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The client's way up: blobs that the registry does not have, then manifests.
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "base/error.hpp"
 #include "base/task_group.hpp"
 #include "base/text.hpp"
@@ -16,32 +12,6 @@ using net::HttpResponse;
 using Kind = TransferProgress::Kind;
 
 constexpr auto kUploadCallTime = std::chrono::seconds(120);
-constexpr std::uint64_t kUploadProgressSpan = 4u << 20;
-
-// Gives a file's bytes from the start, as often as needed.
-class FileUpload final : public formats::Reader {
- public:
-  FileUpload(int fd, std::uint64_t size, std::function<void(std::uint64_t)> progress)
-      : fd_(fd), size_(size), progress_(std::move(progress)) {}
-  std::size_t read(std::span<char> into) override {
-    std::size_t want = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size_ - at_));
-    if (want == 0) return 0;
-    ssize_t count = ::pread(fd_, into.data(), want, static_cast<off_t>(at_));
-    if (count < 0) os::throw_errno("reading a blob");
-    if (count == 0) fail(Fault::unavailable, "a blob of the store was cut short while it was sent");
-    at_ += static_cast<std::uint64_t>(count);
-    if (at_ - told_ >= kUploadProgressSpan) progress_(told_ = at_);
-    return static_cast<std::size_t>(count);
-  }
-  void rewind() { at_ = told_ = 0; }
-
- private:
-  int fd_;
-  std::uint64_t size_;
-  std::function<void(std::uint64_t)> progress_;
-  std::uint64_t at_ = 0;
-  std::uint64_t told_ = 0;
-};
 
 std::string with_digest(const std::string& location, const Digest& digest) {
   return location + (location.find('?') == std::string::npos ? "?" : "&") +
@@ -146,13 +116,10 @@ Kind RegistryClient::push_blob(const Reference& repository, const Descriptor& bl
     if (begun.status == 202) break;  // may be used for the upload
   }
   os::Fd file = store.open(blob.digest);
-  FileUpload content(file.get(), blob.size,
-                     [&](std::uint64_t bytes) { tell(Kind::progress, bytes); });
   bool was_begun = false;
   HttpResponse done = state_->insist(
       fmt::format("blob {}", blob.digest), Deadline::never(), stop,
       [&] {
-        content.rewind();
         if (begun.status != 202)
           begun = state_->send(*access, upload_call("POST", start, scopes), stop);
         was_begun = begun.status == 202;
@@ -160,9 +127,9 @@ Kind RegistryClient::push_blob(const Reference& repository, const Descriptor& bl
         RegistryRequest put =
             upload_call("PUT", with_digest(begun.headers.get("Location"), blob.digest), scopes);
         put.headers.set("Content-Type", "application/octet-stream");
-        put.exchange.upload = &content;
-        put.exchange.upload_size = blob.size;
-        put.exchange.rewind = [&] { content.rewind(); };
+        put.exchange.file = {.fd = file.get(),
+                             .size = blob.size,
+                             .progress = [&](std::uint64_t bytes) { tell(Kind::progress, bytes); }};
         put.deadline =
             Deadline::in(std::chrono::minutes(5) +
                          std::chrono::seconds(static_cast<long long>(blob.size / 50'000)));
