@@ -128,7 +128,8 @@ TEST_CASE("what goes wrong with a file says where") {
   CHECK(refusal_of({"PUT", babbles.url()}, file.exchange()).find("no answer of HTTP") !=
         std::string::npos);
   Peer cut("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", 10);
-  CHECK(refusal_of({"PUT", cut.url()}, file.exchange()).find("partial message") != std::string::npos);
+  CHECK(refusal_of({"PUT", cut.url()}, file.exchange()).find("partial message") !=
+        std::string::npos);
   Exchange longer = file.exchange();
   longer.file->size += 1;
   CHECK(refusal_of({"PUT", server.url("/count")}, longer).find("cut short") != std::string::npos);

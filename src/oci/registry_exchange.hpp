@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "net/http_server.hpp"
 #include "oci/registry_server.hpp"
@@ -14,6 +15,7 @@ namespace slipway::oci {
 struct ByteRange {
   std::uint64_t first = 0;
   std::uint64_t last = 0;
+  [[nodiscard]] std::uint64_t size() const { return last - first + 1; }
   bool operator==(const ByteRange&) const = default;
 };
 
@@ -21,11 +23,11 @@ struct ByteRange {
 struct RangeAnswer {
   enum class Kind { whole, part, unsatisfiable };
   Kind kind = Kind::whole;
-  ByteRange range;
+  std::vector<ByteRange> ranges;  ///< of Kind::part: in the order in which they were asked for
   bool operator==(const RangeAnswer&) const = default;
 };
-/// One range only; a header that is no byte range, or several, means the whole. source RFC
-/// 9110, 14.1 and 14.2
+/// A header that is no byte range means the whole, and so do several that are more than the whole together: who asks so wants to
+/// tire the server. source RFC 9110, 14.1 and 14.2
 RangeAnswer parse_range(std::string_view header, std::uint64_t size);
 /// "a-b", also with "bytes " before and "/n" behind. source OCI distribution-spec 1.1, "Pushing a
 /// blob in chunks"
@@ -72,6 +74,8 @@ class RegistryExchange final {
 
   void blob();
   void get_blob(const Digest& digest);
+  void send_ranges(net::Headers headers, const os::Fd& file, const std::vector<ByteRange>& ranges,
+                   std::uint64_t size);
   void begin_upload();
   bool mount(const std::string& digest);
   void upload();

@@ -52,14 +52,11 @@ RegistryPath parse_registry_path(std::string_view path) {
   return {};
 }
 
-RangeAnswer parse_range(std::string_view header, std::uint64_t size) {
+namespace {
+
+// One of a Range header's ranges as it lies in the content: Kind::whole when it is none.
+RangeAnswer parse_one_range(std::string_view spec, std::uint64_t size) {
   using Kind = RangeAnswer::Kind;
-  constexpr std::string_view kUnit = "bytes=";
-  header = trim(header);
-  if (!equals_ignoring_case(header.substr(0, kUnit.size()), kUnit) ||
-      header.find(',') != std::string_view::npos)
-    return {};
-  std::string_view spec = header.substr(kUnit.size());
   std::size_t dash = spec.find('-');
   if (dash == std::string_view::npos) return {};
   std::string_view first_text = trim(spec.substr(0, dash));
@@ -70,11 +67,33 @@ RangeAnswer parse_range(std::string_view header, std::uint64_t size) {
     return {};
   if (!first) {  // the last so many bytes
     if (*last == 0 || size == 0) return {Kind::unsatisfiable, {}};
-    return {Kind::part, {size - std::min(*last, size), size - 1}};
+    return {Kind::part, {ByteRange{size - std::min(*last, size), size - 1}}};
   }
   if (last && *last < *first) return {Kind::unsatisfiable, {}};
   if (*first >= size) return {Kind::unsatisfiable, {}};
-  return {Kind::part, {*first, std::min(last.value_or(size - 1), size - 1)}};
+  return {Kind::part, {ByteRange{*first, std::min(last.value_or(size - 1), size - 1)}}};
+}
+
+}  // namespace
+
+RangeAnswer parse_range(std::string_view header, std::uint64_t size) {
+  using Kind = RangeAnswer::Kind;
+  constexpr std::string_view kUnit = "bytes=";
+  header = trim(header);
+  if (!equals_ignoring_case(header.substr(0, kUnit.size()), kUnit)) return {};
+  RangeAnswer answer{Kind::unsatisfiable, {}};
+  std::uint64_t total = 0;
+  for (const std::string& spec : split(header.substr(kUnit.size()), ',')) {
+    RangeAnswer one = parse_one_range(spec, size);
+    if (one.kind == Kind::whole) return {};
+    for (const ByteRange& range : one.ranges) {
+      answer.kind = Kind::part;
+      answer.ranges.push_back(range);
+      total += range.last - range.first + 1;
+      if (total > size && answer.ranges.size() > 1) return {};
+    }
+  }
+  return answer;
 }
 
 std::optional<ByteRange> parse_content_range(std::string_view header) {

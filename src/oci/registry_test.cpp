@@ -124,16 +124,19 @@ TEST_CASE("paths are taken apart") {
 
 TEST_CASE("ranges are read as RFC 9110 has them") {
   using Kind = RangeAnswer::Kind;
-  CHECK(parse_range("bytes=0-3", 10) == RangeAnswer{Kind::part, {0, 3}});
-  CHECK(parse_range("Bytes=0-3", 10) == RangeAnswer{Kind::part, {0, 3}});
-  CHECK(parse_range("bytes=5-", 10) == RangeAnswer{Kind::part, {5, 9}});
-  CHECK(parse_range("bytes=-3", 10) == RangeAnswer{Kind::part, {7, 9}});
-  CHECK(parse_range("bytes=-30", 10) == RangeAnswer{Kind::part, {0, 9}});
-  CHECK(parse_range("bytes=5-1000", 10) == RangeAnswer{Kind::part, {5, 9}});
-  for (const char* text : {"bytes=10-", "bytes=5-2", "bytes=-0", "bytes=500-1000"})
+  CHECK(parse_range("bytes=0-3", 10) == RangeAnswer{Kind::part, {ByteRange{0, 3}}});
+  CHECK(parse_range("Bytes=0-3", 10) == RangeAnswer{Kind::part, {ByteRange{0, 3}}});
+  CHECK(parse_range("bytes=5-", 10) == RangeAnswer{Kind::part, {ByteRange{5, 9}}});
+  CHECK(parse_range("bytes=-3", 10) == RangeAnswer{Kind::part, {ByteRange{7, 9}}});
+  CHECK(parse_range("bytes=-30", 10) == RangeAnswer{Kind::part, {ByteRange{0, 9}}});
+  CHECK(parse_range("bytes=5-1000", 10) == RangeAnswer{Kind::part, {ByteRange{5, 9}}});
+  CHECK(parse_range("bytes=1-2, 4-5,20-30,-1", 10) ==
+        RangeAnswer{Kind::part, {ByteRange{1, 2}, ByteRange{4, 5}, ByteRange{9, 9}}});
+  CHECK(parse_range("bytes=1-2,20-30", 10) == RangeAnswer{Kind::part, {ByteRange{1, 2}}});
+  for (const char* text : {"bytes=10-", "bytes=5-2", "bytes=-0", "bytes=500-1000", "bytes=10-,11-"})
     CHECK(parse_range(text, 10).kind == Kind::unsatisfiable);
-  for (const char* text : {"", "lines=1-2", "bytes=1-2,4-5", "bytes=a-b", "bytes=-", "bytes=+1-2",
-                           "bytes=99999999999999999999-"}) {
+  for (const char* text : {"", "lines=1-2", "bytes=0-5,4-9", "bytes=0-1,", "bytes=a-b", "bytes=-",
+                           "bytes=+1-2", "bytes=99999999999999999999-"}) {
     CHECK(parse_range(text, 10).kind == Kind::whole);
   }
   CHECK(parse_content_range("0-9") == ByteRange{0, 9});
@@ -408,6 +411,14 @@ TEST_CASE("blobs answer ranges") {
   CHECK(part.status == 206);
   CHECK(part.body == "234");
   CHECK(part.headers.get("Content-Range") == "bytes 2-4/10");
+  HttpResponse parts = registry.ask("GET", path, "", {{"Range", "bytes=0-1,-3"}});
+  CHECK(parts.status == 206);
+  std::string type = parts.headers.get("Content-Type");
+  REQUIRE(type.starts_with("multipart/byteranges; boundary="));
+  std::string mark = "\r\n--" + type.substr(type.find('=') + 1);
+  std::string head = "\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes ";
+  CHECK(parts.body == mark + head + "0-1/10\r\n\r\n" + "01" + mark + head + "7-9/10\r\n\r\n" +
+                          "789" + mark + "--\r\n");
   HttpResponse none = registry.ask("GET", path, "", {{"Range", "bytes=10-"}});
   CHECK(none.status == 416);
   CHECK(none.headers.get("Content-Range") == "bytes */10");
