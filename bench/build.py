@@ -391,7 +391,7 @@ class Bench:
 
     def load(self, url, accept=False, connections=32):
         headers = ['-H', 'Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json'] if accept else []
-        text = self.call(['wrk', '-t', '1', '-c', str(connections), '-d', '4', *headers, url])
+        text = self.call(['wrk', '-t', '1', '-c', str(connections), '-d', '4', '--timeout', '10s', *headers, url])
         if 'Non-2xx' in text or 'Socket errors' in text:
             raise SystemExit(f'{url}: {text}')
         return float(re.search(r'Requests/sec:\s+([\d.]+)', text).group(1))

@@ -77,8 +77,7 @@ class CopyPlanner {
       for (const auto& given : instruction_.heredocs) {
         if (given.name != doc->name) continue;
         std::string content = heredoc_text(given);
-        op.files.push_back(
-            {given.name, given.expands ? around_.expanded(content, true) : content});
+        op.files.push_back({given.name, given.expands ? around_.expanded(content, true) : content});
       }
       documents += " <<" + doc->name;
     }

@@ -66,7 +66,8 @@ TEST_CASE("a blob that many ask for at once is fetched once") {
   CHECK(all.store.blob_size("r", digest) == all.layer.size());
 }
 
-TEST_CASE("what a mirrored registry gives under a wrong digest is an error of its own, and not kept") {
+TEST_CASE(
+    "what a mirrored registry gives under a wrong digest is an error of its own, and not kept") {
   Mirrored all;
   all.sent[7] = 'y';
   const Digest digest = Digest::of(all.layer);
@@ -80,7 +81,9 @@ TEST_CASE("what a mirrored registry gives under a wrong digest is an error of it
   CHECK(all.store.bytes() == 0);
 }
 
-TEST_CASE("a tag that is here is served while the mirrored registry hangs, and it is not asked each time") {
+TEST_CASE(
+    "a tag that is here is served while the mirrored registry hangs, and it is not asked each "
+    "time") {
   Mirrored all;
   all.mirror.bring_manifest("r", "v", {});
   REQUIRE(all.store.manifest("r", "v"));
