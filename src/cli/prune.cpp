@@ -17,9 +17,13 @@ std::set<oci::Digest> named_layers(const oci::BlobStore& store) {
     for (const oci::Digest& digest : store.reachable(image.target.digest)) {
       auto target = store.resolve(digest.str());
       if (!target || !oci::is_manifest_type(target->media_type)) continue;
-      if (auto found = oci::find_image(store, digest.str(), oci::Platform::host())) {
-        keep.insert(found->config.diff_ids.begin(), found->config.diff_ids.end());
-      }
+      auto manifest = oci::parse_manifest(store.read(digest));
+      bool is_image = manifest.config.media_type == oci::media_type::kConfig ||
+                      manifest.config.media_type == oci::media_type::kDockerConfig;
+      if (!is_image || !store.has(manifest.config.digest))
+        continue;  // a signature, an SBOM: nothing is unpacked
+      auto config = oci::parse_image_config(store.read(manifest.config.digest));
+      keep.insert(config.diff_ids.begin(), config.diff_ids.end());
     }
   }
   return keep;

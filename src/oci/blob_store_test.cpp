@@ -93,6 +93,7 @@ TEST_CASE("names are kept across stores, changed and removed") {
   CHECK(store.resolve("docker.io/library/a:1") == two);
   CHECK(store.tags() == std::vector<TaggedImage>{{"docker.io/library/a:1", two}});
   CHECK(store.resolve(one.digest.str())->digest == one.digest);
+  CHECK_FALSE(store.resolve(store.put(R"({"os":"linux"})").str()));  // JSON, and no image
   CHECK(store.resolve("x.y/z@" + one.digest.str())->media_type == media_type::kManifest);
   CHECK(store.remove_tag("docker.io/library/a:1"));
   CHECK_FALSE(store.remove_tag("docker.io/library/a:1"));

@@ -114,12 +114,17 @@ std::optional<Descriptor> BlobStore::resolve(std::string_view name) const {
   if (auto digest = Digest::try_parse(after_at)) {
     if (!may_lead_on(*this, *digest)) return std::nullopt;
     std::string bytes = read(*digest);
-    auto document = parse_manifest_or_index(bytes);
-    Descriptor descriptor;
-    descriptor.media_type = std::visit([](const auto& any) { return any.media_type; }, document);
-    descriptor.digest = *digest;
-    descriptor.size = bytes.size();
-    return descriptor;
+    try {
+      auto document = parse_manifest_or_index(bytes);
+      Descriptor descriptor;
+      descriptor.media_type = std::visit([](const auto& any) { return any.media_type; }, document);
+      descriptor.digest = *digest;
+      descriptor.size = bytes.size();
+      return descriptor;
+    } catch (const Error& error) {
+      if (error.fault() != Fault::bad_input) throw;
+      return std::nullopt;  // a configuration, or other JSON that names no image
+    }
   }
   auto index = names();
   for (const Descriptor& entry : index->manifests) {
