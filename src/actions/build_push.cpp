@@ -190,6 +190,9 @@ class BuildPush final : public workflow::Action {
     for (const auto& line : context.list("ssh")) image::add_ssh(request, line, flags);
     for (const auto& line : context.list("outputs")) image::add_output(request, line, flags);
     for (const auto& line : context.list("ulimit")) image::add_ulimit(request, line);
+    for (const auto& line : context.list("no-cache-filters"))
+      image::add_no_cache_stages(request, line);
+    if (auto size = context.text("shm-size"); !size.empty()) image::set_shm_size(request, size);
     add_caches(context, request, flags);
     for (const auto& line : context.list("attests")) image::add_attestation(request, line);
     if (auto text = context.text("sbom"); !text.empty()) image::set_sbom(request, text);
@@ -222,7 +225,7 @@ class BuildPush final : public workflow::Action {
 
   // What would change the result and is not built yet is refused.
   static void refuse(ActionContext& context) {
-    for (const char* name : {"call", "cgroup-parent", "no-cache-filters", "shm-size"}) {
+    for (const char* name : {"call", "cgroup-parent"}) {
       if (!context.text(name).empty())
         fail(Fault::unsupported, "the input {} is not supported yet", name);
     }

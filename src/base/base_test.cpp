@@ -120,6 +120,7 @@ TEST_CASE("the nearest word is meant when little was typed otherwise") {
   CHECK(nearest_word("CPOY", known, false) == "COPY");
   CHECK(nearest_word("cpoy", known).empty());
   CHECK(nearest_word("RUN", known).empty());
+  CHECK(nearest_word("RNU", std::vector<std::string>{"ENV", "RUN"}) == "RUN");
   CHECK(did_you_mean("COPYY", known) == " (did you mean COPY?)");
   CHECK(did_you_mean("EXPOSE", known).empty());
 }

@@ -31,7 +31,10 @@ std::string nearest_word(std::string_view word, std::span<const std::string> opt
   for (const auto& option : options) {
     auto distance = edit_distance(wanted, minds_case ? option : to_lower(option));
     if (distance == 0) return "";
-    if (distance >= least) continue;
+    // Of two equally near the one with the same beginning: "RNU" is RUN sooner than ENV.
+    bool begins_so = !best.empty() && distance == least && !wanted.empty() &&
+                     option.starts_with(word.front()) && !best.starts_with(word.front());
+    if (distance > least || (distance == least && !begins_so)) continue;
     least = distance;
     best = option;
   }

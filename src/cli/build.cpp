@@ -58,6 +58,9 @@ image::BuildRequest request_of(const Invocation& call, const Surroundings& aroun
   if (auto text = call.value("--sbom")) image::set_sbom(request, *text);
   if (auto text = call.value("--provenance")) image::set_provenance(request, *text);
   for (const auto& text : call.values("--ulimit")) image::add_ulimit(request, text);
+  if (auto text = call.value("--shm-size")) image::set_shm_size(request, *text);
+  for (const auto& text : call.values("--no-cache-filter"))
+    image::add_no_cache_stages(request, text);
   for (const auto& text : call.values("--allow")) {
     if (text == "security.insecure")
       request.allow_insecure = true;
@@ -205,6 +208,7 @@ Verb build_verb() {
                   {"--check", Kind::flag, "", "check the Dockerfile, build nothing"},
                   {"--explain", Kind::flag, "", "say for each step why it is run or not"},
                   {"--no-cache", Kind::flag, "", "run every step"},
+                  {"--no-cache-filter", Kind::list, "STAGE", "run every step of a stage"},
                   {"--pull", Kind::flag, "", "ask for newer base images"},
                   {"--platform", Kind::value, "OS/ARCH", "what to build for"},
                   {"--label", Kind::list, "K=V", "a label of the image"},
@@ -221,7 +225,8 @@ Verb build_verb() {
                   {"--add-host", Kind::list, "NAME:ADDRESS", "a line for /etc/hosts of RUN steps"},
                   {"--network", Kind::value, "MODE", "for RUN steps: host or none"},
                   {"--allow", Kind::list, "WHAT", "security.insecure"},
-                  {"--ulimit", Kind::list, "NAME=SOFT[:HARD]", "a limit of RUN steps"}},
+                  {"--ulimit", Kind::list, "NAME=SOFT[:HARD]", "a limit of RUN steps"},
+                  {"--shm-size", Kind::value, "SIZE", "of RUN steps' /dev/shm"}},
       .min_arguments = 1,
       .max_arguments = 1,
       .run = run};

@@ -355,7 +355,9 @@ BuildResult build_one(const BuildRequest& given, BuildEnvironment& environment,
   result.findings = printable(without_skipped(std::move(findings), settings, parsed), file);
   if (request.check_only) return result;
   if (settings.is_error && !result.findings.empty()) {
-    fail(Fault::bad_input, "lint violation found for rules: {}\n{}:{}: {}", result.findings[0].rule,
+    std::set<std::string> rules;
+    for (const auto& finding : result.findings) rules.insert(finding.rule);
+    fail(Fault::bad_input, "lint violation found for rules: {}\n{}:{}: {}", fmt::join(rules, ", "),
          result.findings[0].file, result.findings[0].line, result.findings[0].message);
   }
   if (!request.cache_from.empty()) {

@@ -102,6 +102,9 @@ struct BuildRequest {
       "host";  ///< for RUN without --network: "host", "none" or "default" (as host)
   std::vector<std::string> add_hosts;  ///< "name:address"
   bool no_cache = false;
+  std::vector<std::string>
+      no_cache_stages;                    ///< names; their steps are run, the others' may be found
+  std::uint64_t shm_bytes = 64ULL << 20;  ///< of RUN steps' /dev/shm
   bool pull = false;            ///< ask the registry for base images even when the store has them
   bool allow_insecure = false;  ///< permit RUN --security=insecure
   Compression compression = Compression::gzip;

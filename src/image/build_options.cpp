@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "image/add_source.hpp"
+#include "image/commands.hpp"
 #include "os/file.hpp"
 
 namespace slipway::image {
@@ -321,6 +322,18 @@ void add_ulimit(BuildRequest& request, std::string_view text) {
     }
   }
   fail(Fault::bad_input, "--ulimit '{}' is not NAME=SOFT[:HARD]", text);
+}
+
+void set_shm_size(BuildRequest& request, std::string_view text) {
+  auto size = read_size(text);
+  if (!size || *size == 0) fail(Fault::bad_input, "--shm-size '{}' is no size: 64m, 1g", text);
+  request.shm_bytes = *size;
+}
+
+void add_no_cache_stages(BuildRequest& request, std::string_view text) {
+  for (const auto& name : split(text, ',')) {
+    if (!trim(name).empty()) request.no_cache_stages.emplace_back(trim(name));
+  }
 }
 
 }  // namespace slipway::image

@@ -47,5 +47,9 @@ void set_sbom(BuildRequest& request, std::string_view text);
 void add_attestation(BuildRequest& request, std::string_view text);
 /// "nofile=1024:2048", "nofile=1024", "core=-1".
 void add_ulimit(BuildRequest& request, std::string_view text);
+/// "128m": of the RUN steps' /dev/shm.
+void set_shm_size(BuildRequest& request, std::string_view text);
+/// Names of stages whose steps are run again, with commas.
+void add_no_cache_stages(BuildRequest& request, std::string_view text);
 
 }  // namespace slipway::image

@@ -142,6 +142,32 @@ TEST_CASE("stages that are not needed are not run, and not asked for when the re
   CHECK(again.cached == 1);
 }
 
+TEST_CASE(
+    "the steps of named stages are run again, and what others take from them counts by its "
+    "content") {
+  if (::geteuid() != 0) return;
+  World world;
+  world.file("b", "1");
+  std::string text =
+      "FROM scratch AS made\nRUN touch x\nFROM scratch AS other\nCOPY b /b\nRUN touch y\n"
+      "FROM made AS above\nRUN touch z\nFROM other\nCOPY --from=made /x /x\nRUN touch w\n"
+      "COPY --from=above /z /z\n";
+  world.run(text);
+  world.commands();
+  world.run(text, {.no_cache_stages = {"MADE", "none"}});
+  auto again = world.commands();
+  std::sort(again.begin(), again.end());
+  CHECK(again == Names{"touch x", "touch z"});
+  world.run(text);
+  CHECK(world.commands().empty());
+  world.runtime.on_run = [](const container::ContainerSpec& spec, const container::OutputSink&) {
+    os::write_file(spec.rootfs.upper / spec.argv.back().substr(6), "another");
+    return os::Exit{};
+  };
+  auto changed = world.run(text, {.no_cache_stages = {"made"}});
+  CHECK(changed.cached == 2);  // of `other`
+}
+
 TEST_CASE("a failing step says its line, the lines around and its exit code, and leaves nothing") {
   if (::geteuid() != 0) return;
   World world;

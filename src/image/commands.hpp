@@ -50,6 +50,9 @@ struct MountFlagResult {
 ///   source  moby/buildkit frontend/dockerfile/instructions/commands_runmount.go
 MountFlagResult read_mount_flag(std::string_view value, const Lookup& lookup);
 
+/// "64m", "1.5GiB", "1024": bytes, as docker's options write them.
+std::optional<std::uint64_t> read_size(std::string_view text);
+
 /// Go's time.ParseDuration: "1h30m", "1.5s", "300ms".
 std::optional<std::chrono::nanoseconds> read_duration(std::string_view text);
 /// Go's Duration.String: "1m30s", "300ms", "0s".

@@ -105,7 +105,7 @@ void FetchedContexts::set_context(BuildRequest& request, const std::string& text
     request.context = place / "files";
   } else if (is_repository(text)) {
     std::string source = with_scheme(text);
-    auto hash = source.find('#');
+    auto hash = source.find_first_of("?#");
     std::string address = source.substr(0, hash);
     if (address.starts_with("https://github.com/") && !address.ends_with(".git")) {
       source = address + ".git" + (hash == std::string::npos ? "" : source.substr(hash));

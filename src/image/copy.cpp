@@ -232,6 +232,7 @@ Entries mkdir_entries(const MkdirOp& make, Tree& root, std::int64_t now) {
     auto [uid, gid] = resolve_owner(make.user, root);
     owner = Owner{uid, gid};
   }
+  if (there) fail(Fault::bad_input, "/{} is a file: it cannot be the working directory", path);
   LayerMaker layer(root, owner, now);
   layer.make_directories(path);
   return layer.take();

@@ -136,8 +136,11 @@ class StageReader {
       error(line, fmt::format("base name ({}) should not be blank",
                               instruction.words.empty() ? "" : instruction.words[0]));
     }
-    if (auto platform = flag_value(instruction, "platform"))
+    if (auto platform = flag_value(instruction, "platform")) {
       stage.platform = expanded(*platform, line).value_or("");
+      if (stage.platform.empty())
+        error(line, fmt::format("empty platform value from expression {}", *platform));
+    }
     auto replacement = stage.name.empty() ? std::nullopt : named_context(arguments_, stage.name);
     stage.is_replaced = replacement.has_value();
     for (const auto& earlier : list_.stages) {

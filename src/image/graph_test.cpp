@@ -208,6 +208,7 @@ TEST_CASE("what is wrong is said with its line, in every stage") {
         std::string::npos);
   CHECK(first_error("FROM a\nHEALTHCHECK --interval=1x CMD y\n").find("invalid duration") !=
         std::string::npos);
+  CHECK(first_error("FROM --platform=$NO a\n").find("empty platform value") != std::string::npos);
   CHECK(first_error("FROM a AS 1x\n").find("invalid name for build stage") != std::string::npos);
   CHECK(first_error("FROM a\nONBUILD FROM b\n").find("isn't allowed as an ONBUILD trigger") !=
         std::string::npos);
@@ -230,6 +231,11 @@ TEST_CASE("durations and modes read as Go's and chmod's do") {
   for (const char* text : {"0s", "5ns", "1.5\xC2\xB5s", "300ms", "1.5s", "1m30s", "2h0m0.25s"})
     CHECK(go_duration(*read_duration(text)) == text);
   CHECK_FALSE(read_duration("5").has_value());
+  CHECK(read_size("64m") == 64u << 20);
+  CHECK(read_size("1.5KiB") == 1536u);
+  CHECK(read_size("7") == 7u);
+  for (const char* bad : {"", "m", "1x", "1.2.3", "99999999999999p"})
+    CHECK_FALSE(read_size(bad).has_value());
   CHECK_FALSE(read_duration("s").has_value());
   CHECK(ModeChange::read("755")->apply(0600, false) == 0755);
   CHECK(ModeChange::read("u=rwX,go=rX")->apply(0600, true) == 0755);

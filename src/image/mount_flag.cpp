@@ -27,33 +27,6 @@ std::vector<std::string> csv_fields(std::string_view text) {
   return fields;
 }
 
-// "64m", "1.5GiB".
-std::optional<std::uint64_t> size_of(std::string_view text) {
-  auto end = std::min(text.find_first_not_of("0123456789."), text.size());
-  auto point = std::min(text.substr(0, end).find('.'), end);
-  auto whole = to_integer(text.substr(0, point));
-  auto digits = text.substr(0, end).substr(std::min(point + 1, end));
-  auto part = digits.empty() ? std::optional(0LL) : to_integer(digits);
-  if (!whole || !part || digits.size() > 9) return std::nullopt;
-  std::string unit = to_lower(trim(text.substr(end)));
-  if (unit.ends_with('b')) unit.pop_back();
-  if (unit.ends_with('i')) unit.pop_back();
-  static constexpr std::string_view kUnits = "kmgtp";
-  int power = 0;
-  if (!unit.empty()) {
-    auto known = kUnits.find(unit);
-    if (unit.size() != 1 || known == std::string_view::npos) return std::nullopt;
-    power = static_cast<int>(known) + 1;
-  }
-  const auto scale = std::uint64_t{1} << (10 * power);
-  std::uint64_t below = 1;
-  for (std::size_t i = 0; i < digits.size(); ++i) below *= 10;
-  if (static_cast<std::uint64_t>(*whole) > UINT64_MAX / 2 / scale) return std::nullopt;
-  auto fraction = static_cast<double>(*part) / static_cast<double>(below);
-  return static_cast<std::uint64_t>(*whole) * scale +
-         static_cast<std::uint64_t>(fraction * static_cast<double>(scale));
-}
-
 std::optional<std::uint32_t> number(std::string_view text, int base) {
   if (text.empty()) return std::nullopt;
   std::uint64_t value = 0;
@@ -186,7 +159,7 @@ class MountReader {
                                            : MountFlag::Sharing::locked;
     } else if (key == "size") {
       if (mount_.type != Type::tmpfs) return unexpected(key);
-      mount_.size_bytes = size_of(value);
+      mount_.size_bytes = read_size(value);
       if (!mount_.size_bytes) return fmt::format("invalid value for size: {}", value);
     } else if (key == "mode" || key == "uid" || key == "gid") {
       if (mount_.type == Type::bind || mount_.type == Type::tmpfs)
@@ -224,6 +197,32 @@ class MountReader {
 };
 
 }  // namespace
+
+std::optional<std::uint64_t> read_size(std::string_view text) {
+  auto end = std::min(text.find_first_not_of("0123456789."), text.size());
+  auto point = std::min(text.substr(0, end).find('.'), end);
+  auto whole = to_integer(text.substr(0, point));
+  auto digits = text.substr(0, end).substr(std::min(point + 1, end));
+  auto part = digits.empty() ? std::optional(0LL) : to_integer(digits);
+  if (!whole || !part || digits.size() > 9) return std::nullopt;
+  std::string unit = to_lower(trim(text.substr(end)));
+  if (unit.ends_with('b')) unit.pop_back();
+  if (unit.ends_with('i')) unit.pop_back();
+  static constexpr std::string_view kUnits = "kmgtp";
+  int power = 0;
+  if (!unit.empty()) {
+    auto known = kUnits.find(unit);
+    if (unit.size() != 1 || known == std::string_view::npos) return std::nullopt;
+    power = static_cast<int>(known) + 1;
+  }
+  const auto scale = std::uint64_t{1} << (10 * power);
+  std::uint64_t below = 1;
+  for (std::size_t i = 0; i < digits.size(); ++i) below *= 10;
+  if (static_cast<std::uint64_t>(*whole) > UINT64_MAX / 2 / scale) return std::nullopt;
+  auto fraction = static_cast<double>(*part) / static_cast<double>(below);
+  return static_cast<std::uint64_t>(*whole) * scale +
+         static_cast<std::uint64_t>(fraction * static_cast<double>(scale));
+}
 
 MountFlagResult read_mount_flag(std::string_view value, const Lookup& lookup) {
   return MountReader(value, lookup).read();

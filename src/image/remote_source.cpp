@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 
+#include <set>
+
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "formats/sha256.hpp"
@@ -20,18 +22,96 @@ struct GitSource {
   std::string url;
   std::string ref;
   std::string subdirectory;
+  std::string checksum;  // of the commit, or its beginning
+  bool keeps_git_dir = false;
+  bool has_submodules = true;  // as BuildKit has it
 };
 
-// "URL#REF:SUBDIRECTORY"
+// "?ref=v1&subdir=a&checksum=…": what a fragment says, by name, and more.
+class GitQuery {
+ public:
+  GitQuery(GitSource& git, std::string_view query) : git_(git), query_(query) {}
+
+  void read() {
+    std::set<std::string> seen;
+    for (const auto& [key, value] : net::parse_query(query_)) {
+      if (!seen.insert(key).second) refuse("'{}' is given twice", key);
+      take(key, value);
+    }
+    if (!tag_.empty() && !branch_.empty()) refuse("it names a branch and a tag{}", "");
+    if (!tag_.empty()) set(git_.ref, with_prefix("refs/tags/", tag_), "ref");
+    if (!branch_.empty()) set(git_.ref, with_prefix("refs/heads/", branch_), "ref");
+  }
+
+ private:
+  void take(const std::string& key, const std::string& value) {
+    bool is_switch = key == "keep-git-dir" || key == "submodules" || key == "fetch-by-commit";
+    if (value.empty() && !is_switch) refuse("'{}' has no value", key);
+    if (key == "ref")
+      set(git_.ref, value, key);
+    else if (key == "tag")
+      tag_ = value;
+    else if (key == "branch")
+      branch_ = value;
+    else if (key == "subdir")
+      set(git_.subdirectory, clean_path("/" + value).substr(1), key);
+    else if (key == "checksum" || key == "commit")
+      set(git_.checksum, value, key);
+    else if (key == "keep-git-dir")
+      git_.keeps_git_dir = is_true(key, value);
+    else if (key == "submodules")
+      git_.has_submodules = is_true(key, value);
+    else if (key == "mtime" && value != "checkout")
+      fail(Fault::unsupported, "'mtime={}' in '{}' is not supported yet: only 'checkout' is", value,
+           git_.url);
+    else if (key != "fetch-by-commit" && key != "mtime")
+      refuse(
+          "'{}' is not known: there are ref, tag, branch, subdir, commit, checksum, keep-git-dir "
+          "and submodules",
+          key);
+  }
+
+  void set(std::string& field, const std::string& value, const std::string& key) {
+    if (!field.empty() && field != value) refuse("'{}' is told twice, differently", key);
+    field = value;
+  }
+
+  static std::string with_prefix(std::string_view prefix, const std::string& name) {
+    return name.starts_with(prefix) ? name : std::string(prefix) + name;
+  }
+
+  bool is_true(const std::string& key, const std::string& value) const {
+    if (value.empty() || value == "1" || equals_ignoring_case(value, "true")) return true;
+    if (value != "0" && !equals_ignoring_case(value, "false"))
+      refuse("'{}' is neither true nor false", key);
+    return false;
+  }
+
+  [[noreturn]] void refuse(fmt::format_string<const std::string&> what,
+                           const std::string& key) const {
+    fail(Fault::bad_input, "the query of '{}?{}': {}", git_.url, query_, fmt::format(what, key));
+  }
+
+  GitSource& git_;
+  std::string query_;
+  std::string tag_;
+  std::string branch_;
+};
+
+// "URL[?QUERY][#REF:SUBDIRECTORY]"
 GitSource git_source(std::string_view source) {
   auto hash = source.find('#');
-  GitSource git{.url = std::string(source.substr(0, hash))};
-  if (hash == std::string_view::npos) return git;
-  auto fragment = source.substr(hash + 1);
-  auto colon = fragment.find(':');
-  git.ref = fragment.substr(0, colon);
-  if (colon != std::string_view::npos)
-    git.subdirectory = clean_path("/" + std::string(fragment.substr(colon + 1))).substr(1);
+  auto address = source.substr(0, hash);
+  auto question = address.find('?');
+  GitSource git{.url = std::string(address.substr(0, question))};
+  if (hash != std::string_view::npos) {
+    auto fragment = source.substr(hash + 1);
+    auto colon = fragment.find(':');
+    git.ref = fragment.substr(0, colon);
+    if (colon != std::string_view::npos)
+      git.subdirectory = clean_path("/" + std::string(fragment.substr(colon + 1))).substr(1);
+  }
+  if (question != std::string_view::npos) GitQuery(git, address.substr(question + 1)).read();
   return git;
 }
 
@@ -45,6 +125,8 @@ std::string commit_of(const GitSource& git, const std::string& checksum,
   std::string commit;
   if (is_commit(git.ref)) {
     commit = git.ref;
+  } else if (git.ref.empty() && is_commit(git.checksum)) {
+    commit = git.checksum;
   } else {
     auto found = git::remote_commit(git.url, git.ref.empty() ? "HEAD" : git.ref, "", stop);
     if (!found)
@@ -52,8 +134,9 @@ std::string commit_of(const GitSource& git, const std::string& checksum,
            git.ref.empty() ? "HEAD" : git.ref);
     commit = *found;
   }
-  if (!checksum.empty() && !commit.starts_with(checksum)) {
-    fail(Fault::bad_input, "expected checksum to match {}, got {}", checksum, commit);
+  for (const auto& wanted : {checksum, git.checksum}) {
+    if (!commit.starts_with(wanted))
+      fail(Fault::bad_input, "expected checksum to match {}, got {}", wanted, commit);
   }
   return commit;
 }
@@ -172,9 +255,9 @@ Remote fetch_remote(const CopyOp& add, const std::string& source, LayerStore& st
   fs::path clone = into / "clone";
   git::clone({.source = git.url,
               .revision = commit_of(git, add.checksum, stop),
-              .submodules = true},  // as BuildKit has it
+              .submodules = git.has_submodules},
              clone, stop);
-  if (!add.keep_git_dir) remove_git(clone, stop);
+  if (!add.keep_git_dir && !git.keeps_git_dir) remove_git(clone, stop);
   fs::path tree = clone;
   if (!git.subdirectory.empty()) {
     Tree whole({clone});

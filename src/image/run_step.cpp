@@ -167,6 +167,7 @@ class RunStep {
                                                : container::NetworkChoice::Kind::host;
     if (!world_.request.add_hosts.empty()) spec.hosts = hosts();
     spec.ulimits = world_.request.ulimits;
+    spec.shm_bytes = world_.request.shm_bytes;
     if (run_.insecure) {
       spec.security.add_capabilities = {"ALL"};
       spec.security.masked_paths = false;

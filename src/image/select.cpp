@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/edit_distance.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "formats/sha256.hpp"
@@ -40,7 +41,7 @@ class Selector {
     std::string path = clean_path("/" + given).substr(1);
     if (!has_wildcard(given)) {
       auto found = source_.lookup(path, true);
-      if (!found) fail(Fault::bad_input, "\"/{}\": not found", path);
+      if (!found) not_found(path);
       take(path, *found);
       return;
     }
@@ -68,6 +69,18 @@ class Selector {
              node.link_target);
       take(joined(written, name), *found);
     }
+  }
+
+  [[noreturn]] void not_found(const std::string& path) {
+    if (source_.leaves_out(path))
+      fail(Fault::bad_input, "\"/{}\": not found: .dockerignore leaves it out", path);
+    auto slash = path.rfind('/');
+    std::vector<std::string> names;
+    for (const auto* child :
+         source_.list(source_.resolve(slash == std::string::npos ? "" : path.substr(0, slash))))
+      names.push_back(child->first);
+    auto name = slash == std::string::npos ? path : path.substr(slash + 1);
+    fail(Fault::bad_input, "\"/{}\": not found{}", path, did_you_mean(name, names));
   }
 
   bool is_excluded(const std::string& path) const {
@@ -126,7 +139,7 @@ class Selector {
                  .with_parents = true};
     if (!has_wildcard(rest)) {
       auto found = source_.lookup(joined(root, rest), true);
-      if (!found) fail(Fault::bad_input, "\"/{}\": not found", joined(base, rest));
+      if (!found) not_found(joined(base, rest));
       add_parents(root, rest, one);
       if (!rest.empty()) hold(rest, found->node, one);
       if (found->node.is_directory()) collect(found->path, rest, one);

@@ -111,7 +111,30 @@ void StageRunner::plan_one(int number, std::string& problems, const std::stop_to
   for (const auto& error : run->plan.errors) {
     problems += (problems.empty() ? "" : "\n") + with_source(error, in_.dockerfile_text);
   }
+  run->reuse = reuse_of(*run, stage.name);
   made = std::move(run);
+}
+
+// A step's key says by which instructions its sources were made, not that they were made anew; so does the identity of what a RUN mounts.
+Reuse StageRunner::reuse_of(const StageRun& run, const std::string& name) const {
+  if (in_.request.no_cache) return Reuse::never;
+  for (const auto& wanted : in_.request.no_cache_stages) {
+    if (!name.empty() && equals_ignoring_case(wanted, name)) return Reuse::never;
+  }
+  auto of = [&](int stage) { return runs_[static_cast<std::size_t>(stage)]->reuse; };
+  Reuse least = run.base_stage ? of(*run.base_stage) : Reuse::by_key;
+  for (const auto& step : run.plan.steps) {
+    if (const auto* copy = std::get_if<CopyOp>(&step.op)) {
+      if (copy->from.kind == Origin::Kind::stage && of(copy->from.stage) != Reuse::by_key)
+        least = std::max(least, Reuse::by_content);
+    } else if (const auto* ran = std::get_if<RunOp>(&step.op)) {
+      for (const auto& [mount, origin] : ran->mounts) {
+        if (origin.kind == Origin::Kind::stage && of(origin.stage) != Reuse::by_key)
+          return Reuse::never;
+      }
+    }
+  }
+  return least;
 }
 
 void StageRunner::plan(const std::stop_token& stop) {
@@ -218,8 +241,8 @@ std::optional<StepDone> StageRunner::find(const std::string& key) {
 
 void StageRunner::run(StageRun& run, const std::stop_token& stop) {
   if (run.base_stage) demand(*run.base_stage);
-  if (!in_.request
-           .no_cache) {  // what will run needs its sources: they start now, beside this stage
+  if (run.reuse ==
+      Reuse::by_key) {  // what will run needs its sources: they start now, beside this stage
     for (std::size_t i = 0; i < run.plan.steps.size(); ++i) {
       if (!in_.store.find_step(run.keys[i])) demand_sources(run.plan.steps[i]);
     }
@@ -304,14 +327,14 @@ StepDone StageRunner::do_step(StageRun& run, std::size_t index, Chain& chain,
     if (in_.request.explain) explain(run, index, number, true);
     return done;
   };
-  if (!in_.request.no_cache) {
+  if (run.reuse == Reuse::by_key) {
     if (auto done = find(key)) return cached(std::move(*done));
   }
   try {
     demand_sources(step);
     std::vector<Selected> selected;
     std::string identity = identity_key(step, run, index, chain.identity, selected, stop);
-    if (!in_.request.no_cache) {
+    if (run.reuse != Reuse::never) {
       if (auto done = find(identity)) {
         in_.store.keep_step(key, done->record);
         return cached(std::move(*done));
@@ -367,8 +390,10 @@ void StageRunner::explain(const StageRun& run, std::size_t index, int number, bo
   std::string why = "nothing like it was built here before";
   if (was_cached)
     why = "the same instruction on the same files was built before";
-  else if (in_.request.no_cache)
-    why = "--no-cache";
+  else if (run.reuse == Reuse::never)
+    why = in_.request.no_cache ? "--no-cache" : "--no-cache-filter";
+  else if (run.reuse == Reuse::by_content)
+    why = "it comes after files of a stage that --no-cache-filter names, and they changed";
   else if (last && (*last)[0] != now[0])
     why = "its instruction or a variable in it changed";
   else if (last && (*last)[2] != now[2])

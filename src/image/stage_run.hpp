@@ -28,9 +28,17 @@ struct StepDone {
   bool was_cached = false;
 };
 
+/// Which earlier results a stage may take for its steps.
+enum class Reuse {
+  by_key,  ///< those of the same instructions on the same files
+  by_content,  ///< only those that start from the same contents: it copies from a stage that is run anew
+  never,
+};
+
 /// A needed stage: its plan, the keys of its steps, and, once it was run, its layers.
 struct StageRun {
   PlannedStage plan;
+  Reuse reuse = Reuse::by_key;
   std::optional<int> base_stage;
   const BaseImage* base_image = nullptr;
   std::string base_key;
@@ -101,6 +109,7 @@ class StageRunner final {
   void add_key(StageRun& run, std::size_t index, const std::stop_token& stop);
   std::string origin_key(const Origin& origin, const std::stop_token& stop);
   Tree& origin_tree(const Origin& origin, const std::stop_token& stop);
+  [[nodiscard]] Reuse reuse_of(const StageRun& run, const std::string& name) const;
   void demand_sources(const Step& step);
   void run(StageRun& run, const std::stop_token& stop);
   StepDone do_step(StageRun& run, std::size_t index, Chain& chain, const std::stop_token& stop);

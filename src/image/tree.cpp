@@ -425,6 +425,10 @@ std::string Tree::resolve(std::string_view path) {
   return found ? found->path : rest;
 }
 
+bool Tree::leaves_out(std::string_view path) const {
+  return ignore_ && ignore_->has_patterns() && ignore_->is_ignored(path);
+}
+
 bool Tree::shows(const std::string& path) {
   Directory* found = directory(path);
   if (!found || !found->is_ignored) return found != nullptr;

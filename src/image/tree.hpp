@@ -86,6 +86,8 @@ class Tree final {
   using Child = std::pair<const std::string, Node>;
   /// What is in a directory, sorted by name; `path` as lookup() returned it. Nothing when it is no directory. Borrowed from the tree.
   std::vector<const Child*> list(const std::string& path);
+  /// True when the patterns it was made with leave the path out.
+  [[nodiscard]] bool leaves_out(std::string_view path) const;
   /// Reads all that is below a directory, with several threads: for those who will ask for all of it.
   void read_ahead(const std::string& path);
   /// Everything below a directory, as a layer of its own.

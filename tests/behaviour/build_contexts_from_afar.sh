@@ -32,4 +32,7 @@ printf 'FROM scratch\nCOPY <<E /x/f\ndoc\nE\n' >"$work/www/D"; built - <"$work/w
 add() { printf 'FROM scratch\nADD %s /x/\n' "$1" >"$work/D"; built -f "$work/D" app; }
 add "--keep-git-dir=true $git#v1"; is x/app/f one ADD; [ "$(git -C "$work/out/x" rev-parse HEAD)" = "$old" ]
 add "--checksum=$old $git#v1:app"; is x/f one checksum; ! add "--checksum=$old $git#main:app" >/dev/null || { echo "a wrong checksum passed"; exit 1; }
+built "$git?ref=v1&subdir=app"; is x/f one "a query"; built "$git?branch=side#:app"; is x/f two "a branch's query"; built -f app/Other "$git?submodules=false"; [ ! -e "$work/out/x/sub/l" ]
+add "$git?tag=v1&keep-git-dir"; is x/app/f one "ADD's query"; [ -d "$work/out/x/.git" ]; add "$git?commit=$old"; is x/app/f one "a commit's query"
+for wrong in "ref=v1&checksum=$(git rev-parse side)" nope=1 tag=v1\&branch=side ref= subdir=none; do ! built "$git?$wrong" >/dev/null || { echo "built from ?$wrong"; exit 1; }; done
 echo "repositories, archives and addresses are contexts"
