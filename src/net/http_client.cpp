@@ -1,67 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/http_client.hpp"
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <exception>
 
-#include "base/error.hpp"
-#include "base/guarded.hpp"
 #include "base/text.hpp"
-#include "net/broken_pipe.hpp"
-#include "net/curl_library.hpp"
+#include "net/curl_session.hpp"
 #include "net/file_body.hpp"
 #include "net/stream.hpp"
-#include "net/url.hpp"
 
 namespace slipway::net {
 namespace {
-
-using std::chrono::milliseconds;
-
-// Before the first handle is made; most commands make a client and send nothing.
-const Curl& started_curl() {
-  static const CURLcode kStarted = curl().global_init(CURL_GLOBAL_DEFAULT);
-  if (kStarted != CURLE_OK) fail(Fault::unavailable, "libcurl cannot start");
-  return curl();
-}
-
-/// libcurl's handles; the multi handle holds the kept connections and can be woken from another
-/// thread.
-struct Session {
-  CURLM* multi = started_curl().multi_init();
-  CURL* easy = started_curl().easy_init();
-  Session() {
-    if (multi == nullptr || easy == nullptr) fail(Fault::unavailable, "libcurl cannot start");
-  }
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
-  ~Session() {
-    curl().easy_cleanup(easy);
-    curl().multi_cleanup(multi);
-  }
-};
-
-/// curl_slist.
-class List final {
- public:
-  List() = default;
-  List(const List&) = delete;
-  List& operator=(const List&) = delete;
-  ~List() { curl().slist_free_all(head_); }
-  void add(const std::string& line) {
-    curl_slist* longer = curl().slist_append(head_, line.c_str());
-    if (longer == nullptr) fail(Fault::unavailable, "no memory");
-    head_ = longer;
-  }
-  [[nodiscard]] curl_slist* get() const { return head_; }
-
- private:
-  curl_slist* head_ = nullptr;
-};
 
 bool is_redirect(const HttpResponse& response) {
   constexpr std::array<int, 5> kRedirects = {301, 302, 303, 307, 308};
@@ -180,10 +132,6 @@ struct Transfer {
   }
 };
 
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
-}
-
 /// Header lines in libcurl's own notation.
 void add_headers(List& list, const HttpRequest& request, const Exchange& exchange) {
   bool has_expect = false;
@@ -195,73 +143,7 @@ void add_headers(List& list, const HttpRequest& request, const Exchange& exchang
   if (!has_expect) list.add(exchange.expect_continue ? "Expect: 100-continue" : "Expect:");
 }
 
-}  // namespace
-
-struct HttpClient::State {
-  HttpClientOptions options;
-  Guarded<std::vector<std::unique_ptr<Session>>> idle;
-
-  std::unique_ptr<Session> take() {
-    auto session = idle.with([](auto& sessions) -> std::unique_ptr<Session> {
-      if (sessions.empty()) return nullptr;
-      auto last = std::move(sessions.back());
-      sessions.pop_back();
-      return last;
-    });
-    return session ? std::move(session) : std::make_unique<Session>();
-  }
-  void give_back(std::unique_ptr<Session> session) {
-    constexpr std::size_t kKept = 16;
-    idle.with([&](auto& sessions) {
-      if (sessions.size() < kKept) sessions.push_back(std::move(session));
-    });
-  }
-  [[nodiscard]] const std::string* override_for(const Url& url) const {
-    std::string wanted = fmt::format("{}:{}", url.host, url.port);
-    for (const auto& [pattern, address] : options.connect_to) {
-      if (matches_wildcard(pattern, wanted)) return &address;
-    }
-    return nullptr;
-  }
-
-  /// No TLS, no proxy and nothing to look at on the way: the connection's socket is the peer's own.
-  [[nodiscard]] bool is_direct(const Url& url) const {
-    // source curl's manual page, "ENVIRONMENT": HTTP_PROXY is not looked at
-    bool has_proxy = std::ranges::any_of(std::array{"http_proxy", "all_proxy", "ALL_PROXY"},
-                                         [](const char* name) {
-                                           return std::getenv(name) != nullptr;
-                                         });  // NOLINT(concurrency-mt-unsafe): nobody sets it
-    return url.scheme == "http" && !options.refuse_link_local &&
-           (!has_proxy || !options.use_proxy || is_loopback(url.host) ||
-            override_for(url) != nullptr);
-  }
-  void set_route(CURL* easy, const Url& url, List& connect_to) const;
-  void set_body(CURL* easy, const HttpRequest& request, Transfer& transfer) const;
-  void perform(Session& session, const Url& url, Transfer& transfer, const std::stop_token& stop,
-               Deadline deadline) const;
-  HttpResponse one(const HttpRequest& request, const Url& url, const std::stop_token& stop,
-                   Deadline deadline, const Exchange& exchange, bool follows_redirects);
-};
-
-/// Where the connection leads and whom it trusts.
-void HttpClient::State::set_route(CURL* easy, const Url& url, List& connect_to) const {
-  const std::string* address = override_for(url);
-  if (address != nullptr) {
-    connect_to.add("::" + *address);
-    curl().easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to.get());
-  }
-  if (address != nullptr || !options.use_proxy || is_loopback(url.host))
-    curl().easy_setopt(easy, CURLOPT_PROXY, "");
-  if (!options.unix_socket.empty())
-    curl().easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());
-  if (!options.ca_file.empty()) {
-    curl().easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
-    // The system's certificates stay trusted through their directory.
-    curl().easy_setopt(easy, CURLOPT_CAPATH, options.only_ca_file ? nullptr : "/etc/ssl/certs");
-  }
-}
-
-void HttpClient::State::set_body(CURL* easy, const HttpRequest& request, Transfer& transfer) const {
+void set_body(CURL* easy, const HttpRequest& request, Transfer& transfer) {
   const Exchange& exchange = transfer.exchange;
   bool has_body = exchange.upload != nullptr || exchange.file || !request.body.empty() ||
                   request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
@@ -288,8 +170,8 @@ void HttpClient::State::set_body(CURL* easy, const HttpRequest& request, Transfe
 }
 
 /// Drives the transfer to its end, the deadline or the stop.
-void HttpClient::State::perform(Session& session, const Url& url, Transfer& transfer,
-                                const std::stop_token& stop, Deadline deadline) const {
+void perform(Session& session, const Url& url, Transfer& transfer, const std::stop_token& stop,
+             Deadline deadline) {
   std::array<char, CURL_ERROR_SIZE> message{};
   curl().easy_setopt(session.easy, CURLOPT_ERRORBUFFER, message.data());
   struct Added {
@@ -324,15 +206,16 @@ void HttpClient::State::perform(Session& session, const Url& url, Transfer& tran
        message[0] != '\0' ? message.data() : curl().easy_strerror(result));
 }
 
-HttpResponse HttpClient::State::one(const HttpRequest& request, const Url& url,
-                                    const std::stop_token& stop, Deadline deadline,
-                                    const Exchange& exchange, bool follows_redirects) {
+// One request and its answer, whatever it is.
+HttpResponse one(CurlSessions& sessions, const HttpRequest& request, const Url& url,
+                 const std::stop_token& stop, Deadline deadline, const Exchange& exchange,
+                 bool follows_redirects) {
   NoBrokenPipeSignal no_signal;
   Transfer transfer(request, exchange, follows_redirects);
   List headers;
   List connect_to;
   add_headers(headers, request, exchange);
-  auto session = take();
+  auto session = sessions.take();
   CURL* easy = session->easy;
   curl().easy_reset(easy);
   curl().easy_setopt(easy, CURLOPT_URL, url.to_string().c_str());
@@ -342,30 +225,31 @@ HttpResponse HttpClient::State::one(const HttpRequest& request, const Url& url,
   curl().easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl().easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   curl().easy_setopt(easy, CURLOPT_BUFFERSIZE, 512L << 10);
-  curl().easy_setopt(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
+  curl().easy_setopt(easy, CURLOPT_USERAGENT, sessions.options().user_agent.c_str());
   curl().easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                     static_cast<long>(options.connect_timeout.count()));
+                     static_cast<long>(sessions.options().connect_timeout.count()));
   curl().easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
   curl().easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Transfer::on_header);
   curl().easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
   curl().easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
   curl().easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
-  if (options.refuse_link_local) {
+  if (sessions.options().refuse_link_local) {
     curl().easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_socket);
     curl().easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &transfer);
   }
   if (exchange.fresh_connection) curl().easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-  set_route(easy, url, connect_to);
+  sessions.set_route(easy, url, connect_to);
   set_body(easy, request, transfer);
   perform(*session, url, transfer, stop,
           deadline);  // a session whose request failed is not used again
-  give_back(std::move(session));
+  sessions.give_back(std::move(session));
   return std::move(transfer.response);
 }
 
-HttpClient::HttpClient(HttpClientOptions options) : state_(std::make_unique<State>()) {
-  state_->options = std::move(options);
-}
+}  // namespace
+
+HttpClient::HttpClient(HttpClientOptions options)
+    : state_(new State{CurlSessions(std::move(options))}) {}
 
 HttpClient::~HttpClient() {
   NoBrokenPipeSignal no_signal;  // closing TLS connections says goodbye
@@ -382,12 +266,13 @@ HttpResponse HttpClient::request(const HttpRequest& request, const std::stop_tok
   }
   bool may_follow = request.method == "GET" || request.method == "HEAD";
   for (int left = may_follow ? exchange.redirects : 0;; --left) {
-    if (exchange.file && state_->is_direct(*url)) {
+    if (exchange.file && state_->sessions.is_direct(*url)) {
       auto stream = dial(url->to_string(), stop, deadline);
-      return send_with_file(*stream, current, *url, exchange, state_->options.user_agent, stop,
-                            deadline);
+      return send_with_file(*stream, current, *url, exchange, state_->sessions.options().user_agent,
+                            stop, deadline);
     }
-    HttpResponse response = state_->one(current, *url, stop, deadline, exchange, left > 0);
+    HttpResponse response =
+        one(state_->sessions, current, *url, stop, deadline, exchange, left > 0);
     if (left <= 0 || !is_redirect(response)) return response;
     auto next = resolve_url(*url, response.headers.get("Location"));
     if (!next)
@@ -402,123 +287,6 @@ HttpResponse HttpClient::request(const HttpRequest& request, const std::stop_tok
     url = next;
     current.url = url->to_string();
   }
-}
-
-namespace {
-
-/// A connection that libcurl opened and that we speak on ourselves.
-class DialedStream final : public Stream {
- public:
-  explicit DialedStream(std::unique_ptr<Session> session) : session_(std::move(session)) {
-    curl_socket_t socket = CURL_SOCKET_BAD;
-    curl().easy_getinfo(session_->easy, CURLINFO_ACTIVESOCKET, &socket);
-    fd_ = static_cast<int>(socket);
-  }
-  ~DialedStream() override {
-    NoBrokenPipeSignal no_signal;
-    session_.reset();
-  }
-  DialedStream(const DialedStream&) = delete;
-  DialedStream& operator=(const DialedStream&) = delete;
-
-  std::size_t read(std::span<char> into) override {
-    for (;;) {
-      if (!ahead_.empty()) {
-        std::size_t count = ahead_.copy(into.data(), into.size());
-        ahead_.erase(0, count);
-        return count;
-      }
-      if (auto count = receive(into)) return *count;
-      wait(POLLIN, "reading from");
-    }
-  }
-  void write(std::string_view bytes) override {
-    NoBrokenPipeSignal no_signal;
-    while (!bytes.empty()) {
-      std::size_t count = 0;
-      CURLcode code = curl().easy_send(session_->easy, bytes.data(), bytes.size(), &count);
-      if (code == CURLE_AGAIN) {
-        wait(POLLOUT, "writing to");
-      } else if (code != CURLE_OK) {
-        fail(Fault::unavailable, "writing to the peer: {}", curl().easy_strerror(code));
-      }
-      bytes.remove_prefix(count);
-    }
-  }
-  void set_timeout(milliseconds span) override { timeout_ = span; }
-  void end_writing() override { ::shutdown(fd_, SHUT_WR); }
-  [[nodiscard]] int fd() const override { return fd_; }
-  [[nodiscard]] bool is_plain() const override { return false; }
-  /// TLS keeps decrypted bytes that only a read can find.
-  [[nodiscard]] bool has_buffered() const override {
-    if (!ahead_.empty() || is_at_end_) return true;
-    std::array<char, 16U << 10> bytes{};
-    auto count = receive(bytes);
-    if (!count) return false;
-    is_at_end_ = *count == 0;
-    ahead_.assign(bytes.data(), *count);
-    return true;
-  }
-
- private:
-  /// Nothing when there is nothing to read yet.
-  std::optional<std::size_t> receive(std::span<char> into) const {
-    if (is_at_end_) return 0;
-    std::size_t count = 0;
-    CURLcode code = curl().easy_recv(session_->easy, into.data(), into.size(), &count);
-    if (code == CURLE_AGAIN) return std::nullopt;
-    if (code != CURLE_OK)
-      fail(Fault::unavailable, "reading from the peer: {}", curl().easy_strerror(code));
-    return count;
-  }
-  void wait(short events, std::string_view doing) const {
-    pollfd waiting{fd_, events, 0};
-    int ready = ::poll(&waiting, 1, static_cast<int>(timeout_.count()));
-    if (ready == 0) fail(Fault::unavailable, "{} the peer: timed out", doing);
-  }
-
-  std::unique_ptr<Session> session_;
-  int fd_ = -1;
-  milliseconds timeout_ = std::chrono::seconds(60);
-  mutable std::string ahead_;  // read by has_buffered()
-  mutable bool is_at_end_ = false;
-};
-
-int stop_if_asked(void* stop, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  return static_cast<const std::stop_token*>(stop)->stop_requested() ? 1 : 0;
-}
-
-}  // namespace
-
-std::unique_ptr<Stream> HttpClient::dial(const std::string& url, const std::stop_token& stop,
-                                         Deadline deadline) {
-  auto where = parse_url(url);
-  if (!where) fail(Fault::bad_input, "'{}' is no http or https URL", url);
-  NoBrokenPipeSignal no_signal;
-  List connect_to;
-  auto session = std::make_unique<Session>();
-  CURL* easy = session->easy;
-  std::array<char, CURL_ERROR_SIZE> message{};
-  auto span = std::min(deadline.left(), state_->options.connect_timeout);
-  curl().easy_setopt(easy, CURLOPT_URL, where->to_string().c_str());
-  curl().easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl().easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl().easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-  curl().easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(span.count()));
-  curl().easy_setopt(easy, CURLOPT_ERRORBUFFER, message.data());
-  curl().easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-  curl().easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, &stop_if_asked);
-  curl().easy_setopt(easy, CURLOPT_XFERINFODATA, &stop);
-  state_->set_route(easy, *where, connect_to);
-  CURLcode code = curl().easy_perform(easy);
-  curl().easy_setopt(easy, CURLOPT_ERRORBUFFER, nullptr);
-  curl().easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
-  if (stop.stop_requested()) throw Cancelled();
-  if (code != CURLE_OK) {
-    fail(Fault::unavailable, "{}: {}", where->authority(),
-         message[0] != '\0' ? message.data() : curl().easy_strerror(code));
-  }
-  return std::make_unique<DialedStream>(std::move(session));
 }
 
 }  // namespace slipway::net
