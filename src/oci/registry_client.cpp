@@ -182,10 +182,15 @@ void RegistryClient::fetch_blob(const Reference& repository, const Descriptor& b
         };
         was_last = reader + 1 == readers.size();
         RegistryAccess& asked = *readers[was_last ? reader : reader++];
-        return state_->send(asked, request, stop);
+        try {
+          return state_->send(asked, request, stop);
+        } catch (const Error&) {
+          if (!checked.is_refused()) throw;
+          return HttpResponse{};  // our side's trouble is no reason to ask again: check() throws it
+        }
       },
       [&](int status) { return !was_last && status >= 300; });
-  if (!done.ok()) throw_refusal(done, repository.host);
+  if (!done.ok() && !checked.is_refused()) throw_refusal(done, repository.host);
   checked.check();
 }
 

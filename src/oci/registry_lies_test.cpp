@@ -171,6 +171,27 @@ TEST_CASE("a layer that never ends is cut off at the size it should have") {
   CHECK(us.has_nothing());
 }
 
+TEST_CASE(
+    "a blob that our own disk does not take is not asked for again, and the disk's trouble is "
+    "told") {
+  struct Full final : formats::Writer {
+    void write(std::string_view) override { fail(Fault::unavailable, "No space left on device"); }
+  } full;
+  Liar registry;
+  Honest honest;
+  honest.served_by(registry);
+  Believer believer;
+  std::string problem;
+  try {
+    believer.client().fetch_blob(Reference::parse(registry.host() + "/r:v"),
+                                 honest.manifest.layers[0], full, {});
+  } catch (const Error& error) {
+    problem = error.what();
+  }
+  CHECK(problem == "No space left on device");
+  CHECK(registry.asked() == 1);
+}
+
 TEST_CASE("a range that begins elsewhere than was asked does not pass") {
   Liar registry;
   Honest image;

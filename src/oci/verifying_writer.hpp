@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <exception>
+
 #include "base/error.hpp"
 #include "formats/io.hpp"
 #include "oci/digest.hpp"
@@ -26,10 +28,18 @@ class VerifyingWriter final : public formats::Writer {
     }
     digester_.update(bytes);
     count_ += bytes.size();
-    next_.write(bytes);
+    try {
+      next_.write(bytes);
+    } catch (...) {
+      refused_ = std::current_exception();
+      throw;
+    }
   }
-  /// throws Error{bad_input} when it is not the content
+  /// The next writer threw (a full disk, say): it does not help to begin anew.
+  [[nodiscard]] bool is_refused() const { return refused_ != nullptr; }
+  /// throws Error{bad_input} when it is not the content; what the next writer threw
   void check() const {
+    if (refused_) std::rethrow_exception(refused_);
     if (count_ != expected_.size) {
       fail(Fault::bad_input, "blob {} has {} bytes, not the {} it should have", expected_.digest,
            count_, expected_.size);
@@ -47,6 +57,7 @@ class VerifyingWriter final : public formats::Writer {
   Digester digester_;
   std::uint64_t count_ = 0;
   std::uint64_t skip_ = 0;
+  std::exception_ptr refused_;
 };
 
 }  // namespace slipway::oci
