@@ -18,11 +18,14 @@ bool is_commit(const std::string& revision) {
          revision.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-// A header goes in by the environment: not visible in the process list, not kept in the clone's configuration.
-std::map<std::string, std::string> header_env(const std::string& header) {
-  if (header.empty()) return {};
+// A header goes in by the environment: not visible in the process list, not kept in the clone's configuration. Submodules elsewhere do not
+// get it.
+std::map<std::string, std::string> header_env(const std::string& header, const std::string& url) {
+  auto host = url.find("://");
+  if (header.empty() || !url.starts_with("http") || host == std::string::npos) return {};
+  std::string place = url.substr(0, url.find('/', host + 3));
   return {{"GIT_CONFIG_COUNT", "1"},
-          {"GIT_CONFIG_KEY_0", "http.extraHeader"},
+          {"GIT_CONFIG_KEY_0", fmt::format("http.{}/.extraHeader", place)},
           {"GIT_CONFIG_VALUE_0", header}};
 }
 
@@ -32,7 +35,7 @@ class Cloning final {
       : request_(request),
         directory_(directory),
         stop_(std::move(stop)),
-        env_(header_env(request.header)) {}
+        env_(header_env(request.header, request.source)) {}
 
   std::string run() {
     os::make_dirs(directory_);
@@ -116,7 +119,7 @@ void export_tree(const Path& repository, const std::string& commit, const Path& 
 std::optional<std::string> remote_commit(const std::string& url, const std::string& ref,
                                          const std::string& header, std::stop_token stop) {
   auto captured = run_git({}, {"ls-remote", "--quiet", "--end-of-options", url}, stop,
-                          Deadline::in(std::chrono::minutes(1)), header_env(header));
+                          Deadline::in(std::chrono::minutes(1)), header_env(header, url));
   if (!captured.exit.ok())
     fail(Fault::unavailable, "looking at '{}': {}", url, complaint_of(captured));
   std::map<std::string, std::string> refs;

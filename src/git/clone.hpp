@@ -15,7 +15,8 @@ struct CloneRequest {
   std::string revision;  ///< branch, tag, full ref or commit; empty: the remote's HEAD
   int depth = 1;         ///< commits of history; 0: all of it
   bool submodules = false;
-  std::string header;  ///< sent with https requests: "Authorization: …"; never written to the disk
+  /// Sent with http and https requests to the source's host, and to no other: "Authorization: …". Never written to the disk.
+  std::string header;
   Deadline deadline = Deadline::in(std::chrono::minutes(10));
 };
 

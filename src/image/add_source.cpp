@@ -75,9 +75,14 @@ bool is_archive(const Node& node) {
 
 class Adder {
  public:
-  Adder(const CopyOp& add, Tree& context, const CopyWorld& world, LayerStore& store,
-        const std::stop_token& stop)
-      : add_(add), context_(context), world_(world), store_(store), stop_(stop) {}
+  Adder(const CopyOp& add, Tree& context, const CopyWorld& world,
+        const std::vector<Secret>& secrets, LayerStore& store, const std::stop_token& stop)
+      : add_(add),
+        context_(context),
+        world_(world),
+        secrets_(secrets),
+        store_(store),
+        stop_(stop) {}
 
   Added run() {
     CopyOp one = add_;
@@ -141,7 +146,7 @@ class Adder {
   }
 
   void add_remote(const std::string& source, CopyOp& one) {
-    auto fetched = fetch_remote(add_, source, store_, place(), stop_);
+    auto fetched = fetch_remote(add_, source, secrets_, store_, place(), stop_);
     if (fetched.is_directory) {
       add_directory(fetched.path, add_, false);
       return;
@@ -162,6 +167,7 @@ class Adder {
   const CopyOp& add_;
   Tree& context_;
   const CopyWorld& world_;
+  const std::vector<Secret>& secrets_;
   LayerStore& store_;
   const std::stop_token& stop_;
   Added added_;
@@ -182,9 +188,10 @@ bool unpack_archive(const std::filesystem::path& file, const std::filesystem::pa
   return true;
 }
 
-Added add_sources(const CopyOp& add, Tree& context, const CopyWorld& world, LayerStore& store,
+Added add_sources(const CopyOp& add, Tree& context, const CopyWorld& world,
+                  const std::vector<Secret>& secrets, LayerStore& store,
                   const std::stop_token& stop) {
-  return Adder(add, context, world, store, stop).run();
+  return Adder(add, context, world, secrets, store, stop).run();
 }
 
 }  // namespace slipway::image

@@ -20,7 +20,8 @@ bool is_git_source(std::string_view source);
 
 /// What ADD's remote sources are now: a digest of each one's content, or a git commit. Downloads are kept in the store by it.
 ///   throws  Error{unavailable, not_found} when it cannot be had; Error{bad_input} when --checksum does not fit
-std::string remote_key(const CopyOp& add, LayerStore& store, const std::stop_token& stop);
+std::string remote_key(const CopyOp& add, const std::vector<Secret>& secrets, LayerStore& store,
+                       const std::stop_token& stop);
 
 /// Unpacks a tar, whatever compressed it, into an empty directory. False when the file is no tar. throws Error{bad_input} when it is cut short
 bool unpack_archive(const std::filesystem::path& file, const std::filesystem::path& into,
@@ -32,7 +33,9 @@ struct Added {
       files;  ///< where unpacked and downloaded files are until the layer is written
 };
 /// The layer that an ADD makes: local archives are unpacked into the destination, the rest is copied as COPY does.
-Added add_sources(const CopyOp& add, Tree& context, const CopyWorld& world, LayerStore& store,
+///   secrets  GIT_AUTH_TOKEN and GIT_AUTH_HEADER among them open private repositories
+Added add_sources(const CopyOp& add, Tree& context, const CopyWorld& world,
+                  const std::vector<Secret>& secrets, LayerStore& store,
                   const std::stop_token& stop);
 
 }  // namespace slipway::image

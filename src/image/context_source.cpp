@@ -68,17 +68,18 @@ fs::path FetchedContexts::new_directory(const BuildEnvironment& environment) {
 }
 
 // A directory with what the address leads to; an address of a Dockerfile gives its text and an empty directory.
-fs::path FetchedContexts::fetch(const std::string& source, bool keep_git_dir,
+fs::path FetchedContexts::fetch(const std::string& source, const BuildRequest& request,
                                 std::optional<std::string>* dockerfile,
                                 BuildEnvironment& environment, const std::stop_token& stop) {
   LayerStore store(environment.state / "build");
   fs::path place = new_directory(environment);
   fs::path files = place / "files";
   os::make_dirs(files);
-  CopyOp add{.sources = {source}, .is_add = true, .keep_git_dir = keep_git_dir};
-  if (is_git_source(source)) return fetch_remote(add, source, store, files, stop).path;
-  remote_key(add, store, stop);  // downloads
-  fs::path download = fetch_remote(add, source, store, files, stop).path;
+  CopyOp add{.sources = {source}, .is_add = true, .keep_git_dir = keeps_git_dir(request)};
+  if (is_git_source(source))
+    return fetch_remote(add, source, request.secrets, store, files, stop).path;
+  remote_key(add, request.secrets, store, stop);  // downloads
+  fs::path download = fetch_remote(add, source, request.secrets, store, files, stop).path;
   if (!unpack_archive(download, files, stop)) {
     if (!dockerfile) fail(Fault::bad_input, "{} is no archive", source);
     *dockerfile = read_dockerfile_text(download);
@@ -110,10 +111,10 @@ void FetchedContexts::set_context(BuildRequest& request, const std::string& text
     if (address.starts_with("https://github.com/") && !address.ends_with(".git")) {
       source = address + ".git" + (hash == std::string::npos ? "" : source.substr(hash));
     }
-    request.context = fetch(source, keeps_git_dir(request), nullptr, environment, stop);
+    request.context = fetch(source, request, nullptr, environment, stop);
   } else if (is_address) {
     std::optional<std::string> dockerfile;
-    request.context = fetch(text, false, &dockerfile, environment, stop);
+    request.context = fetch(text, request, &dockerfile, environment, stop);
     if (dockerfile) request.dockerfile_text = dockerfile;
   } else {
     fs::path path(text);
@@ -156,7 +157,7 @@ void FetchedContexts::fetch_named(BuildRequest& request, BuildEnvironment& envir
       if (!chosen) chosen = &brought.front();
       value = "docker-image://" + chosen->target.digest.str();
     } else if (is_remote_source(value)) {
-      value = fetch(value, keeps_git_dir(request), nullptr, environment, stop).string();
+      value = fetch(value, request, nullptr, environment, stop).string();
     }
   }
 }

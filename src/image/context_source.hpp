@@ -27,7 +27,7 @@ class FetchedContexts final {
 
  private:
   std::filesystem::path new_directory(const BuildEnvironment& environment);
-  std::filesystem::path fetch(const std::string& source, bool keep_git_dir,
+  std::filesystem::path fetch(const std::string& source, const BuildRequest& request,
                               std::optional<std::string>* dockerfile, BuildEnvironment& environment,
                               const std::stop_token& stop);
   std::vector<std::unique_ptr<os::TempDir>> directories_;

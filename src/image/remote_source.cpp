@@ -120,15 +120,51 @@ bool is_commit(std::string_view text) {
          text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
+// The header that a build's secrets give for a repository; empty when there is none. source BuildKit, source/git/source.go, authSecretNames
+std::string git_header(const std::string& url, const std::vector<Secret>& secrets) {
+  auto where = net::parse_url(url);
+  if (!where) return "";
+  for (const std::string& suffix : {"." + where->authority(), std::string()}) {
+    for (const auto& secret : secrets) {
+      if (secret.id == "GIT_AUTH_HEADER" + suffix)
+        return "Authorization: " + std::string(trim(secret.value));
+      if (secret.id == "GIT_AUTH_TOKEN" + suffix)
+        return "Authorization: basic " +
+               base64(fmt::format("x-access-token:{}", trim(secret.value)));
+    }
+  }
+  return "";
+}
+
+// Git asks for a name where a server wants to know who it is; nobody is there to answer.
+template <typename Work>
+auto with_hint(const GitSource& git, Work work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    std::string said = error.what();
+    bool is_closed = said.find("could not read Username") != std::string::npos ||
+                     said.find("Authentication failed") != std::string::npos;
+    if (!is_closed) throw;
+    throw Error(Fault::denied,
+                fmt::format("{} (a private repository needs --secret "
+                            "id=GIT_AUTH_TOKEN,env=NAME or id=GIT_AUTH_TOKEN.{},env=NAME)",
+                            said, net::parse_url(git.url).value_or(net::Url{}).authority()));
+  }
+}
+
 std::string commit_of(const GitSource& git, const std::string& checksum,
-                      const std::stop_token& stop) {
+                      const std::vector<Secret>& secrets, const std::stop_token& stop) {
   std::string commit;
   if (is_commit(git.ref)) {
     commit = git.ref;
   } else if (git.ref.empty() && is_commit(git.checksum)) {
     commit = git.checksum;
   } else {
-    auto found = git::remote_commit(git.url, git.ref.empty() ? "HEAD" : git.ref, "", stop);
+    auto found = with_hint(git, [&] {
+      return git::remote_commit(git.url, git.ref.empty() ? "HEAD" : git.ref,
+                                git_header(git.url, secrets), stop);
+    });
     if (!found)
       fail(Fault::not_found, "repository {} has no ref '{}'", git.url,
            git.ref.empty() ? "HEAD" : git.ref);
@@ -229,19 +265,21 @@ bool is_remote_source(std::string_view source) {
   return source.starts_with("http://") || source.starts_with("https://") || is_git_source(source);
 }
 
-std::string remote_key(const CopyOp& add, LayerStore& store, const std::stop_token& stop) {
+std::string remote_key(const CopyOp& add, const std::vector<Secret>& secrets, LayerStore& store,
+                       const std::stop_token& stop) {
   std::string key;
   for (const auto& source : add.sources) {
     if (!is_remote_source(source)) continue;
-    key += is_git_source(source) ? commit_of(git_source(source), add.checksum, stop)
+    key += is_git_source(source) ? commit_of(git_source(source), add.checksum, secrets, stop)
                                  : download(source, add.checksum, store, stop);
     key += ';';
   }
   return key;
 }
 
-Remote fetch_remote(const CopyOp& add, const std::string& source, LayerStore& store,
-                    const fs::path& into, const std::stop_token& stop) {
+Remote fetch_remote(const CopyOp& add, const std::string& source,
+                    const std::vector<Secret>& secrets, LayerStore& store, const fs::path& into,
+                    const std::stop_token& stop) {
   if (!is_git_source(source)) {
     auto modified = formats::parse_http_date(
         os::read_file_if_exists(download_place(store, source).string() + ".date").value_or(""));
@@ -253,10 +291,13 @@ Remote fetch_remote(const CopyOp& add, const std::string& source, LayerStore& st
   }
   auto git = git_source(source);
   fs::path clone = into / "clone";
-  git::clone({.source = git.url,
-              .revision = commit_of(git, add.checksum, stop),
-              .submodules = git.has_submodules},
-             clone, stop);
+  with_hint(git, [&] {
+    return git::clone({.source = git.url,
+                       .revision = commit_of(git, add.checksum, secrets, stop),
+                       .submodules = git.has_submodules,
+                       .header = git_header(git.url, secrets)},
+                      clone, stop);
+  });
   if (!add.keep_git_dir && !git.keeps_git_dir) remove_git(clone, stop);
   fs::path tree = clone;
   if (!git.subdirectory.empty()) {

@@ -19,7 +19,9 @@ struct Remote {
 
 /// Brings one source here. A file that remote_key() downloaded is taken from the store.
 ///   into  an empty directory for a repository's files
-Remote fetch_remote(const CopyOp& add, const std::string& source, LayerStore& store,
+///   secrets  see add_sources()
+Remote fetch_remote(const CopyOp& add, const std::string& source,
+                    const std::vector<Secret>& secrets, LayerStore& store,
                     const std::filesystem::path& into, const std::stop_token& stop);
 
 }  // namespace slipway::image

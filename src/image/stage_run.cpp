@@ -173,7 +173,7 @@ void StageRunner::add_key(StageRun& run, std::size_t index, const std::stop_toke
         context.hashes.learn(files, stop);
         content = content_digest(
             selected, [&](const Node& node) { return hash_text(context.hashes, node); }, false);
-        inputs = content + remote_key(*copy, in_.store, stop);
+        inputs = content + remote_key(*copy, in_.request.secrets, in_.store, stop);
         content = inputs;
       } else {
         inputs = origin_key(copy->from, stop);
@@ -515,8 +515,8 @@ void StageRunner::execute(StageRun& run, std::size_t index, const std::string& i
   }
   CopyWorld world{.root = root, .keep_owner = !is_context(copy->from), .now = now};
   if (copy->is_add) {
-    auto added =
-        add_sources(*copy, *in_.sources.context(copy->from.name).tree, world, in_.store, stop);
+    auto added = add_sources(*copy, *in_.sources.context(copy->from.name).tree, world,
+                             in_.request.secrets, in_.store, stop);
     layer->hold(std::move(added.files));
     layer->set_entries(std::make_shared<Entries>(std::move(added.entries)));
     return;

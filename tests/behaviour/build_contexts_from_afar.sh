@@ -35,4 +35,38 @@ add "--checksum=$old $git#v1:app"; is x/f one checksum; ! add "--checksum=$old $
 built "$git?ref=v1&subdir=app"; is x/f one "a query"; built "$git?branch=side#:app"; is x/f two "a branch's query"; built -f app/Other "$git?submodules=false"; [ ! -e "$work/out/x/sub/l" ]
 add "$git?tag=v1&keep-git-dir"; is x/app/f one "ADD's query"; [ -d "$work/out/x/.git" ]; add "$git?commit=$old"; is x/app/f one "a commit's query"
 for wrong in "ref=v1&checksum=$(git rev-parse side)" nope=1 tag=v1\&branch=side ref= subdir=none; do ! built "$git?$wrong" >/dev/null || { echo "built from ?$wrong"; exit 1; }; done
+# A private repository: its server wants the token, and nobody else gets it, not even a submodule's server.
+if [ -x "$(git --exec-path)/git-http-backend" ]; then
+  mkdir -p "$work/srv/cgi-bin"; printf '#!/bin/sh\nexport GIT_PROJECT_ROOT=%s/www GIT_HTTP_EXPORT_ALL=1\nexec "$(git --exec-path)/git-http-backend"\n' "$work" >"$work/srv/cgi-bin/git"; chmod +x "$work/srv/cgi-bin/git"
+  (cd "$work/srv" && exec python3 -u - "$work" <<'PY'
+import base64, http.server, sys, threading
+class Open(http.server.CGIHTTPRequestHandler):
+    have_fork = False  # it would become nobody
+    def asked(self, serve):
+        if self.headers.get('Authorization'): open(sys.argv[1] + '/leaked', 'a').write(self.path + '\n')
+        serve()
+    def do_GET(self): self.asked(super().do_GET)
+    def do_POST(self): self.asked(super().do_POST)
+class Private(Open):
+    def asked(self, serve):
+        if self.headers.get('Authorization') == 'basic ' + base64.b64encode(b'x-access-token:opens').decode(): return serve()
+        self.send_response(401); self.send_header('WWW-Authenticate', 'Basic realm="git"'); self.send_header('Content-Length', '0'); self.end_headers()
+servers = [http.server.HTTPServer(('127.0.0.1', 0), handler) for handler in (Open, Private)]
+open(sys.argv[1] + '/ports', 'w').write(' '.join(str(server.server_port) for server in servers) + '\n')
+threading.Thread(target=servers[0].serve_forever, daemon=True).start(); servers[1].serve_forever()
+PY
+  ) >"$work/private-log" 2>&1 & pids+=($!)
+  for _ in $(seq 100); do [ -s "$work/ports" ] && break; read -rt 0.1 <> <(:) || true; done
+  read -r open closed <"$work/ports"; mkdir "$work/www/p.git"; cd "$work/www/p.git"; git init -q -b main
+  printf 'FROM scratch\nCOPY f /f\nCOPY sub/l /l\n' >Dockerfile; echo hidden >f; printf '[submodule "sub"]\n\tpath = sub\n\turl = http://127.0.0.1:%s/cgi-bin/git/lib.git\n' "$open" >.gitmodules
+  git update-index --add --cacheinfo "160000,$(git -C "$work/lib" rev-parse HEAD),sub"; git add Dockerfile f .gitmodules; git commit -qm p; cd "$work/src"
+  host=127.0.0.1:$closed; private=http://$host/cgi-bin/git/p.git; export TOKEN=opens WRONG=shut
+  if built "$private" >"$work/said"; then echo "a private repository was open"; exit 1; fi
+  grep -q "a private repository needs --secret id=GIT_AUTH_TOKEN,env=NAME or id=GIT_AUTH_TOKEN.$host,env=NAME" "$work/said"
+  ! built --secret id=GIT_AUTH_TOKEN,env=WRONG "$private" >/dev/null && ! built --secret id=GIT_AUTH_TOKEN.other,env=TOKEN "$private" >/dev/null || { echo "a wrong token opened it"; exit 1; }
+  built --secret id=GIT_AUTH_TOKEN,env=TOKEN "$private"; is f hidden token; is l lib "its submodule"
+  built --secret "id=GIT_AUTH_TOKEN.$host,env=TOKEN" --secret id=GIT_AUTH_TOKEN,env=WRONG "$private#main"; is f hidden "token of a host"
+  printf 'FROM scratch\nADD %s /x/\n' "$private" >"$work/D"; built --secret id=GIT_AUTH_TOKEN,env=TOKEN -f "$work/D" app; is x/f hidden "ADD of a private repository"
+  [ ! -e "$work/leaked" ] || { echo "another server got the token"; exit 1; }; ! grep -rq opens "$SLIPWAY_STATE" || { echo "the token was kept"; exit 1; }
+fi
 echo "repositories, archives and addresses are contexts"
