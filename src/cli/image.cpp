@@ -105,13 +105,13 @@ int history(Work& work) {
   auto image = oci::find_image(work.store, find(work, text).digest.str(), work.platform);
   if (!image) fail(Fault::not_found, "'{}' is not wholly in the local store", text);
   std::size_t layer = image->manifest.layers.size();
-  std::string out = fmt::format("{:<20}  {:>10}  {}\n", "CREATED", "SIZE", "CREATED BY");
+  std::string out = fmt::format("{:<24}  {:>10}  {}\n", "CREATED", "SIZE", "CREATED BY");
   Json rows = Json::array();
   for (auto entry = image->config.history.rbegin(); entry != image->config.history.rend();
        ++entry) {
     std::uint64_t bytes = 0;
     if (!entry->empty_layer && layer > 0) bytes = image->manifest.layers[--layer].size;
-    out += fmt::format("{:<20}  {:>10}  {}\n", entry->created, bytes == 0 ? "0" : size_text(bytes),
+    out += fmt::format("{:<24}  {:>10}  {}\n", entry->created, bytes == 0 ? "0" : size_text(bytes),
                        entry->created_by);
     rows.push_back(Json::object({{"created", entry->created},
                                  {"bytes", bytes},

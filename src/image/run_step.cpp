@@ -270,7 +270,7 @@ class RunStep {
         world_.store.cache_directory(mount.id + "\n" + mount.from + "\n" + mount.source);
     if (mount.sharing == MountFlag::Sharing::locked) {
       os::make_dirs(place.parent_path());
-      locks_.push_back(os::FileLock::take(place.string() + ".lock"));
+      locks_.push_back(os::FileLock::take(place.string() + ".lock", stop_));
     } else if (mount.sharing == MountFlag::Sharing::private_) {
       for (int number = 0;; ++number) {  // the first that nobody uses now
         fs::path own = place.string() + (number == 0 ? "" : fmt::format("-{}", number));

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <condition_variable>
 
 #include "base/error.hpp"
 #include "base/task_group.hpp"
@@ -97,15 +96,7 @@ bool stands_alone(const Record& record, const std::vector<fs::path>& lower_top_f
 
 // The lock of one layer, against other threads and processes that want to unpack it.
 os::FileLock lock_layer(const fs::path& root, std::string_view name, const std::stop_token& stop) {
-  fs::path path = root / "locks" / name.substr(0, 2);
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock waiting(mutex);
-  for (;;) {
-    if (auto lock = os::FileLock::try_take(path)) return std::move(*lock);
-    never.wait_for(waiting, stop, std::chrono::milliseconds(20), [] { return false; });
-    if (stop.stop_requested()) throw Cancelled();
-  }
+  return os::FileLock::take(root / "locks" / name.substr(0, 2), stop);
 }
 
 Digest chain_of(const std::vector<Digest>& below, const Digest& diff_id) {

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -161,6 +163,18 @@ std::optional<FileLock> FileLock::try_take(const std::filesystem::path& path) {
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return FileLock(std::move(fd));
   if (errno == EWOULDBLOCK) return std::nullopt;
   throw_errno("locking '" + path.string() + "'");
+}
+
+// The kernel tells nobody that a lock was let go (inotify's event of the close comes before it is): asked again and again.
+FileLock FileLock::take(const std::filesystem::path& path, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock waiting(mutex);
+  while (true) {
+    if (auto lock = try_take(path)) return std::move(*lock);
+    never.wait_for(waiting, stop, std::chrono::milliseconds(20), [] { return false; });
+    if (stop.stop_requested()) throw Cancelled();
+  }
 }
 
 FileLock FileLock::take(const std::filesystem::path& path) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <filesystem>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -51,6 +52,8 @@ class FileLock final {
   static std::optional<FileLock> try_take(const std::filesystem::path& path);
   /// Waits for the lock.
   static FileLock take(const std::filesystem::path& path);
+  /// The same, for locks that are held long. throws Cancelled
+  static FileLock take(const std::filesystem::path& path, const std::stop_token& stop);
   /// The locked file, for a pid written into it.
   [[nodiscard]] const Fd& fd() const { return fd_; }
 

@@ -104,7 +104,14 @@ TEST_CASE("a lock is held by one at a time") {
   auto first = FileLock::try_take(dir.path() / "lock");
   REQUIRE(first);
   CHECK_FALSE(FileLock::try_take(dir.path() / "lock"));
+  std::stop_source stop;
+  std::jthread impatient(
+      [&] { CHECK_THROWS_AS(FileLock::take(dir.path() / "lock", stop.get_token()), Cancelled); });
+  stop.request_stop();
+  impatient.join();
+  std::jthread patient([&] { FileLock::take(dir.path() / "lock", {}); });
   first.reset();
+  patient.join();
   CHECK(FileLock::try_take(dir.path() / "lock"));
 }
 
