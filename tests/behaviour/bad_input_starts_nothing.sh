@@ -12,6 +12,7 @@ expect() {  # expect CODE TEXT COMMAND...
   said=$("$@" 2>&1) || code=$?
   [ "$code" = "$wanted" ] && grep -qF "$text" <<<"$said" || { echo "exit $code, not $wanted with '$text': $said"; exit 1; }
 }
+expect 0 "slipway 0." "$SLIPWAY" --version
 sed -i '5s/,//' deploy/staging/backend.json
 expect 2 "deploy/staging/backend.json:6:3" "$SLIPWAY" up; git checkout -q .
 sed -i 's/^FROM debian/FRM debian/' backend/Dockerfile
