@@ -116,7 +116,8 @@ std::vector<std::string> Invocation::values(const std::string& name) const {
 std::variant<Parsed, ShowHelp> parse(int argc, const char* const* argv,
                                      std::span<const Verb> verbs) {
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
-  if (words == std::vector<std::string>{"--version"}) words = {"version"};  // as most programs have it
+  if (words == std::vector<std::string>{"--version"})
+    words = {"version"};  // as most programs have it
   Parsed parsed;
   std::size_t at = parse_leading(words, parsed.globals);
   if (at == words.size() || words[at] == "help") {

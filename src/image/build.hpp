@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -28,6 +29,13 @@ namespace slipway::image {
 struct Secret {
   std::string id;
   std::string value;
+};
+
+/// An ssh agent for RUN --mount=type=ssh.
+struct SshAgent {
+  std::string id;                   ///< "default"
+  std::string socket;               ///< where it listens
+  std::shared_ptr<const void> own;  ///< what ends with the build; nothing for a user's own agent
 };
 
 /// Where a finished image goes, besides the local image store.
@@ -94,8 +102,8 @@ struct BuildRequest {
   std::map<std::string, std::string>
       contexts;  ///< named contexts: a directory or "docker-image://REF"
   std::vector<Secret> secrets;
-  std::string ssh_agent_socket;  ///< for RUN --mount=type=ssh; empty: none
-  std::string target;            ///< a stage's name or number; empty: the last
+  std::vector<SshAgent> ssh;
+  std::string target;  ///< a stage's name or number; empty: the last
   std::string
       platform;  ///< "linux/amd64"; several with commas give an index; empty: this machine's
   std::string network =

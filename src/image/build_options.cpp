@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "image/add_source.hpp"
 #include "image/commands.hpp"
+#include "image/ssh_agents.hpp"
 #include "os/file.hpp"
 
 namespace slipway::image {
@@ -132,13 +133,30 @@ void add_build_context(BuildRequest& request, std::string_view text, const Build
 
 void add_ssh(BuildRequest& request, std::string_view text, const BuildFlags& flags) {
   auto equals = text.find('=');
-  if (text.substr(0, equals) != "default")
-    fail(Fault::unsupported, "'--ssh {}' is not supported yet: only 'default' is", text);
-  request.ssh_agent_socket = equals == std::string_view::npos
-                                 ? flags.environment("SSH_AUTH_SOCK").value_or("")
-                                 : absolute(flags, text.substr(equals + 1)).string();
-  if (request.ssh_agent_socket.empty())
-    fail(Fault::bad_input, "--ssh default: SSH_AUTH_SOCK is not set");
+  std::string id(text.substr(0, equals));
+  if (id.empty()) fail(Fault::bad_input, "--ssh '{}' has no id", text);
+  for (const auto& agent : request.ssh) {
+    if (agent.id == id) fail(Fault::bad_input, "--ssh {} is given twice", id);
+  }
+  if (equals == std::string_view::npos) {
+    auto socket = flags.environment("SSH_AUTH_SOCK").value_or("");
+    if (socket.empty()) fail(Fault::bad_input, "--ssh {}: SSH_AUTH_SOCK is not set", id);
+    request.ssh.push_back({.id = id, .socket = socket, .own = nullptr});
+    return;
+  }
+  std::vector<fs::path> files;
+  for (const auto& path : split(text.substr(equals + 1), ','))
+    files.push_back(absolute(flags, path));
+  std::error_code problem;
+  for (const auto& file : files) {
+    if (!fs::exists(file, problem))
+      fail(Fault::bad_input, "--ssh {}: there is no file '{}'", id, file.string());
+  }
+  bool is_agent = fs::is_socket(files.front(), problem);
+  if (is_agent && files.size() > 1)
+    fail(Fault::bad_input, "--ssh {}: an agent's socket stands alone, keys are files", id);
+  request.ssh.push_back(is_agent ? SshAgent{.id = id, .socket = files.front().string(), .own = {}}
+                                 : agent_with_keys(id, files));
 }
 
 void add_output(BuildRequest& request, std::string_view text, const BuildFlags& flags) {

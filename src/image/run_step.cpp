@@ -7,11 +7,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <list>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "image/layer.hpp"
+#include "image/ssh_agents.hpp"
 #include "os/file.hpp"
 #include "os/user_namespace.hpp"
 
@@ -255,13 +258,21 @@ class RunStep {
   }
 
   void add_ssh(const MountFlag& mount, std::size_t index, container::ContainerSpec& spec) {
-    if (world_.request.ssh_agent_socket.empty()) {
-      if (mount.required) fail(Fault::bad_input, "ssh: no agent is offered; give --ssh default");
+    std::string id = mount.id.empty() ? "default" : mount.id;
+    const auto& agents = world_.request.ssh;
+    auto agent = std::find_if(agents.begin(), agents.end(),
+                              [&](const SshAgent& one) { return one.id == id; });
+    if (agent == agents.end()) {
+      if (mount.required)
+        fail(Fault::bad_input, "ssh: no agent '{}' is offered; give --ssh {}", id, id);
       return;
     }
     std::string target =
         mount.target.empty() ? fmt::format("/run/buildkit/ssh_agent.{}", index) : mount.target;
-    spec.mounts.push_back({.source = world_.request.ssh_agent_socket, .target = target});
+    fs::path socket = memory_.path() / fmt::format("ssh-{}", index);
+    agents_.emplace_back(socket, agent->socket, mount.mode.value_or(0600), mount.uid.value_or(0),
+                         mount.gid.value_or(0));
+    spec.mounts.push_back({.source = socket, .target = target});
     spec.env.try_emplace("SSH_AUTH_SOCK", target);
   }
 
@@ -352,6 +363,7 @@ class RunStep {
   os::TempDir memory_;
   Stubs stubs_;
   std::vector<os::FileLock> locks_;
+  std::list<AgentSocket> agents_;  // in memory_
 };
 
 }  // namespace
