@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "cli/registry_access.hpp"
 #include "cli/verbs.hpp"
+#include "formats/json.hpp"
 #include "net/http_server.hpp"
 #include "net/stream.hpp"
 #include "net/tls.hpp"
@@ -105,8 +106,11 @@ void collect_now_and_then(oci::RegistryStore& store, Log& log, const std::stop_t
 int serve(const Invocation& call, Surroundings& around) {
   auto root = absolute(around, call.value_or("--root", (around.state / "registry").string()));
   std::unique_ptr<oci::RegistryPolicy> users = std::make_unique<oci::OpenPolicy>();
-  if (auto file = call.value("--htpasswd"))
-    users = std::make_unique<oci::HtpasswdPolicy>(os::read_file(absolute(around, *file)), *file);
+  if (auto file = call.value("--htpasswd")) {
+    auto text = os::read_file_if_exists(absolute(around, *file));
+    if (!text) fail(Fault::bad_input, "--htpasswd: there is no file '{}'", *file);
+    users = std::make_unique<oci::HtpasswdPolicy>(*text, *file);
+  }
   std::optional<net::TlsServer> tls;
   if (call.has("--tls-cert") != call.has("--tls-key"))
     fail(Fault::bad_input, "--tls-cert and --tls-key belong together");
@@ -155,8 +159,17 @@ int serve(const Invocation& call, Surroundings& around) {
 
 int collect(const Invocation& call, Surroundings& around) {
   auto root = absolute(around, call.value_or("--root", (around.state / "registry").string()));
+  if (!std::filesystem::exists(root / "registry.db"))
+    fail(Fault::not_found, "there is no registry in '{}'", root.string());
   oci::RegistryStore store(root);
   auto gone = store.collect_garbage(std::chrono::seconds(0));
+  if (around.json) {
+    print(formats::Json::object(
+              {{"blobs", gone.blobs}, {"bytes", gone.bytes}, {"uploads", gone.uploads}})
+              .dump() +
+          "\n");
+    return 0;
+  }
   print(fmt::format("{} blobs, {} bytes, {} unfinished uploads removed\n", gone.blobs, gone.bytes,
                     gone.uploads));
   return 0;

@@ -80,10 +80,14 @@ std::optional<std::uint64_t> RegistryStore::State::linked_size(Database& databas
 
 std::optional<std::uint64_t> RegistryStore::blob_size(std::string_view repository,
                                                       const Digest& digest) const {
+  // Who sees it may go without uploading: collect_garbage() must not take it away under them. It looks here and deletes under
+  // this lock: either it sees that we were here, or we see that the blob is gone.
+  bool is_first = state_->touched.with(
+      [&](auto& times) { return times.insert_or_assign(digest.str(), formats::now()).second; });
   auto size = state_->reader.with(
       [&](Database& database) { return State::linked_size(database, repository, digest.str()); });
-  // Who sees it may go without uploading: collect_garbage() must not take it away under them.
-  if (size) state_->touched.with([&](auto& times) { times[digest.str()] = formats::now(); });
+  if (!size && is_first)  // nobody can fill the memory by asking for what is not here
+    state_->touched.with([&](auto& times) { times.erase(digest.str()); });
   return size;
 }
 
@@ -253,8 +257,9 @@ UploadStatus RegistryStore::append_upload(std::string_view repository, std::stri
         fmt::format("blob upload invalid: the next byte must be number {}, not {}",
                     session.size.load(), *at));
   }
-  std::vector<char> piece(kPiece);
-  while (std::size_t count = body.read(piece)) {
+  // Not filled with zeros: of a body that trickles in only the first page is ever there.
+  auto piece = std::make_unique_for_overwrite<char[]>(kPiece);
+  while (std::size_t count = body.read({piece.get(), kPiece})) {
     bool is_too_long = session.size + count > limits.most_blob;
     if (is_too_long || bytes() + count > limits.most_total) {
       state_->drop(held);  // it can never be finished: its bytes must not lie in the way of others
@@ -262,7 +267,7 @@ UploadStatus RegistryStore::append_upload(std::string_view repository, std::stri
       throw RegistryRefusal(413, "SIZE_INVALID",
                             fmt::format("a blob may have at most {} bytes", limits.most_blob));
     }
-    state_->append(held, std::string_view(piece.data(), count));
+    state_->append(held, std::string_view(piece.get(), count));
   }
   return {std::string(id), session.size};
 }
@@ -323,13 +328,11 @@ RegistryStore::Collected RegistryStore::collect_garbage(std::chrono::seconds gra
   Collected collected;
   const formats::Time now = formats::now();
   const formats::Time border = now - grace;
-  std::unordered_map<std::string, formats::Time> touched =
-      state_->touched.read([](const auto& times) { return times; });
-  auto was_touched = [&](const std::string& digest) {
+  auto was_touched = [&](const auto& times, const std::string& digest) {
     if (state_->started > border)
       return true;  // what was asked for before the restart is not known
-    auto found = touched.find(digest);
-    return found != touched.end() && found->second > border;
+    auto found = times.find(digest);
+    return found != times.end() && found->second > border;
   };
   for (const std::string& repository :
        repositories()) {  // one repository at a time: requests wait for no longer than that
@@ -341,14 +344,16 @@ RegistryStore::Collected RegistryStore::collect_garbage(std::chrono::seconds gra
           database.prepare("SELECT digest FROM blobs WHERE repository = ? AND linked < ?");
       rows.bind(repository, to_millis(border));
       while (rows.step()) {
-        if (!named.contains(rows.get_text(0)) && !was_touched(rows.get_text(0)))
-          unused.push_back(rows.get_text(0));
+        if (!named.contains(rows.get_text(0))) unused.push_back(rows.get_text(0));
       }
       rows.reset();
-      for (const std::string& digest : unused) {
-        database.run("DELETE FROM blobs WHERE repository = ? AND digest = ?", repository, digest);
-      }
-      change.commit();
+      state_->touched.read([&](const auto& times) {  // held until it is committed: see blob_size()
+        for (const std::string& digest : unused) {
+          if (was_touched(times, digest)) continue;
+          database.run("DELETE FROM blobs WHERE repository = ? AND digest = ?", repository, digest);
+        }
+        change.commit();
+      });
     });
   }
   for (const Digest& digest : state_->blobs.blobs()) {
