@@ -51,11 +51,16 @@ void add_blob(formats::TarWriter& tar, const BlobStore& store, const Digest& dig
           content);
 }
 
-// Links may lead from one file of the archive to another (docker writes such), never out of it.
-void check_links(const fs::path& directory) {
+// Links may lead from one file of the archive to another (docker writes such), never out of it. What is neither file, directory nor
+// link has no business in an image's archive: opening a pipe would wait for ever.
+void check_files(const fs::path& directory) {
   const std::string inside = fs::canonical(directory).string() + "/";
   for (const auto& entry : fs::recursive_directory_iterator(directory)) {
-    if (!entry.is_symlink()) continue;
+    if (!entry.is_symlink()) {
+      if (entry.is_regular_file() || entry.is_directory()) continue;
+      fail(Fault::bad_input, "'{}' is neither a file nor a directory",
+           entry.path().lexically_relative(directory).string());
+    }
     std::error_code dangling;
     fs::path target = fs::canonical(entry.path(), dangling);
     if (dangling || !target.string().starts_with(inside)) {
@@ -65,7 +70,7 @@ void check_links(const fs::path& directory) {
   }
 }
 
-// A path of the archive below the unpacked directory; never one that leads out: see check_links().
+// A path of the archive below the unpacked directory; never one that leads out: see check_files().
 fs::path inside(const fs::path& directory, const std::string& name) {
   fs::path relative = fs::path(name).lexically_normal();
   if (relative.is_absolute() || relative.string().starts_with(".."))
@@ -223,7 +228,7 @@ std::vector<TaggedImage> import_archive(formats::Reader& source, BlobStore& stor
       auto tar = decompress(source);
       apply_layer(*tar, root, options, stop);
     }
-    check_links(unpacked.path());
+    check_files(unpacked.path());
     if (fs::exists(unpacked.path() / "oci-layout"))
       return import_layout(unpacked.path(), store, name, stop);
     auto list = os::read_file_if_exists(unpacked.path() / "manifest.json");

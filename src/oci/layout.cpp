@@ -45,6 +45,11 @@ void import_tree(const fs::path& directory, const Descriptor& top, BlobStore& st
   auto document = parse_manifest_or_index(bytes, top.media_type);
   if (const auto* manifest = std::get_if<Manifest>(&document)) {
     bring(manifest->config);
+    if (manifest->config.media_type == media_type::kConfig ||
+        manifest->config.media_type == media_type::kDockerConfig) {
+      while_doing(fmt::format("configuration {}", manifest->config.digest.brief()),
+                  [&] { return parse_image_config(store.read(manifest->config.digest)); });
+    }
     for (const Descriptor& layer : manifest->layers) {
       bool is_absent_by_right = is_foreign_layer_type(layer.media_type) &&
                                 !fs::exists(blob_path(directory, layer.digest));
