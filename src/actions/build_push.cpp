@@ -160,6 +160,11 @@ class BuildPush final : public workflow::Action {
       throw;
     }
     context.end_group();
+    if (request.check_only) {
+      context.log(image::print_checks(built.findings));
+      if (built.findings.empty()) return;
+      fail(Fault::failed, "the Dockerfile's checks found something");
+    }
     push(context, *registry, built, pushes);
     publish(context, built);
   }
@@ -198,6 +203,7 @@ class BuildPush final : public workflow::Action {
     if (auto text = context.text("sbom"); !text.empty()) image::set_sbom(request, text);
     if (auto text = context.text("provenance"); !text.empty()) image::set_provenance(request, text);
     add_secrets(context, request, flags);
+    if (auto call = context.text("call"); !call.empty()) image::set_call(request, call);
     request.add_hosts = words_of(context, "add-hosts");
     request.target = context.text("target");
     if (auto network = context.text("network"); !network.empty()) request.network = network;
@@ -225,10 +231,8 @@ class BuildPush final : public workflow::Action {
 
   // What would change the result and is not built yet is refused.
   static void refuse(ActionContext& context) {
-    for (const char* name : {"call", "cgroup-parent"}) {
-      if (!context.text(name).empty())
-        fail(Fault::unsupported, "the input {} is not supported yet", name);
-    }
+    if (!context.text("cgroup-parent").empty())
+      fail(Fault::unsupported, "the input cgroup-parent is not supported yet");
   }
 
   // The run's own commit by its address, as docker's action names it when it has no `context`.

@@ -74,7 +74,7 @@ image::BuildRequest request_of(const Invocation& call, const Surroundings& aroun
   request.add_hosts = call.values("--add-host");
   request.no_cache = call.has("--no-cache");
   request.pull = call.has("--pull");
-  request.check_only = call.has("--check");
+  image::set_call(request, call.value_or("--call", call.has("--check") ? "check" : "build"));
   request.explain = call.has("--explain");
   if (call.has("--push")) request.outputs.push_back({.kind = image::Output::Kind::registry});
   if (auto epoch = environment_variable("SOURCE_DATE_EPOCH");
@@ -119,19 +119,8 @@ int print_findings(const image::BuildResult& result, const Surroundings& around)
     print(Json::object({{"warnings", warnings}}).dump() + "\n");
     return result.findings.empty() ? 0 : 1;
   }
-  auto count = result.findings.size();
-  if (count == 0) {
-    print("Check complete, no warnings found.\n");
-    return 0;
-  }
-  print(fmt::format("Check complete, {} warning{} been found!\n", count,
-                    count == 1 ? " has" : "s have"));
-  for (const auto& finding : result.findings) {
-    print(fmt::format("\nWARNING: {}{}{}\n{}\n{}:{}\n{}\n", finding.rule,
-                      finding.address.empty() ? "" : " - ", finding.address, finding.message,
-                      finding.file, finding.line, finding.source));
-  }
-  return 1;
+  print(image::print_checks(result.findings));
+  return result.findings.empty() ? 0 : 1;
 }
 
 void write_files(const Invocation& call, const Surroundings& around,
@@ -226,6 +215,7 @@ Verb build_verb() {
                   {"--network", Kind::value, "MODE", "for RUN steps: host or none"},
                   {"--allow", Kind::list, "WHAT", "security.insecure"},
                   {"--ulimit", Kind::list, "NAME=SOFT[:HARD]", "a limit of RUN steps"},
+                  {"--call", Kind::value, "METHOD", "build, or check as --check"},
                   {"--shm-size", Kind::value, "SIZE", "of RUN steps' /dev/shm"}},
       .min_arguments = 1,
       .max_arguments = 1,

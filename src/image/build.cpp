@@ -434,4 +434,16 @@ BuildResult build(const BuildRequest& request, BuildEnvironment& environment,
                          });
 }
 
+std::string print_checks(const std::vector<CheckFinding>& findings) {
+  if (findings.empty()) return "Check complete, no warnings found.\n";
+  std::string text = fmt::format("Check complete, {} warning{} been found!\n", findings.size(),
+                                 findings.size() == 1 ? " has" : "s have");
+  for (const auto& finding : findings) {
+    text += fmt::format("\nWARNING: {}{}{}\n{}\n{}:{}\n{}\n", finding.rule,
+                        finding.address.empty() ? "" : " - ", finding.address, finding.message,
+                        finding.file, finding.line, finding.source);
+  }
+  return text;
+}
+
 }  // namespace slipway::image

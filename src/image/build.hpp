@@ -172,4 +172,7 @@ struct BuildResult {
 BuildResult build(const BuildRequest& request, BuildEnvironment& environment,
                   const ProgressSink& progress, const std::stop_token& stop);
 
+/// What `--check` says, in the form of `docker buildx build --check`.
+std::string print_checks(const std::vector<CheckFinding>& findings);
+
 }  // namespace slipway::image

@@ -322,6 +322,12 @@ void add_attestation(BuildRequest& request, std::string_view text) {
   fail(Fault::bad_input, "--attest '{}': its type is sbom or provenance", text);
 }
 
+void set_call(BuildRequest& request, std::string_view method) {
+  request.check_only = method == "check" || method == "lint";
+  if (!request.check_only && method != "build")
+    fail(Fault::unsupported, "call '{}' is not supported yet: it is build or check", method);
+}
+
 void add_ulimit(BuildRequest& request, std::string_view text) {
   auto equals = text.find('=');
   auto colon = text.find(':');

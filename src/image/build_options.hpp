@@ -45,6 +45,8 @@ void set_provenance(BuildRequest& request, std::string_view text);
 void set_sbom(BuildRequest& request, std::string_view text);
 /// "type=sbom", "type=provenance,mode=max".
 void add_attestation(BuildRequest& request, std::string_view text);
+/// What to do with the Dockerfile: "build", or "check" (also called "lint").
+void set_call(BuildRequest& request, std::string_view method);
 /// "nofile=1024:2048", "nofile=1024", "core=-1".
 void add_ulimit(BuildRequest& request, std::string_view text);
 /// "128m": of the RUN steps' /dev/shm.

@@ -40,7 +40,15 @@ jobs:
           context: git://127.0.0.1:$daemon/app.git#main
           tags: $registry/app:afar
           push: true
+      - uses: docker/build-push-action@v6
+        with: {context: ., call: check}
+      - uses: docker/build-push-action@v6
+        with: {context: ., call: check, file: Worse}
+        id: worse
+        continue-on-error: true
+      - run: test "\${{ steps.worse.outcome }}" = failure
 END
+printf 'from scratch\nCOPY hello /\n' >Worse
 git add -A; git -c user.name=a -c user.email=a@b commit -qm first; git clone -q --bare . "$work/www/app.git"
 git daemon --export-all --reuseaddr --listen=127.0.0.1 --port="$daemon" --base-path="$work/www" >"$work/daemon" 2>&1 & pids+=($!)
 for _ in $(seq 100); do curl -fs "http://$registry/v2/" >/dev/null && git ls-remote -q "git://127.0.0.1:$daemon/app.git" >/dev/null 2>&1 && break; read -rt 0.1 <> <(:) || true; done
@@ -48,7 +56,8 @@ for _ in $(seq 100); do curl -fs "http://$registry/v2/" >/dev/null && git ls-rem
 manifest() { curl -fs -H 'Accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json' "http://$registry/v2/app/manifests/$1"; }
 [ "$(manifest both | jq -r '[.manifests[].platform.architecture] | sort | join(" ")')" = "amd64 arm64" ] || { manifest both; exit 1; }
 manifest afar | jq -e .layers[0] >/dev/null; manifest cache | jq -e .layers[0] >/dev/null
+grep -q 'Check complete, no warnings found' "$work/log" && grep -q 'WARNING: ConsistentInstructionCasing' "$work/log" || { cat "$work/log"; exit 1; }
 # Another machine finds the steps in the registry.
 SLIPWAY_STATE=$work/fresh "$SLIPWAY" build --progress plain --cache-from "type=registry,ref=$registry/app:cache" . >"$work/fresh.log" 2>&1
 [ "$(grep -c CACHED "$work/fresh.log")" = 1 ] || { cat "$work/fresh.log"; exit 1; }
-echo "caches, platforms, contexts and limits of build-push-action are the builder's own"
+echo "caches, platforms, contexts and limits and checks of build-push-action are the builder's own"
