@@ -62,6 +62,20 @@ DockerfileText read_dockerfile(const BuildRequest& request) {
   throw Error(Fault::bad_input, all);
 }
 
+// Another language than Dockerfile's is not understood. Images of its frontend may have any registry and tag.
+void check_syntax(const Dockerfile& parsed, const BuildRequest& request) {
+  auto given = request.build_args.find("BUILDKIT_SYNTAX");
+  std::string_view syntax =
+      given != request.build_args.end() ? given->second : parsed.directives.syntax;
+  syntax = syntax.substr(0, syntax.find_first_of(" @"));
+  auto name = syntax.substr(syntax.rfind('/') + 1);
+  if (syntax.empty() || name.starts_with("dockerfile")) return;
+  fail(Fault::unsupported,
+       "'# syntax={}' is not supported yet: only docker/dockerfile is built in (--build-arg "
+       "BUILDKIT_SYNTAX=docker/dockerfile reads the file as one)",
+       syntax);
+}
+
 CheckSettings check_settings(const Dockerfile& parsed, const BuildRequest& request,
                              const DockerfileText& file) {
   auto given = request.build_args.find("BUILDKIT_DOCKERFILE_CHECK");
@@ -324,6 +338,7 @@ BuildResult build_one(const BuildRequest& given, BuildEnvironment& environment,
   auto file = read_dockerfile(request);
   auto arguments = arguments_of(request);
   auto parsed = parse_dockerfile(file.text, file.name);
+  check_syntax(parsed, request);
   auto list = read_stages(parsed, file.name, arguments);
   auto settings = check_settings(parsed, request, file);
   if (request.check_only && request.target.empty()) {  // without a target, of all of them

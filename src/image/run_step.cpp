@@ -168,7 +168,7 @@ class RunStep {
     spec.hostname = run_.hostname;
     spec.network.kind = run_.network == "none" ? container::NetworkChoice::Kind::none
                                                : container::NetworkChoice::Kind::host;
-    if (!world_.request.add_hosts.empty()) spec.hosts = hosts();
+    spec.hosts = hosts();
     spec.ulimits = world_.request.ulimits;
     spec.shm_bytes = world_.request.shm_bytes;
     if (run_.insecure) {
@@ -178,10 +178,13 @@ class RunStep {
     return spec;
   }
 
+  // The machine's own when the step is on its network; the step's name leads to itself in any case.
   std::string hosts() const {
-    std::string text = run_.network == "none" ? "127.0.0.1 localhost\n"
-                                              : os::read_file_if_exists("/etc/hosts").value_or("");
+    std::string text = run_.network == "none"
+                           ? "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+                           : os::read_file_if_exists("/etc/hosts").value_or("");
     if (!text.empty() && !text.ends_with('\n')) text += '\n';
+    text += "127.0.0.1\t" + run_.hostname + "\n";
     for (const auto& entry : world_.request.add_hosts) {
       auto colon = entry.find_first_of(":=");
       if (colon == std::string::npos)

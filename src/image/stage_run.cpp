@@ -18,6 +18,11 @@ std::string hashed(std::initializer_list<std::string_view> parts) {
   return sha.hex();
 }
 
+// `RUN --mount=from=scratch`: an empty directory.
+bool is_scratch(const Origin& origin) {
+  return origin.kind == Origin::Kind::image && origin.name == "scratch";
+}
+
 bool is_context(const Origin& origin) {
   return origin.kind == Origin::Kind::context || origin.kind == Origin::Kind::directory;
 }
@@ -150,6 +155,7 @@ void StageRunner::plan(const std::stop_token& stop) {
 
 std::string StageRunner::origin_key(const Origin& origin, const std::stop_token& stop) {
   if (origin.kind == Origin::Kind::stage) return stage(origin.stage).last_key();
+  if (is_scratch(origin)) return "scratch";
   if (origin.kind == Origin::Kind::image) return in_.sources.image(origin.name, "", stop).key;
   return "context";
 }
@@ -463,6 +469,7 @@ Tree& StageRunner::origin_tree(const Origin& origin, const std::stop_token& stop
     demand(origin.stage);
     return tree_of(wait(origin.stage, stop), stop);
   }
+  if (is_scratch(origin)) return nothing_;
   return in_.sources.image_tree(in_.sources.image(origin.name, "", stop), stop);
 }
 

@@ -127,6 +127,7 @@ class StageRunner final {
 
   Inputs in_;
   TaskGroup& group_;
+  Tree nothing_{{}};                             // of scratch
   std::vector<std::unique_ptr<StageRun>> runs_;  // by stage; nullptr for those that nobody needs
   mutable std::mutex mutex_;                     // progress and counts
   int next_number_ = 0;                          // guarded by mutex_

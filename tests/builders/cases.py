@@ -370,10 +370,17 @@ COPY --link --chmod=600 a.txt /sym/x
 RUN [ "$(stat -c %a /real/x)" = 600 ]
 ''')
 self_checking('archive-modes', 'FROM busybox\n' + CHECK + 'ADD --chmod=0700 --chown=3:4 t.tar /t/\nRUN [ "$(stat -c "%a %u %g" /t/in/x)" = "751 3 4" ] && [ "$(stat -c %a /t)" = 755 ]\n', {'tar': True})
+self_checking('from-scratch', 'FROM busybox\n' + CHECK + '''RUN --mount=type=bind,from=scratch,target=/x,rw touch /x/y
+RUN --mount=type=cache,from=scratch,target=/x touch /x/y
+COPY --from=scratch / /z/
+RUN [ -d /z ] && [ -z "$(ls -A /z)" ]
+RUN --network=none ping -c1 -W1 localhost && ping -c1 -W1 "$(hostname)"
+''')
 self_checking('last-stage-name', 'FROM busybox AS fin\nARG TARGETSTAGE\nENV E=éa\n' + CHECK + '''ENV F=${E#?} G=${E/?/b}
 RUN [ "$TARGETSTAGE $F $G" = "fin a ba" ] && [ "$(hostname)" = buildkitsandbox ]
 ''')
 
+refused('other-syntax', '# syntax=example.com/other/language:1\nFROM busybox\n')
 refused('wild-dangling', 'FROM busybox\nCOPY l* /x/\n', {'l1': '->nowhere', 'l2': 'x'})
 refused('expose-ranges', 'FROM busybox\nEXPOSE 80-81:90-95\n')
 refused('volume-empty', 'FROM busybox\nVOLUME $NOPE\n')
