@@ -130,10 +130,23 @@ bool RegistryStore::mount_blob(std::string_view repository, std::string_view fro
   });
 }
 
+std::optional<std::uint64_t> RegistryStore::State::unlink_blob(Database& database,
+                                                               std::string_view repository,
+                                                               std::string_view digest) {
+  auto size = linked_size(database, repository, digest);
+  if (!size) return std::nullopt;
+  database.run("DELETE FROM blobs WHERE repository = ? AND digest = ?", repository, digest);
+  bool is_elsewhere = database.prepare("SELECT 1 FROM blobs WHERE digest = ?").bind(digest).step();
+  return is_elsewhere ? 0 : *size;
+}
+
 bool RegistryStore::delete_blob(std::string_view repository, const Digest& digest) {
   return state_->writer.with([&](Database& database) {
-    database.run("DELETE FROM blobs WHERE repository = ? AND digest = ?", repository, digest.str());
-    return database.changes() > 0;
+    Transaction change(database);
+    auto freed = State::unlink_blob(database, repository, digest.str());
+    change.commit();
+    state_->bytes -= freed.value_or(0);
+    return freed.has_value();
   });
 }
 
@@ -348,11 +361,13 @@ RegistryStore::Collected RegistryStore::collect_garbage(std::chrono::seconds gra
       }
       rows.reset();
       state_->touched.read([&](const auto& times) {  // held until it is committed: see blob_size()
+        std::uint64_t freed = 0;
         for (const std::string& digest : unused) {
           if (was_touched(times, digest)) continue;
-          database.run("DELETE FROM blobs WHERE repository = ? AND digest = ?", repository, digest);
+          freed += State::unlink_blob(database, repository, digest).value_or(0);
         }
         change.commit();
+        state_->bytes -= freed;
       });
     });
   }
@@ -364,7 +379,6 @@ RegistryStore::Collected RegistryStore::collect_garbage(std::chrono::seconds gra
       if (!state_->blobs.remove(digest)) return;
       ++collected.blobs;
       collected.bytes += size;
-      state_->bytes -= std::min<std::uint64_t>(size, state_->bytes);
     });
   }
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(border.time_since_epoch());

@@ -57,7 +57,7 @@ struct RegistryStore::State {
   /// When blobs were last asked for, in this process.
   mutable Guarded<std::unordered_map<std::string, formats::Time>> touched;
   formats::Time started;
-  std::atomic<std::uint64_t> bytes = 0;    ///< of blobs
+  std::atomic<std::uint64_t> bytes = 0;    ///< of blobs that some repository has
   std::atomic<std::uint64_t> pending = 0;  ///< of uploads that are not blobs yet
 
   void forget(std::string_view repository);
@@ -77,6 +77,10 @@ struct RegistryStore::State {
   /// throws RegistryRefusal NAME_UNKNOWN
   static void require_repository(formats::Database& database, std::string_view repository);
   static std::optional<std::uint64_t> linked_size(formats::Database& database,
+                                                  std::string_view repository,
+                                                  std::string_view digest);
+  /// Takes a blob from a repository. Returns the bytes that no repository has then; nothing when the repository did not have it.
+  static std::optional<std::uint64_t> unlink_blob(formats::Database& database,
                                                   std::string_view repository,
                                                   std::string_view digest);
   /// Makes a finished file (or a blob that is here) a blob of the repository, on disk before it returns.

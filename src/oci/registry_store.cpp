@@ -131,10 +131,15 @@ bool RegistryStore::delete_repository(std::string_view repository) {
     Transaction change(database);
     database.run("DELETE FROM repositories WHERE name = ?", repository);
     bool was_there = database.changes() > 0;
-    for (const char* table : {"tags", "manifests", "blobs"}) {
+    Statement rows = database.prepare("SELECT digest FROM blobs WHERE repository = ?");
+    std::uint64_t freed = 0;
+    for (const std::string& digest : texts(rows.bind(repository)))
+      freed += State::unlink_blob(database, repository, digest).value_or(0);
+    for (const char* table : {"tags", "manifests"}) {
       database.run(fmt::format("DELETE FROM {} WHERE repository = ?", table), repository);
     }
     change.commit();
+    state_->bytes -= freed;
     return was_there;
   });
   state_->forget(repository);

@@ -174,7 +174,7 @@ class RegistryStore final {
   /// Removes blobs that no manifest names and that were not pushed, mounted or asked for within
   /// `grace`, and uploads idle for longer. Safe while requests are served.
   Collected collect_garbage(std::chrono::seconds grace);
-  /// Bytes of all blobs and unfinished uploads.
+  /// Bytes of all blobs that some repository has, and of unfinished uploads.
   [[nodiscard]] std::uint64_t bytes() const;
 
  private:

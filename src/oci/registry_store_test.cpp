@@ -80,6 +80,34 @@ TEST_CASE(
   CHECK(store.collect_garbage(std::chrono::seconds(-1)).uploads == 4200);
 }
 
+TEST_CASE("a blob counts once, however often it is pushed, mounted and deleted") {
+  os::TempDir dir;
+  RegistryStore store(dir.path());
+  auto push = [&](const std::string& repository) {
+    store.create_repository(repository);
+    std::string id = store.begin_upload(repository);
+    formats::MemoryReader body("12345");
+    store.append_upload(repository, id, body);
+    store.finish_upload(repository, id, Digest::of("12345"));
+  };
+  for (int i = 0; i < 3; ++i) {
+    push("r");
+    push("r");
+    store.create_repository("s");
+    CHECK(store.mount_blob("s", "r", Digest::of("12345")));
+    CHECK(store.bytes() == 5);
+    CHECK(store.delete_blob("r", Digest::of("12345")));
+    CHECK_FALSE(store.delete_blob("r", Digest::of("12345")));
+    CHECK(store.bytes() == 5);
+    CHECK(store.delete_repository("s"));
+    CHECK(store.bytes() == 0);
+    if (i == 1) store.collect_garbage(std::chrono::hours(1));
+  }
+  push("r");
+  CHECK(store.collect_garbage(std::chrono::seconds(-1)).bytes == 5);
+  CHECK(store.bytes() == 0);
+}
+
 TEST_CASE("unfinished uploads count as bytes, before and after a restart, until they are dropped") {
   os::TempDir dir;
   std::string id;
