@@ -113,8 +113,8 @@ class RegistryClient::Pull final {
     if (!top) fail(Fault::not_found, "no such image");
     take(top->descriptor, top->bytes, 0);
     fetch_all();
-    for (const auto& [bytes, type] : manifests_) store_.put(bytes);  // after what they name
-    store_.put(top->bytes);
+    for (const auto& [bytes, digest] : manifests_) keep(bytes, digest);  // after what they name
+    keep(top->bytes, top->descriptor.digest);
     store_.set_tag(image_.str(), top->descriptor);
     if (options_.unpack_into) {
       for (const auto& [manifest, config] : images_)
@@ -153,7 +153,15 @@ class RegistryClient::Pull final {
     if (bytes.size() != entry.size)
       fail(Fault::bad_input, "manifest {} has another size than its index says", entry.digest);
     take(entry, bytes, depth + 1);
-    manifests_.emplace_back(std::move(bytes), entry.media_type);
+    manifests_.emplace_back(std::move(bytes), entry.digest);
+  }
+
+  // Under the digest it was asked for by, whatever its algorithm.
+  void keep(const std::string& bytes, const Digest& digest) {
+    if (store_.has(digest)) return;
+    BlobWriter blob = store_.begin(digest.algorithm());
+    blob.write(bytes);
+    blob.commit(digest);
   }
 
   void take_manifest(const Manifest& manifest) {
@@ -248,8 +256,7 @@ class RegistryClient::Pull final {
   BlobStore& store_;
   const PullOptions& options_;
   std::stop_token stop_;
-  std::vector<std::pair<std::string, std::string>>
-      manifests_;  // bytes and type, children before parents
+  std::vector<std::pair<std::string, Digest>> manifests_;  // children before parents
   std::vector<std::pair<Manifest, ImageConfig>> images_;
   std::vector<Wanted> wanted_;
   std::set<Digest> seen_;

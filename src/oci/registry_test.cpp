@@ -530,6 +530,22 @@ TEST_CASE("our client pushes, pulls, lists and deletes") {
   CHECK_THROWS_AS(client.pull(name, there.store, {}, {}), Error);
 }
 
+TEST_CASE("our client pulls by a sha512 digest") {
+  TestRegistry registry;
+  Local here;
+  RegistryClient client({}, here.log);
+  Descriptor target = here.image("hello");
+  client.push(here.store, target, Reference::parse(registry.host + "/r:v"), {}, {});
+  Digester digester("sha512");
+  digester.update(here.store.read(target.digest));
+  const std::string path = "/v2/r/manifests/" + digester.digest().str();
+  CHECK(registry.ask("PUT", path, here.store.read(target.digest)).status == 201);
+  Reference image = Reference::parse(registry.host + "/r@" + digester.digest().str());
+  Local there;
+  CHECK(client.pull(image, there.store, {}, {}).digest == digester.digest());
+  CHECK(there.store.resolve(image.str())->digest == digester.digest());
+}
+
 TEST_CASE("our client mounts what another repository has") {
   TestRegistry registry;
   Local here;
