@@ -201,11 +201,24 @@ class BlobMaker final {
   Guarded<Queue> queue_;
 };
 
+// What was asked for, whatever the base image says of itself: `FROM --platform=$BUILDPLATFORM` may well hold another platform's files.
+oci::Platform final_platform(const BuildRequest& request, oci::Platform built) {
+  if (request.platform.empty()) return built;
+  auto asked = oci::Platform::parse(request.platform);
+  bool is_same = asked.os == built.os && asked.architecture == built.architecture;
+  built.os = asked.os;
+  built.architecture = asked.architecture;
+  if (!asked.variant.empty() || !is_same) built.variant = asked.variant;
+  if (!asked.os_version.empty() || !is_same) built.os_version = asked.os_version;
+  return built;
+}
+
 // The configuration with the new layers and the times of its history. What was cached keeps its time, so that nothing changed gives the
 // same image.
 oci::ImageConfig finished_config(const BuildRequest& request, const StageRun& target,
                                  const std::vector<LayerBlob>& blobs) {
   oci::ImageConfig config = target.plan.image;
+  config.platform = final_platform(request, config.platform);
   for (const auto& [name, value] : request.labels) config.config.labels[name] = value;
   for (const auto& blob : blobs) config.diff_ids.push_back(blob.diff_id);
   std::map<std::size_t, std::string> times;
@@ -272,7 +285,7 @@ oci::Descriptor attested(const BuildRequest& request, BuildEnvironment& environm
                          const StageRun& target, const std::string& created, Tree* root,
                          formats::Time started, BuildResult& result, const std::stop_token& stop) {
   std::vector<Attestation> attestations;
-  auto platform = target.plan.image.platform;
+  auto platform = final_platform(request, target.plan.image.platform);
   auto at = request.source_date_epoch
                 ? formats::from_epoch_seconds(static_cast<double>(*request.source_date_epoch))
                 : formats::now();
@@ -421,9 +434,10 @@ BuildResult build_one(const BuildRequest& given, BuildEnvironment& environment,
   OutputWorld world{.environment = environment,
                     .image = image,
                     .names = result.names,
-                    .platform = target->plan.image.platform,
+                    .platform = final_platform(request, target->plan.image.platform),
                     .root = [&]() -> Tree& { return runner.tree_of(*target, stop); },
-                    .progress = progress};
+                    .progress = progress,
+                    .mtime = request.source_date_epoch};
   for (const auto& output : request.outputs) write_output(output, world, result.pushed, stop);
   if (cache.wants_max()) steps.most = runner.cache_entries(true, stop);
   if (!shared) {

@@ -315,6 +315,25 @@ TEST_CASE("an image with attestations is an index that leads to the same image")
   CHECK(once.manifest_digest == again.manifest_digest);
 }
 
+TEST_CASE(
+    "the image is of the platform that was asked for, and files that go out have the time that "
+    "was") {
+  if (::geteuid() != 0) return;
+  World world;
+  world.file("f", "1");
+  world.run("FROM --platform=$BUILDPLATFORM scratch\nCOPY f /f\n",
+            {.tags = {"app:1"}, .platform = "linux/arm64"});
+  auto image = oci::find_image(world.store, "docker.io/library/app:1",
+                               oci::Platform{.os = "linux", .architecture = "arm64"});
+  REQUIRE(image);
+  CHECK(image->config.platform.architecture == "arm64");
+  world.run("ARG SOURCE_DATE_EPOCH=1000000000\nFROM scratch\nCOPY f /f\n",
+            {.outputs = {{.kind = Output::Kind::local, .dest = world.temp.path() / "out"}}});
+  struct stat status {};
+  REQUIRE(::stat((world.temp.path() / "out/f").c_str(), &status) == 0);
+  CHECK(status.st_mtim.tv_sec == 1000000000);
+}
+
 TEST_CASE("several platforms give one index, each image with its own arguments") {
   if (::geteuid() != 0) return;
   World world;

@@ -45,6 +45,16 @@ std::vector<oci::TaggedImage> tagged(const OutputWorld& world) {
   return images;
 }
 
+Entries files_of(const OutputWorld& world) {
+  Entries files = world.root().entries_below("", true);
+  if (!world.mtime) return files;
+  for (auto& [path, node] : files) {
+    node.mtime = *world.mtime;
+    node.mtime_ns = 0;
+  }
+  return files;
+}
+
 void push(const Output& output, const OutputWorld& world, std::vector<std::string>& pushed,
           const std::stop_token& stop) {
   const auto& names = output.names.empty() ? world.names : output.names;
@@ -94,15 +104,14 @@ void write_output(const Output& output, const OutputWorld& world, std::vector<st
       });
       return;
     case Output::Kind::tar:
-      to_file(output.dest, [&](formats::Writer& out) {
-        write_tar(world.root().entries_below("", true), out, std::nullopt, stop);
-      });
+      to_file(output.dest,
+              [&](formats::Writer& out) { write_tar(files_of(world), out, std::nullopt, stop); });
       return;
     case Output::Kind::local:
       if (output.dest.empty() || output.dest == "-")
         fail(Fault::bad_input, "a local output needs dest=DIRECTORY");
       os::make_dirs(output.dest);
-      write_directory(world.root().entries_below("", true), output.dest, {}, stop);
+      write_directory(files_of(world), output.dest, {}, stop);
       return;
   }
 }

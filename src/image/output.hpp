@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -19,6 +21,8 @@ struct OutputWorld {
   oci::Platform platform;
   std::function<Tree&()> root;  ///< its root file system
   const ProgressSink& progress;
+  std::optional<std::int64_t>
+      mtime;  ///< of all files of a directory or tar, seconds; nothing: their own
 };
 
 /// Brings the image to one place. Names that a registry took are added to `pushed`.
