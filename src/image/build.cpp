@@ -420,7 +420,7 @@ BuildResult build_one(const BuildRequest& given, BuildEnvironment& environment,
   if (needs_image(request)) {
     auto config = finished_config(request, *target, made);
     image = put_image(request, environment, store, *target, config, made,
-                      cache.wants_inline() ? print_cache(steps.least) : "", result, stop);
+                      cache.wants_inline() ? print_cache({steps.least, {}}) : "", result, stop);
     if (request.sbom || request.provenance) {
       Tree* root = request.sbom ? &runner.tree_of(*target, stop) : nullptr;
       image = attested(request, environment, file, sources, image, *target, config.created, root,
@@ -440,13 +440,17 @@ BuildResult build_one(const BuildRequest& given, BuildEnvironment& environment,
                     .mtime = request.source_date_epoch};
   for (const auto& output : request.outputs) write_output(output, world, result.pushed, stop);
   if (cache.wants_max()) steps.most = runner.cache_entries(true, stop);
+  if (cache.wants_mounts()) steps.mounts = cache.mounts(runner.cache_mounts(), stop);
   if (!shared) {
     cache.write(steps, stop);
     return result;
   }
-  for (auto [from, to] : {std::pair(&steps.least, &shared->least), {&steps.most, &shared->most}}) {
-    cache.bring(*from, stop);
+  cache.bring(steps, stop);
+  for (auto [from, to] : {std::pair(&steps.least, &shared->least), {&steps.most, &shared->most}})
     to->insert(to->end(), from->begin(), from->end());
+  for (auto& mount : steps.mounts) {  // what a later platform's build left in it counts
+    std::erase_if(shared->mounts, [&](const auto& known) { return known.name == mount.name; });
+    shared->mounts.push_back(std::move(mount));
   }
   return result;
 }

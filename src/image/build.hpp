@@ -67,6 +67,7 @@ struct CacheSpec {
   std::string url;                  ///< of actions: ACTIONS_RESULTS_URL; empty outside of a job
   std::string token;                ///< of actions: ACTIONS_RUNTIME_TOKEN
   bool max = false;                 ///< the steps of every stage, not only of the result
+  bool mounts = false;              ///< the files in RUN's cache mounts too
   bool ignore_error = false;
 };
 

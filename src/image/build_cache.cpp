@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/build_cache.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 
 #include "base/error.hpp"
 #include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "formats/json.hpp"
+#include "formats/sha256.hpp"
+#include "image/layer.hpp"
 #include "image/layer_form.hpp"
 #include "oci/layout.hpp"
 #include "oci/registry_client.hpp"
+#include "oci/unpack.hpp"
 #include "oci/verifying_writer.hpp"
 #include "os/file.hpp"
 
@@ -51,17 +56,30 @@ std::optional<CacheEntry> entry_of(const Json& step, const std::vector<LayerBlob
   return good ? std::optional(std::move(entry)) : std::nullopt;
 }
 
+// A directory's files as a layer for others. throws Error{unavailable} when they change meanwhile
+LayerBlob layer_of(const std::filesystem::path& directory, oci::BlobStore& blobs,
+                   const std::stop_token& stop) {
+  auto entries = read_upper(directory, stop);
+  LayerBlob made;
+  made.blob = put_in_form({.compression = Compression::zstd}, blobs, [&](formats::Writer& next) {
+    formats::HashingWriter hashed(next);
+    write_tar(entries, hashed, std::nullopt, stop);
+    made.diff_id = oci::Digest::from_sha256_hex(hashed.hex());
+  });
+  return made;
+}
+
 }  // namespace
 
-std::string print_cache(const std::vector<CacheEntry>& entries) {
+std::string print_cache(const CacheDescription& cache) {
   Json layers = Json::array();
   Json steps = Json::array();
   std::map<oci::Digest, std::size_t> numbers;
-  for (const auto& entry : entries) {
-    auto [number, is_new] = numbers.try_emplace(entry.layer.blob.digest, layers.size());
+  auto number_of = [&](const LayerBlob& made) {
+    auto [number, is_new] = numbers.try_emplace(made.blob.digest, layers.size());
     if (is_new) {
-      const auto& blob = entry.layer.blob;
-      Json layer = Json::object({{"diff_id", entry.layer.diff_id.str()},
+      const auto& blob = made.blob;
+      Json layer = Json::object({{"diff_id", made.diff_id.str()},
                                  {"digest", blob.digest.str()},
                                  {"size", static_cast<std::int64_t>(blob.size)},
                                  {"mediaType", blob.media_type}});
@@ -72,18 +90,26 @@ std::string print_cache(const std::vector<CacheEntry>& entries) {
       }
       layers.push_back(layer);
     }
+    return static_cast<std::int64_t>(number->second);
+  };
+  for (const auto& entry : cache.steps) {
     Json keys = Json::array();
     for (const auto& key : entry.keys) keys.push_back(key);
     steps.push_back(Json::object({{"keys", keys},
                                   {"identity", entry.record.identity},
                                   {"id", entry.record.layer},
                                   {"created", entry.record.created},
-                                  {"layer", static_cast<std::int64_t>(number->second)}}));
+                                  {"layer", number_of(entry.layer)}}));
   }
-  return Json::object({{"layers", layers}, {"steps", steps}}).dump();
+  Json mounts = Json::array();
+  for (const auto& mount : cache.mounts)
+    mounts.push_back(Json::object({{"name", mount.name}, {"layer", number_of(mount.layer)}}));
+  Json text = Json::object({{"layers", layers}, {"steps", steps}});
+  if (!cache.mounts.empty()) text["mounts"] = mounts;
+  return text.dump();
 }
 
-std::vector<CacheEntry> parse_cache(std::string_view text) {
+CacheDescription parse_cache(std::string_view text) {
   auto json = formats::parse_json(text, "cache");
   std::vector<LayerBlob> layers;
   for (const auto& layer : json.get_array("layers")) {
@@ -103,11 +129,17 @@ std::vector<CacheEntry> parse_cache(std::string_view text) {
                        value.find('\n') == std::string::npos;
     if (!is_on_one_line) fail(Fault::bad_input, "cache: bad media type or annotation");
   }
-  std::vector<CacheEntry> entries;
+  CacheDescription cache;
   for (const auto& step : json.get_array("steps")) {
-    if (auto entry = entry_of(step, layers)) entries.push_back(std::move(*entry));
+    if (auto entry = entry_of(step, layers)) cache.steps.push_back(std::move(*entry));
   }
-  return entries;
+  for (const auto& mount : json.get_array("mounts")) {
+    auto number = mount.get_int("layer", -1);
+    std::string name = mount.get_string("name");
+    if (is_name(name) && number >= 0 && static_cast<std::size_t>(number) < layers.size())
+      cache.mounts.push_back({name, layers[static_cast<std::size_t>(number)]});
+  }
+  return cache;
 }
 
 bool BuildCache::wants_inline() const {
@@ -118,6 +150,55 @@ bool BuildCache::wants_inline() const {
 bool BuildCache::wants_max() const {
   return std::any_of(request_.cache_to.begin(), request_.cache_to.end(),
                      [](const auto& spec) { return spec.max; });
+}
+
+bool BuildCache::wants_mounts() const {
+  return std::any_of(request_.cache_to.begin(), request_.cache_to.end(),
+                     [](const auto& spec) { return spec.mounts; });
+}
+
+std::optional<LayerBlob> BuildCache::imported_mount(const std::string& name) const {
+  std::lock_guard lock(mutex_);
+  auto known = mounts_.find(name);
+  return known == mounts_.end() ? std::nullopt : std::optional(known->second);
+}
+
+bool BuildCache::fill_cache_mount(const std::string& name, const std::filesystem::path& into,
+                                  const std::stop_token& stop) {
+  auto known = imported_mount(name);
+  if (!known) return false;
+  try {
+    bring(*known, stop);
+    auto tar = oci::open_layer(environment_.store, known->blob.digest);
+    os::Fd root = os::open_file(into.string(), O_RDONLY | O_DIRECTORY);
+    oci::apply_layer(*tar, root, {}, stop);
+    return true;
+  } catch (const Error& error) {
+    environment_.log.warn("a cache mount begins empty: {}", error.what());
+    os::remove_tree(into);
+    os::make_dirs(into);
+    return false;
+  }
+}
+
+std::vector<CacheMount> BuildCache::mounts(const std::set<std::string>& names,
+                                           const std::stop_token& stop) {
+  std::vector<CacheMount> found;
+  for (const auto& name : names) {
+    auto directory = layers_.root() / "cache" / name;
+    std::error_code problem;
+    if (std::filesystem::is_directory(directory, problem)) {
+      try {
+        found.push_back({name, layer_of(directory, environment_.store, stop)});
+        continue;
+      } catch (const Error& error) {  // another build works in it
+        environment_.log.warn("a cache mount is not written to the cache as it is now: {}",
+                              error.what());
+      }
+    }
+    if (auto known = imported_mount(name)) found.push_back({name, *known});
+  }
+  return found;
 }
 
 bool BuildCache::has(const oci::Digest& digest) const {
@@ -143,7 +224,15 @@ void BuildCache::fetch(const oci::Descriptor& blob, const std::stop_token& stop)
 
 // What the cache says is kept as if it had been built here; the layers are known by where they can be had.
 void BuildCache::take(const std::string& text, const Source& source) {
-  for (const auto& entry : parse_cache(text)) {
+  auto cache = parse_cache(text);
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& mount : cache.mounts) {
+      mounts_.try_emplace(mount.name, mount.layer);
+      if (source) remote_.insert_or_assign(mount.layer.blob.digest, source);
+    }
+  }
+  for (const auto& entry : cache.steps) {
     std::string kind(plain_kind(compression_of(entry.layer.blob)));
     if (!layers_.find_blob(entry.record.layer, kind))
       layers_.keep_blob(entry.record.layer, kind, entry.layer);
@@ -241,11 +330,12 @@ void BuildCache::import(const std::stop_token& stop) {
   }
 }
 
-void BuildCache::write_actions(const CacheSpec& spec, const std::vector<CacheEntry>& entries,
+void BuildCache::write_actions(const CacheSpec& spec, const CacheDescription& cache,
                                const std::stop_token& stop) {
   auto service = actions_cache(spec);
   std::map<oci::Digest, oci::Descriptor> layers;
-  for (const auto& entry : entries) layers.emplace(entry.layer.blob.digest, entry.layer.blob);
+  for (const auto& entry : cache.steps) layers.emplace(entry.layer.blob.digest, entry.layer.blob);
+  for (const auto& mount : cache.mounts) layers.emplace(mount.layer.blob.digest, mount.layer.blob);
   std::vector<oci::Descriptor> list;
   list.reserve(layers.size());
   for (const auto& [digest, blob] : layers) list.push_back(blob);
@@ -265,7 +355,7 @@ void BuildCache::write_actions(const CacheSpec& spec, const std::vector<CacheEnt
   tasks.join();
   if (stop.stop_requested()) throw Cancelled();
   // Entries never change: the newest of a row of numbered ones counts.
-  auto text = environment_.store.put(print_cache(entries), kCacheConfigType);
+  auto text = environment_.store.put(print_cache(cache), kCacheConfigType);
   std::string prefix = index_prefix(spec.ref);
   auto hit = service->find(prefix, prefix, stop);
   std::string key = next_index_key(spec.ref, hit ? std::optional(hit->key) : std::nullopt);
@@ -277,18 +367,18 @@ void BuildCache::write_actions(const CacheSpec& spec, const std::vector<CacheEnt
   fail(Fault::conflict, "other jobs are writing the cache of scope '{}' all the time", spec.ref);
 }
 
-void BuildCache::write_one(const CacheSpec& spec, const std::vector<CacheEntry>& entries,
+void BuildCache::write_one(const CacheSpec& spec, const CacheDescription& cache,
                            const std::stop_token& stop) {
-  if (spec.kind == CacheSpec::Kind::actions) return write_actions(spec, entries, stop);
+  if (spec.kind == CacheSpec::Kind::actions) return write_actions(spec, cache, stop);
   oci::Manifest manifest;
-  manifest.config = environment_.store.put(print_cache(entries), kCacheConfigType);
-  for (const auto& entry : entries) {
-    bool is_known =
-        std::any_of(manifest.layers.begin(), manifest.layers.end(),
-                    [&](const auto& layer) { return layer.digest == entry.layer.blob.digest; });
-    if (is_known) continue;
-    manifest.layers.push_back(entry.layer.blob);
-  }
+  manifest.config = environment_.store.put(print_cache(cache), kCacheConfigType);
+  auto add = [&](const oci::Descriptor& blob) {
+    bool is_known = std::any_of(manifest.layers.begin(), manifest.layers.end(),
+                                [&](const auto& layer) { return layer.digest == blob.digest; });
+    if (!is_known) manifest.layers.push_back(blob);
+  };
+  for (const auto& entry : cache.steps) add(entry.layer.blob);
+  for (const auto& mount : cache.mounts) add(mount.layer.blob);
   auto target = environment_.store.put(oci::print(manifest), oci::media_type::kManifest);
   if (spec.kind == CacheSpec::Kind::local) {
     std::vector<oci::TaggedImage> images{{kLayoutName, target}};
@@ -299,19 +389,25 @@ void BuildCache::write_one(const CacheSpec& spec, const std::vector<CacheEntry>&
   }
 }
 
-void BuildCache::bring(const std::vector<CacheEntry>& entries, const std::stop_token& stop) {
-  for (const auto& entry : entries) {
-    if (!environment_.store.has(entry.layer.blob.digest)) fetch(entry.layer.blob, stop);
+void BuildCache::bring(const LayerBlob& layer, const std::stop_token& stop) {
+  if (!environment_.store.has(layer.blob.digest)) fetch(layer.blob, stop);
+}
+
+void BuildCache::bring(const CacheSteps& steps, const std::stop_token& stop) {
+  for (const auto* entries : {&steps.least, &steps.most}) {
+    for (const auto& entry : *entries) bring(entry.layer, stop);
   }
+  for (const auto& mount : steps.mounts) bring(mount.layer, stop);
 }
 
 void BuildCache::write(const CacheSteps& steps, const std::stop_token& stop) {
   for (const auto& spec : request_.cache_to) {
     if (spec.kind == CacheSpec::Kind::inline_) continue;
-    const auto& entries = spec.max ? steps.most : steps.least;
+    CacheDescription cache{.steps = spec.max ? steps.most : steps.least, .mounts = {}};
+    if (spec.mounts) cache.mounts = steps.mounts;
     try {
-      bring(entries, stop);
-      write_one(spec, entries, stop);
+      bring({.least = cache.steps, .most = {}, .mounts = cache.mounts}, stop);
+      write_one(spec, cache, stop);
     } catch (const Error& error) {
       // Outside of a job there is no such cache, which is no fault of the build's.
       bool is_absent = spec.kind == CacheSpec::Kind::actions && spec.token.empty();

@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -22,16 +23,29 @@ struct CacheEntry {
   LayerBlob layer;
 };
 
-/// What caches hold: the steps of the result, and (mode=max) of every stage.
+/// The files in one of RUN's cache mounts.
+struct CacheMount {
+  std::string name;  ///< of LayerStore::cache_directory()
+  LayerBlob layer;
+  bool operator==(const CacheMount&) const = default;
+};
+
+/// What caches hold: the steps of the result, and (mode=max) of every stage; the files in cache mounts (mounts=true).
 struct CacheSteps {
   std::vector<CacheEntry> least;
   std::vector<CacheEntry> most;
+  std::vector<CacheMount> mounts;
 };
 
+/// What a cache's text says.
+struct CacheDescription {
+  std::vector<CacheEntry> steps;
+  std::vector<CacheMount> mounts;
+};
 /// The text that a cache's configuration blob (or, with an inline cache, an annotation of the image) is. Pure.
-std::string print_cache(const std::vector<CacheEntry>& entries);
-/// Reads it; entries that are not whole are left out. throws Error{bad_input} when it is no JSON of this form
-std::vector<CacheEntry> parse_cache(std::string_view text);
+std::string print_cache(const CacheDescription& cache);
+/// Reads it; steps and mounts that are not whole are left out. throws Error{bad_input} when it is no JSON of this form
+CacheDescription parse_cache(std::string_view text);
 
 /// The annotation of an image's manifest with an inline cache.
 inline constexpr std::string_view kInlineCache = "dev.slipway.cache.v1";
@@ -50,11 +64,17 @@ class BuildCache final : public RemoteLayers {
   /// Writes every --cache-to but the inline ones.
   void write(const CacheSteps& steps, const std::stop_token& stop);
   /// Brings those layers into the image store that are only elsewhere yet.
-  void bring(const std::vector<CacheEntry>& entries, const std::stop_token& stop);
+  void bring(const CacheSteps& steps, const std::stop_token& stop);
+  /// The files of these cache mounts as layers: what is here now, else what was imported. One that changes meanwhile is passed over with a
+  /// warning.
+  std::vector<CacheMount> mounts(const std::set<std::string>& names, const std::stop_token& stop);
   [[nodiscard]] bool wants_inline() const;
   [[nodiscard]] bool wants_max() const;
+  [[nodiscard]] bool wants_mounts() const;
 
   [[nodiscard]] bool has(const oci::Digest& digest) const override;
+  bool fill_cache_mount(const std::string& name, const std::filesystem::path& into,
+                        const std::stop_token& stop) override;
   void fetch(const oci::Descriptor& blob, const std::stop_token& stop) override;
 
  private:
@@ -66,16 +86,18 @@ class BuildCache final : public RemoteLayers {
   void import_local(const CacheSpec& spec, const std::stop_token& stop);
   void import_actions(const CacheSpec& spec, const std::stop_token& stop);
   void take(const std::string& text, const Source& source);
-  void write_actions(const CacheSpec& spec, const std::vector<CacheEntry>& entries,
+  void write_actions(const CacheSpec& spec, const CacheDescription& cache,
                      const std::stop_token& stop);
-  void write_one(const CacheSpec& spec, const std::vector<CacheEntry>& entries,
-                 const std::stop_token& stop);
+  void write_one(const CacheSpec& spec, const CacheDescription& cache, const std::stop_token& stop);
+  [[nodiscard]] std::optional<LayerBlob> imported_mount(const std::string& name) const;
+  void bring(const LayerBlob& layer, const std::stop_token& stop);
 
   const BuildRequest& request_;
   BuildEnvironment& environment_;
   LayerStore& layers_;
   mutable std::mutex mutex_;
-  std::map<oci::Digest, Source> remote_;  // guarded by mutex_
+  std::map<oci::Digest, Source> remote_;     // guarded by mutex_
+  std::map<std::string, LayerBlob> mounts_;  // imported; guarded by mutex_
 };
 
 }  // namespace slipway::image

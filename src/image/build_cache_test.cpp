@@ -26,7 +26,11 @@ TEST_CASE("a cache's description reads back as it was written") {
   std::vector<CacheEntry> entries{entry('1', 'a'), entry('2', 'b'), entry('3', 'a')};
   entries[1].layer.blob.annotations["io.github.containers.zstd-chunked.manifest-position"] =
       "1:2:3:1";
-  auto back = parse_cache(print_cache(entries));
+  std::vector<CacheMount> mounts{{std::string(32, 'c'), entry('9', 'd').layer},
+                                 {std::string(32, 'e'), entries[0].layer}};
+  auto cache = parse_cache(print_cache({entries, mounts}));
+  CHECK(cache.mounts == mounts);
+  const auto& back = cache.steps;
   REQUIRE(back.size() == 3);
   for (std::size_t i = 0; i < 3; ++i) {
     CHECK(back[i].keys == entries[i].keys);
@@ -36,16 +40,19 @@ TEST_CASE("a cache's description reads back as it was written") {
 }
 
 TEST_CASE("steps whose names could be paths, and layers that are not there, are left out") {
-  std::string good = print_cache({entry('1', 'a')});
+  std::string good =
+      print_cache({{entry('1', 'a')}, {{std::string(32, 'c'), entry('9', 'd').layer}}});
   auto with = [&](std::string_view from, std::string_view to) {
     std::string text = good;
     text.replace(text.find(from), from.size(), to);
-    return parse_cache(text).size();
+    auto cache = parse_cache(text);
+    return cache.steps.size() + cache.mounts.size() - 1;
   };
+  CHECK(with(std::string(32, 'c'), "../x") == 0);
   CHECK(with(std::string(32, 'a') + "\",\"created",
              "../../../etc/cron.d/aaaaaaaaaaaa\",\"created") == 0);
   CHECK(with(std::string(64, '1'), "..") == 0);
-  CHECK(with("\"layer\":0", "\"layer\":1") == 0);
+  CHECK(with("\"layer\":0", "\"layer\":2") == 0);
   CHECK(with("2026-01-01T00:00:00Z", "x\\ny") == 0);
   std::string line_end = good;
   line_end.insert(line_end.find("\"mediaType\""), R"("annotations":{"a":"b\n"},)");

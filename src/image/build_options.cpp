@@ -250,6 +250,8 @@ CacheSpec read_cache(std::string_view option, std::string_view text, const Build
       spec.directory = absolute(flags, value);
     else if (key == "mode")
       spec.max = value == "max";
+    else if (key == "mounts")
+      spec.mounts = is_true(value);
     else if (key == "ignore-error")
       spec.ignore_error = is_true(value);
     // How the blobs are written: always as one image manifest with OCI types, compressed as the image is.
@@ -262,6 +264,8 @@ CacheSpec read_cache(std::string_view option, std::string_view text, const Build
       fail(Fault::bad_input, "{} '{}' has no {}", option, text,
            option == "--cache-to" ? "dest" : "src");
   } else if (type == "inline") {
+    if (spec.mounts)
+      fail(Fault::bad_input, "{} '{}': an inline cache holds no mounts", option, text);
     spec.kind = CacheSpec::Kind::inline_;
   } else if (type == "gha") {
     spec.kind = CacheSpec::Kind::actions;

@@ -41,6 +41,8 @@ struct MountFlag {
   std::optional<std::uint32_t> uid;
   std::optional<std::uint32_t> gid;
   bool operator==(const MountFlag&) const = default;
+  /// What LayerStore::cache_directory() knows a cache mount by.
+  [[nodiscard]] std::string cache_id() const { return id + "\n" + from + "\n" + source; }
 };
 struct MountFlagResult {
   MountFlag mount;

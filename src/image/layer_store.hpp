@@ -48,6 +48,10 @@ class RemoteLayers {
   RemoteLayers& operator=(const RemoteLayers&) = delete;
   virtual ~RemoteLayers() = default;
   [[nodiscard]] virtual bool has(const oci::Digest& digest) const = 0;
+  /// Puts the files that another machine had in a cache mount, named as LayerStore::cache_directory() does, into an empty directory.
+  ///   returns  false when none are known or they cannot be had: the mount begins empty then
+  virtual bool fill_cache_mount(const std::string& name, const std::filesystem::path& into,
+                                const std::stop_token& stop) = 0;
   /// Brings the blob into the image store. throws Error{unavailable, not_found, bad_input}
   virtual void fetch(const oci::Descriptor& blob, const std::stop_token& stop) = 0;
 };

@@ -280,8 +280,8 @@ class RunStep {
   }
 
   void add_cache(const MountFlag& mount, const Origin& origin, container::ContainerSpec& spec) {
-    fs::path place =
-        world_.store.cache_directory(mount.id + "\n" + mount.from + "\n" + mount.source);
+    fs::path place = world_.store.cache_directory(mount.cache_id());
+    const std::string name = place.filename().string();
     if (mount.sharing == MountFlag::Sharing::locked) {
       os::make_dirs(place.parent_path());
       locks_.push_back(os::FileLock::take(place.string() + ".lock", stop_));
@@ -296,15 +296,18 @@ class RunStep {
       }
     }
     std::error_code problem;
-    if (!fs::is_directory(place, problem)) make_cache(mount, origin, place);
+    if (!fs::is_directory(place, problem)) make_cache(mount, origin, name, place);
     spec.mounts.push_back({.source = place, .target = mount.target, .read_only = mount.read_only});
   }
 
-  void make_cache(const MountFlag& mount, const Origin& origin, const fs::path& place) {
+  void make_cache(const MountFlag& mount, const Origin& origin, const std::string& name,
+                  const fs::path& place) {
     os::TempDir made(world_.store.root() / "cache");
     fs::path inside = made.path() / "data";
     os::make_dirs(inside);
-    if (!mount.from.empty()) {
+    RemoteLayers* remote = world_.store.remote();
+    bool is_filled = remote && remote->fill_cache_mount(name, inside, stop_);
+    if (!is_filled && !mount.from.empty()) {
       Tree& tree = world_.tree_of(origin);
       write_directory(tree.entries_below(tree.resolve(mount.source), false), inside, {}, stop_);
     }

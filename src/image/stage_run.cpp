@@ -437,6 +437,22 @@ std::vector<CacheEntry> StageRunner::cache_entries(bool all_stages, const std::s
   return entries;
 }
 
+std::set<std::string> StageRunner::cache_mounts() const {
+  std::set<std::string> names;
+  for (const auto& run : runs_) {
+    if (!run) continue;
+    for (const auto& step : run->plan.steps) {
+      const auto* ran = std::get_if<RunOp>(&step.op);
+      if (!ran) continue;
+      for (const auto& [mount, origin] : ran->mounts) {
+        if (mount.type == MountFlag::Type::cache)
+          names.insert(in_.store.cache_directory(mount.cache_id()).filename().string());
+      }
+    }
+  }
+  return names;
+}
+
 std::vector<Finding> StageRunner::findings() const {
   std::vector<Finding> all;
   for (const auto& run : runs_) {

@@ -100,6 +100,8 @@ class StageRunner final {
   [[nodiscard]] std::pair<int, int> counts() const;  ///< steps, of them cached
   /// The steps for a cache: of the target, or of every stage as far as they were built here some time.
   std::vector<CacheEntry> cache_entries(bool all_stages, const std::stop_token& stop);
+  /// The cache mounts of all stages that are needed, named as LayerStore::cache_directory() does.
+  [[nodiscard]] std::set<std::string> cache_mounts() const;
   /// What the checks that need variables found, by all stages.
   [[nodiscard]] std::vector<Finding> findings() const;
 
