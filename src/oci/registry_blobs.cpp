@@ -305,7 +305,12 @@ void RegistryStore::finish_upload(std::string_view repository, std::string_view 
     errno = error;
     os::throw_errno("fsync of an upload");
   }
-  state_->link_blob(repository, digest, session.path, session.size);
+  try {
+    state_->link_blob(repository, digest, session.path, session.size);
+  } catch (...) {  // the file may have its new name already: nothing is left then to try again with
+    if (!fs::exists(session.path)) state_->drop(held);
+    throw;
+  }
   state_->drop(held);  // the name is gone when it was moved in, and must go when the blob was here
 }
 
