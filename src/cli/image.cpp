@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "cli/registry_access.hpp"
 #include "cli/verbs.hpp"
+#include "formats/cosign_key.hpp"
 #include "formats/json.hpp"
 #include "formats/pkey.hpp"
 #include "oci/blob_store.hpp"
@@ -241,13 +242,11 @@ int sign(Work& work) {
   const char* password =
       std::getenv("COSIGN_PASSWORD");  // NOLINT(concurrency-mt-unsafe): nobody sets it while we run
   std::string text = key_text(work);
-  if (text.find("SIGSTORE PRIVATE KEY") != std::string::npos ||
-      text.find("COSIGN PRIVATE KEY") != std::string::npos)
-    fail(Fault::unsupported,
-         "'--key {}' is not supported yet: cosign's own encrypted form; give a key in PKCS #8 PEM, "
-         "encrypted or not ('openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256')",
-         work.call.value_or("--key", ""));
-  auto key = formats::private_key_with_password(text, password ? password : "");
+  std::string secret = password ? password : "";
+  auto key = formats::is_cosign_key(text)
+                 ? while_doing("'" + work.call.value_or("--key", "") + "'",
+                               [&] { return formats::private_key_of_cosign(text, secret); })
+                 : formats::private_key_with_password(text, secret);
   if (!key)
     fail(Fault::bad_input, "'{}' holds no private key in PEM, or COSIGN_PASSWORD does not open it",
          work.call.value_or("--key", ""));

@@ -34,4 +34,25 @@ openssl pkeyutl -verify -pubin -inkey ed.pub -rawin -in 1.payload -sigfile 1.sig
 two=$(skopeo inspect --tls-verify=false --format '{{.Digest}}' "docker://$at/team/app:2")
 curl -fsS -X PUT -H 'Content-Type: application/vnd.oci.image.manifest.v1+json' --data-binary @manifest.json "http://$at/v2/team/app/manifests/${two/:/-}.sig"
 if "$SLIPWAY" image verify "$at/team/app:2" --key ec.pub 2>err; then echo "another image's signature was taken"; exit 1; fi
+# cosign's own key files: scrypt and a secretbox of NaCl's, made here by libsodium itself.
+if python3 -c 'import ctypes; ctypes.CDLL("libsodium.so.23")' 2>/dev/null; then
+  python3 - <<'PY'
+import base64, ctypes, hashlib, json, os, subprocess
+sodium, b64 = ctypes.CDLL('libsodium.so.23'), lambda data: base64.b64encode(data).decode()
+der = subprocess.run(['openssl', 'pkcs8', '-topk8', '-nocrypt', '-in', 'ec.key', '-outform', 'DER'], capture_output=True, check=True).stdout
+def write(name, kind, n):
+    salt, nonce = os.urandom(32), os.urandom(24)
+    key = hashlib.scrypt(b'tomato', salt=salt, n=n, r=8, p=1, maxmem=1 << 28, dklen=32)
+    box = ctypes.create_string_buffer(len(der) + 16); assert sodium.crypto_secretbox_easy(box, der, ctypes.c_ulonglong(len(der)), nonce, key) == 0
+    text = json.dumps({'kdf': {'name': 'scrypt', 'params': {'N': n, 'r': 8, 'p': 1}, 'salt': b64(salt)}, 'cipher': {'name': 'nacl/secretbox', 'nonce': b64(nonce)}, 'ciphertext': b64(box.raw)})
+    lines = base64.encodebytes(text.encode()).decode().replace('\n', ''); lines = '\n'.join(lines[i:i + 64] for i in range(0, len(lines), 64))
+    open(name, 'w').write(f'-----BEGIN ENCRYPTED {kind} PRIVATE KEY-----\n{lines}\n-----END ENCRYPTED {kind} PRIVATE KEY-----\n')
+write('cosign.key', 'SIGSTORE', 65536); write('older.key', 'COSIGN', 32768); write('vast.key', 'SIGSTORE', 1 << 14)
+text = open('vast.key').read().split('\n'); body = json.loads(base64.b64decode(''.join(text[1:-2]))); body['kdf']['params']['N'] = 1 << 40
+open('vast.key', 'w').write('\n'.join([text[0], *[l for l in base64.encodebytes(json.dumps(body).encode()).decode().split('\n') if l], text[-2], '']))
+PY
+  for key in cosign older; do [ "$(COSIGN_PASSWORD=tomato "$SLIPWAY" image sign "$at/team/app:2" --key $key.key)" = "$two" ]; done; [ "$("$SLIPWAY" image verify "$at/team/app:2" --key ec.pub)" = "$two" ]
+  ! COSIGN_PASSWORD=potato "$SLIPWAY" image sign "$image" --key cosign.key 2>err && grep -q "'cosign.key': COSIGN_PASSWORD does not open the key" err || { cat err; exit 1; }
+  ! COSIGN_PASSWORD=tomato "$SLIPWAY" image sign "$image" --key vast.key 2>err && grep -q 'N=1099511627776, r=8, p=1 are out of range' err || { cat err; exit 1; }
+fi
 echo "signed as cosign signs, verified with openssl"
