@@ -57,8 +57,12 @@ DockerfileText read_dockerfile(const BuildRequest& request) {
 }
 
 [[noreturn]] void refuse(const std::vector<Diagnostic>& errors, std::string_view text) {
+  constexpr std::size_t kMostTold = 20;  // what is no Dockerfile at all is wrong in every line
   std::string all;
-  for (const auto& error : errors) all += (all.empty() ? "" : "\n") + with_source(error, text);
+  for (std::size_t i = 0; i < std::min(errors.size(), kMostTold); ++i)
+    all += (all.empty() ? "" : "\n") + with_source(errors[i], text);
+  if (errors.size() > kMostTold)
+    all += fmt::format("\nand {} more like these", errors.size() - kMostTold);
   throw Error(Fault::bad_input, all);
 }
 

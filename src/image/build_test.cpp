@@ -182,6 +182,17 @@ TEST_CASE("a failing step says its line, the lines around and its exit code, and
   }
 }
 
+TEST_CASE("of a file that is no Dockerfile the first errors are told, and how many there are") {
+  World world;
+  std::string text = "FROM scratch\n";
+  for (int i = 0; i < 20000; ++i) text += "what is this\n";
+  auto told = world.problem(text);
+  CHECK(told.find("Dockerfile:2: unknown instruction: what") == 0);
+  CHECK(told.find("Dockerfile:21: ") != std::string::npos);
+  CHECK(told.find("Dockerfile:22: ") == std::string::npos);
+  CHECK(told.ends_with("and 19980 more like these"));
+}
+
 TEST_CASE("nothing runs when a file to copy is missing or ignored") {
   World world;
   world.file("secret", "1");

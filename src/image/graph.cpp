@@ -30,6 +30,7 @@ class StageReader {
     list_.file = file;
     list_.escape = dockerfile.directives.escape;
     list_.errors = dockerfile.diagnostics;
+    for (const auto& known : list_.errors) told_.insert(known.line);
   }
 
   StageList read() {
@@ -44,9 +45,7 @@ class StageReader {
  private:
   void error(int line, std::string message) {
     // The parser may have complained of the same line already.
-    for (const auto& known : list_.errors) {
-      if (known.line == line) return;
-    }
+    if (!told_.insert(line).second) return;
     list_.errors.push_back({list_.file, line, 0, std::move(message)});
   }
 
@@ -206,6 +205,7 @@ class StageReader {
   const Dockerfile& dockerfile_;
   const Arguments& arguments_;
   StageList list_;
+  std::set<int> told_;  // lines that have an error
 };
 
 }  // namespace
