@@ -341,6 +341,8 @@ class Unpacker final {
       const auto& [path, entry] = *at;
       auto [directory, name] = split_path(path);
       os::Fd parent(open_in_root(root_, directory, O_PATH | O_DIRECTORY));
+      if (!parent.is_open())
+        throw_for(path, "opening its directory");  // it was behind a link that is gone
       os::Fd fd(::openat(parent.get(), name.empty() ? "." : name.c_str(),
                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       if (!fd.is_open()) throw_for(path, "opening a directory");

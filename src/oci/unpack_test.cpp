@@ -388,6 +388,17 @@ TEST_CASE("links in circles end in an error") {
   CHECK_THROWS_AS(box.apply(Tar().file(std::string(300, 'n')).end()), Error);
 }
 
+TEST_CASE("a directory behind a link that a later entry replaces is refused as bad input") {
+  Sandbox box;
+  try {
+    box.apply(Tar().dir("d").link("l", "d").dir("l/x").file("l", "no link any more").end());
+    FAIL("its mode would never be set");
+  } catch (const Error& error) {
+    CHECK(error.fault() == Fault::bad_input);
+  }
+  CHECK(box.untouched());
+}
+
 TEST_CASE("a dangling link to a directory is made good inside") {
   Sandbox box;
   box.apply(Tar()
