@@ -93,6 +93,7 @@ std::vector<Part> layer_parts(const fs::path& root, const oci::BlobStore& blobs)
 
 PrunedBuilds prune_builds(const fs::path& root, bool all) {
   PrunedBuilds pruned;
+  os::remove_abandoned_memory();
   for (const fs::path& directory : {root, root / "layers", root / "cache", root / "downloads"}) {
     for (const fs::path& entry : entries_of(directory)) {
       if (!is_unfinished(entry)) continue;

@@ -352,6 +352,9 @@ std::string fingerprint_of(const CopyOp& copy) {
   return text.str();
 }
 
+// Raised when a step of the same text comes to make something else: what was cached before is not that.
+constexpr std::string_view kMeaning = "2 ";
+
 std::string fingerprint_of(const MkdirOp& make) {
   return (Text() << std::string_view("mkdir") << std::string_view(make.path)
                  << std::string_view(make.user))
@@ -361,7 +364,8 @@ std::string fingerprint_of(const MkdirOp& make) {
 }  // namespace
 
 std::string fingerprint(const Step& step) {
-  return std::visit([](const auto& op) { return fingerprint_of(op); }, step.op);
+  return std::string(kMeaning) +
+         std::visit([](const auto& op) { return fingerprint_of(op); }, step.op);
 }
 
 }  // namespace slipway::image

@@ -102,7 +102,7 @@ class RunStep {
         stop_(stop),
         made_(world.store.begin_layer(id)),
         scratch_(made_),
-        memory_(memory_parent()),
+        memory_(os::TempDir::in_memory()),  // secrets stay in memory
         stubs_(world.root, made_ / "fs") {}
 
   RunOutcome execute() {
@@ -125,12 +125,6 @@ class RunStep {
   }
 
  private:
-  // Secrets stay in memory.
-  static fs::path memory_parent() {
-    std::error_code problem;
-    return fs::is_directory("/dev/shm", problem) ? "/dev/shm" : fs::path();
-  }
-
   // The overlay's root directory is the upper one: it takes after the image's.
   void take_after_root() {
     struct stat status {};

@@ -13,9 +13,11 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "os/process.hpp"
 
 namespace slipway::os {
 namespace {
@@ -135,17 +137,65 @@ void remove_tree(const std::filesystem::path& path) {
   });
 }
 
-TempDir::TempDir(const std::filesystem::path& parent) {
+namespace {
+
+constexpr const char* kMemory = "/dev/shm";
+constexpr std::string_view kMemoryPrefix = "slipway-memory-";
+
+std::filesystem::path usual_parent() {
   const char* tmp =
       std::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe): nobody sets it while we run
-  std::filesystem::path base =
-      !parent.empty() ? parent : std::filesystem::path(tmp && *tmp ? tmp : "/tmp");
-  std::string pattern = (base / "slipway-XXXXXX").string();
+  return tmp && *tmp ? tmp : "/tmp";
+}
+
+// "slipway-memory-PID-TICKS-XXXXXX" of a process that is no more, or is one of another PID namespace.
+bool may_be_abandoned(const std::string& name) {
+  if (!name.starts_with(kMemoryPrefix)) return false;
+  auto parts = split(name.substr(kMemoryPrefix.size()), '-');
+  if (parts.size() != 3) return false;
+  auto pid = to_integer(parts[0]);
+  auto ticks = to_integer(parts[1]);
+  return pid && ticks && *pid > 0 && std::in_range<pid_t>(*pid) && *ticks >= 0 &&
+         !is_alive(static_cast<pid_t>(*pid), static_cast<unsigned long long>(*ticks));
+}
+
+}  // namespace
+
+TempDir::TempDir(const std::filesystem::path& base, const std::string& prefix) {
+  std::string pattern = (base / (prefix + "XXXXXX")).string();
   if (!::mkdtemp(pattern.data())) throw_errno("making a directory in '" + base.string() + "'");
   path_ = pattern;
 }
 
-TempDir::TempDir(TempDir&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+TempDir::TempDir(const std::filesystem::path& parent)
+    : TempDir(parent.empty() ? usual_parent() : parent, "slipway-") {}
+
+TempDir TempDir::in_memory() {
+  remove_abandoned_memory();
+  std::error_code absent;
+  if (!std::filesystem::is_directory(kMemory, absent)) return TempDir();
+  TempDir made(kMemory, fmt::format("{}{}-{}-", kMemoryPrefix, ::getpid(),
+                                    start_ticks(::getpid()).value_or(0)));
+  made.held_ = open_file(made.path_.string(), O_RDONLY | O_DIRECTORY);
+  if (::flock(made.held_.get(), LOCK_EX | LOCK_NB) != 0)
+    throw_errno("locking '" + made.path_.string() + "'");
+  return made;
+}
+
+void remove_abandoned_memory() {
+  std::error_code absent;
+  for (const auto& entry : std::filesystem::directory_iterator(kMemory, absent)) {
+    if (!may_be_abandoned(entry.path().filename().string())) continue;
+    Fd directory(::open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat status {};
+    bool is_ours = directory.is_open() && ::fstat(directory.get(), &status) == 0 &&
+                   status.st_uid == ::geteuid() && ::flock(directory.get(), LOCK_EX | LOCK_NB) == 0;
+    if (is_ours) remove_tree(entry.path());
+  }
+}
+
+TempDir::TempDir(TempDir&& other) noexcept
+    : path_(std::exchange(other.path_, {})), held_(std::move(other.held_)) {}
 
 TempDir::~TempDir() {
   if (path_.empty()) return;

@@ -32,6 +32,8 @@ void remove_tree(const std::filesystem::path& path);
 class TempDir final {
  public:
   explicit TempDir(const std::filesystem::path& parent = {});
+  /// In memory (/dev/shm) where there is such a place: for secrets. What killed processes left there is removed by whoever makes one.
+  static TempDir in_memory();
   TempDir(TempDir&& other) noexcept;
   TempDir& operator=(TempDir&&) = delete;
   TempDir(const TempDir&) = delete;
@@ -42,8 +44,14 @@ class TempDir final {
   std::filesystem::path keep();
 
  private:
+  TempDir(const std::filesystem::path& base, const std::string& prefix);
+
   std::filesystem::path path_;
+  Fd held_;  // of in_memory(): locked as long as somebody uses it
 };
+
+/// Removes the directories of TempDir::in_memory() whose processes were killed.
+void remove_abandoned_memory();
 
 /// An advisory lock on a file (flock), held until the end of the object's life or the process's.
 class FileLock final {

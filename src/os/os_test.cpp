@@ -115,6 +115,28 @@ TEST_CASE("a lock is held by one at a time") {
   CHECK(FileLock::try_take(dir.path() / "lock"));
 }
 
+TEST_CASE("what a killed process left in memory goes with the next one's, what lives stays") {
+  if (!std::filesystem::is_directory("/dev/shm")) return;
+  auto process = Process::spawn({.argv = {"true"}});
+  pid_t dead = process.pid();
+  process.wait({}, Deadline::in(std::chrono::seconds(20)));
+  std::filesystem::path left = fmt::format("/dev/shm/slipway-memory-{}-1-abcdef", dead);
+  std::filesystem::path other = fmt::format("/dev/shm/slipway-memory-{}-x-abcdef", dead);
+  make_dirs(left / "deep");
+  make_dirs(other);
+  write_file(left / "secret", "s");
+  TempDir first = TempDir::in_memory();
+  write_file(first.path() / "secret", "s");
+  CHECK_FALSE(std::filesystem::exists(left));
+  CHECK(std::filesystem::exists(other));  // no name of ours
+  TempDir moved(std::move(first));
+  TempDir second = TempDir::in_memory();
+  remove_abandoned_memory();
+  CHECK(read_file(moved.path() / "secret") == "s");
+  CHECK(second.path() != moved.path());
+  remove_tree(other);
+}
+
 TEST_CASE(
     "an overlay shows its layers, one of them twice, and keeps writes in the upper directory") {
   if (::geteuid() != 0) {
