@@ -28,14 +28,26 @@ void add_entries(oci::Index& index, const BuildResult& built, const oci::Platfor
 
 void check_outputs(const BuildRequest& request) {
   for (const auto& output : request.outputs) {
-    bool takes_index = output.kind == Output::Kind::store ||
-                       output.kind == Output::Kind::registry || output.kind == Output::Kind::oci;
-    if (!takes_index) {
+    if (output.kind == Output::Kind::tar || output.kind == Output::Kind::docker) {
       fail(Fault::unsupported,
            "an output of this type is not supported yet for several platforms: give type=oci, "
-           "image or registry");
+           "image, registry or local");
     }
   }
+}
+
+bool is_directory(const Output& output) { return output.kind == Output::Kind::local; }
+
+// What one platform's build writes itself: each directory gets one below it ("linux_amd64"). The image goes to the store for the index.
+std::vector<Output> outputs_of(const BuildRequest& request, const std::string& platform) {
+  std::vector<Output> outputs;
+  for (const auto& output : request.outputs) {
+    if (!is_directory(output)) continue;
+    outputs.push_back(output);
+    outputs.back().dest /= replace_all(oci::Platform::parse(platform).str(), "/", "_");
+  }
+  if (outputs.size() < request.outputs.size()) outputs.push_back({});
+  return outputs;
 }
 
 }  // namespace
@@ -54,20 +66,24 @@ BuildResult build_platforms(const BuildRequest& request, BuildEnvironment& envir
     BuildRequest one = request;
     one.platform = std::string(trim(text));
     one.tags.clear();
-    one.outputs.clear();
+    one.outputs = outputs_of(request, one.platform);
     auto built = build_one(one, steps);
     if (request.check_only) return built;
-    add_entries(index, built, oci::Platform::parse(one.platform), environment.store);
+    if (!built.manifest_digest.empty())
+      add_entries(index, built, oci::Platform::parse(one.platform), environment.store);
     result.steps += built.steps;
     result.cached += built.cached;
     if (result.findings.empty()) result.findings = built.findings;
     if (result.config_digest.empty()) result.config_digest = built.config_digest;
   }
-  auto image = environment.store.put(oci::print(index), oci::media_type::kIndex);
-  result.manifest_digest = image.digest.str();
-  result.manifest_size = image.size;
-  result.media_type = image.media_type;
-  for (const auto& name : result.names) environment.store.set_tag(name, image);
+  oci::Descriptor image;
+  if (!index.manifests.empty()) {
+    image = environment.store.put(oci::print(index), oci::media_type::kIndex);
+    result.manifest_digest = image.digest.str();
+    result.manifest_size = image.size;
+    result.media_type = image.media_type;
+    for (const auto& name : result.names) environment.store.set_tag(name, image);
+  }
   OutputWorld world{.environment = environment,
                     .image = image,
                     .names = result.names,
@@ -76,7 +92,9 @@ BuildResult build_platforms(const BuildRequest& request, BuildEnvironment& envir
                       fail(Fault::unsupported, "there is no one root of several platforms");
                     },
                     .progress = progress};
-  for (const auto& output : request.outputs) write_output(output, world, result.pushed, stop);
+  for (const auto& output : request.outputs) {
+    if (!is_directory(output)) write_output(output, world, result.pushed, stop);
+  }
   LayerStore layers(environment.state / "build");
   BuildCache(request, environment, layers).write(steps, stop);
   return result;

@@ -358,6 +358,20 @@ TEST_CASE("several platforms give one index, each image with its own arguments")
     CHECK(found->config.platform.architecture == name);
     CHECK(found->config.config.env.back() == std::string("ARCH=") + name);
   }
+  // Directories are the platforms' own, with and without an image.
+  for (bool with_image : {true, false}) {
+    fs::path out = world.temp.path() / (with_image ? "both" : "alone");
+    BuildRequest request{.platform = "linux/amd64,linux/arm64/v8"};
+    request.outputs = {{.kind = Output::Kind::local, .dest = out}};
+    if (with_image) request.outputs.push_back({.kind = Output::Kind::store});
+    auto written = world.run(text, request);
+    CHECK(written.manifest_digest.empty() != with_image);
+    CHECK(fs::exists(out / "linux_amd64/x"));
+    CHECK(fs::exists(out / "linux_arm64/x"));
+  }
+  BuildRequest tar{.platform = "linux/amd64,linux/arm64"};
+  tar.outputs = {{.kind = Output::Kind::tar, .dest = world.temp.path() / "t"}};
+  CHECK_THROWS_AS(world.run(text, tar), Error);
 }
 
 TEST_CASE(
