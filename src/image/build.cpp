@@ -129,6 +129,32 @@ class EarlyPush final {
     }
   }
   [[nodiscard]] bool is_wanted() const { return !places_.empty(); }
+
+  /// Uploads of one blob while it is being written.
+  struct Streams {
+    std::shared_ptr<oci::BlobProgress> blob;
+    Guarded<std::size_t> under_way;
+  };
+  // Large blobs go up while they are written: compressing and hashing a layer takes as long as sending it. Small ones wait for their
+  // digest, which spares those that the registry has.
+  std::shared_ptr<Streams> stream(int fd, TaskGroup& group) {
+    constexpr std::uint64_t kLarge = std::uint64_t{64} << 20;
+    auto streams = std::make_shared<Streams>();
+    streams->blob = std::make_shared<oci::BlobProgress>(fd);
+    streams->under_way.with([&](std::size_t& count) { count = places_.size(); });
+    for (const auto& place : places_) {
+      group.start([this, streams, place](const std::stop_token& stop) {
+        try {
+          if (streams->blob->wait_for(kLarge, stop))
+            environment_.registry.stream_blob(place, *streams->blob, stop);
+        } catch (const Error& error) {
+          environment_.log.debug("early push of a blob to {}: {}", place, error.what());
+        }
+        streams->under_way.with([](std::size_t& count) { --count; });
+      });
+    }
+    return streams;
+  }
   // What fails here is tried again, and told, by the push itself.
   void send(const oci::Descriptor& blob, const std::stop_token& stop) {
     for (const auto& place : places_) {
@@ -190,10 +216,17 @@ class BlobMaker final {
           });
       if (!woken) throw Cancelled();
       if (!next) return;
-      auto blob = next->blob(form, stop);
+      std::shared_ptr<EarlyPush::Streams> streams;
+      FollowBlob follow;
+      if (push_.is_wanted())
+        follow = [&](int fd) { return (streams = push_.stream(fd, group_))->blob; };
+      auto blob = next->blob(form, stop, follow);
       if (push_.is_wanted()) {
-        group_.start(
-            [this, sent = blob.blob](const std::stop_token& inner) { push_.send(sent, inner); });
+        group_.start([this, sent = blob.blob, streams](const std::stop_token& inner) {
+          auto is_over = [](std::size_t under_way) { return under_way == 0; };
+          if (streams) streams->under_way.wait(inner, Deadline::never(), is_over, [](auto&) {});
+          push_.send(sent, inner);
+        });
       }
       queue_.with([&](Queue& queue) { queue.blobs.push_back(std::move(blob)); });
     }

@@ -63,8 +63,16 @@ std::string kind_of(const LayerForm& form) {
 }
 
 oci::Descriptor put_in_form(const LayerForm& form, oci::BlobStore& blobs,
-                            const std::function<void(formats::Writer&)>& write) {
-  oci::BlobWriter out = blobs.begin();
+                            const std::function<void(formats::Writer&)>& write,
+                            const FollowBlob& follow) {
+  oci::BlobWriter file = blobs.begin();
+  std::shared_ptr<oci::BlobProgress> progress;
+  std::optional<oci::ToldWriter> told;
+  if (follow) {
+    progress = follow(file.fd());
+    told.emplace(file, progress);
+  }
+  formats::Writer& out = told ? static_cast<formats::Writer&>(*told) : file;
   oci::Descriptor made;
   unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, 16u);
   switch (form.compression) {
@@ -91,8 +99,9 @@ oci::Descriptor put_in_form(const LayerForm& form, oci::BlobStore& blobs,
       write(out);
   }
   made.media_type = media_type_of(form.compression);
-  made.size = out.size();
-  made.digest = out.commit();
+  made.size = file.size();
+  if (progress) progress->finish(file.digest());
+  made.digest = file.commit();
   return made;
 }
 

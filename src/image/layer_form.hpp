@@ -25,8 +25,10 @@ std::string_view plain_kind(Compression compression);
 Compression compression_of(const oci::Descriptor& layer);
 
 /// Puts a layer into the image store: hands `write` a writer that compresses on all processors.
+///   follow  see Layer::blob()
 oci::Descriptor put_in_form(const LayerForm& form, oci::BlobStore& blobs,
-                            const std::function<void(formats::Writer&)>& write);
+                            const std::function<void(formats::Writer&)>& write,
+                            const FollowBlob& follow = {});
 
 /// A base image's layer in another compression, for force-compression; as it is when it has the form already. The clamp is not applied:
 /// the content stays what its diff id says.

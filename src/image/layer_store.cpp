@@ -230,7 +230,8 @@ fs::path Layer::directory(const std::stop_token& stop) {
   return *directory_;
 }
 
-LayerBlob Layer::blob(const LayerForm& form, const std::stop_token& stop) {
+LayerBlob Layer::blob(const LayerForm& form, const std::stop_token& stop,
+                      const FollowBlob& follow) {
   std::string kind = kind_of(form);
   if (auto known = store_.find_blob(id_, kind); known) {
     bool is_remote = store_.remote() && store_.remote()->has(known->blob.digest);
@@ -249,11 +250,14 @@ LayerBlob Layer::blob(const LayerForm& form, const std::stop_token& stop) {
     entries = std::make_shared<Entries>(read_upper(*on_disk, stop));
   }
   LayerBlob made;
-  made.blob = put_in_form(form, blobs_, [&](formats::Writer& next) {
-    formats::HashingWriter hashed(next);
-    write_tar(*entries, hashed, form.clamp_mtime, stop);
-    made.diff_id = oci::Digest::from_sha256_hex(hashed.hex());
-  });
+  made.blob = put_in_form(
+      form, blobs_,
+      [&](formats::Writer& next) {
+        formats::HashingWriter hashed(next);
+        write_tar(*entries, hashed, form.clamp_mtime, stop);
+        made.diff_id = oci::Digest::from_sha256_hex(hashed.hex());
+      },
+      follow);
   store_.keep_blob(id_, kind, made);
   return made;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "image/build.hpp"
 #include "image/tree.hpp"
+#include "oci/blob_progress.hpp"
 #include "oci/blob_store.hpp"
 #include "oci/manifest.hpp"
 #include "os/file.hpp"
@@ -114,6 +116,9 @@ class DiscardLayer final {
   std::string id_;
 };
 
+/// Gives what is told of a blob that is being written to the file `fd` (borrowed).
+using FollowBlob = std::function<std::shared_ptr<oci::BlobProgress>(int fd)>;
+
 /// A layer of a stage in this build: on disk, in memory, or only as a blob until somebody needs its files.
 class Layer final {
  public:
@@ -135,7 +140,8 @@ class Layer final {
   /// Its files as a directory for overlayfs, written now when they are not on disk yet.
   std::filesystem::path directory(const std::stop_token& stop);
   /// Its blob, made and put into the image store now when there is none yet.
-  LayerBlob blob(const LayerForm& form, const std::stop_token& stop);
+  ///   follow  asked for what is told of the blob when it is made now
+  LayerBlob blob(const LayerForm& form, const std::stop_token& stop, const FollowBlob& follow = {});
 
  private:
   // What is known of its blob of any compression, when the blob is in the image store or can be had.

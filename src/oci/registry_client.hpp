@@ -10,6 +10,7 @@
 
 #include "base/log.hpp"
 #include "formats/io.hpp"
+#include "oci/blob_progress.hpp"
 #include "oci/blob_store.hpp"
 #include "oci/credentials.hpp"
 #include "oci/manifest.hpp"
@@ -98,6 +99,9 @@ class RegistryClient final {
   TransferProgress::Kind push_blob(const Reference& repository, const Descriptor& blob,
                                    const BlobStore& store, const PushOptions& options,
                                    const std::stop_token& stop);
+  /// Uploads a blob while it is being written, whatever the registry has: the digest is known at the end only.
+  ///   throws  Error when it did not get there; nothing is left in the registry then
+  void stream_blob(const Reference& repository, BlobProgress& blob, const std::stop_token& stop);
   /// Uploads manifest bytes under the reference's tag or digest; keeps the referrers tag when the
   /// registry has no referrers API.
   Descriptor put_manifest(const Reference& image, std::string_view media_type,

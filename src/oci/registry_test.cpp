@@ -546,6 +546,50 @@ TEST_CASE("our client pulls by a sha512 digest") {
   CHECK(there.store.resolve(image.str())->digest == digester.digest());
 }
 
+TEST_CASE("our client sends a blob while it is being written") {
+  TestRegistry registry;
+  Local here;
+  RegistryClient client({}, here.log);
+  Reference name = Reference::parse(registry.host + "/r:v");
+  std::string content;
+  for (int i = 0; i < 40'000; ++i) content += std::to_string(i) + " of it\n";
+  BlobWriter file = here.store.begin();
+  BlobProgress progress(file.fd());
+  TaskGroup tasks{std::stop_token{}};
+  tasks.start([&](const std::stop_token& stop) { client.stream_blob(name, progress, stop); });
+  for (std::size_t at = 0; at < content.size(); at += 50'000) {
+    file.write(std::string_view(content).substr(at, 50'000));
+    progress.add(std::min<std::size_t>(50'000, content.size() - at));
+  }
+  CHECK(progress.wait_for(content.size(), {}));
+  CHECK_FALSE(progress.digest());
+  progress.finish(file.digest());
+  tasks.join();
+  CHECK_FALSE(progress.wait_for(content.size() + 1, {}));
+  formats::StringWriter back;
+  client.fetch_blob(name, {.digest = file.digest(), .size = content.size()}, back, {});
+  CHECK(back.text() == content);
+
+  // One that is given up leaves nothing behind.
+  BlobWriter other = here.store.begin();
+  BlobProgress broken(other.fd());
+  {
+    formats::CountingWriter nowhere;
+    ToldWriter told(nowhere, std::shared_ptr<BlobProgress>(&broken, [](BlobProgress*) {}));
+  }
+  CHECK_THROWS_AS(client.stream_blob(name, broken, {}), Error);
+  std::error_code absent;
+  std::size_t left = 0;
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(registry.dir.path() / "uploads", absent))
+    left += entry.is_regular_file() ? 1 : 0;
+  CHECK(left == 0);
+  std::stop_source stop;
+  stop.request_stop();
+  BlobProgress waiting(file.fd());
+  CHECK_THROWS_AS(waiting.wait_for(1, stop.get_token()), Cancelled);
+}
+
 TEST_CASE("our client mounts what another repository has") {
   TestRegistry registry;
   Local here;

@@ -13,6 +13,22 @@ using Kind = TransferProgress::Kind;
 
 constexpr auto kUploadCallTime = std::chrono::seconds(120);
 
+// A blob's bytes as they are written.
+class FollowingReader final : public formats::Reader {
+ public:
+  FollowingReader(BlobProgress& blob, const std::stop_token& stop) : blob_(blob), stop_(stop) {}
+  std::size_t read(std::span<char> into) override {
+    std::size_t count = blob_.read_at(at_, into, stop_);
+    at_ += count;
+    return count;
+  }
+
+ private:
+  BlobProgress& blob_;
+  const std::stop_token& stop_;
+  std::uint64_t at_ = 0;
+};
+
 std::string with_digest(const std::string& location, const Digest& digest) {
   return location + (location.find('?') == std::string::npos ? "?" : "&") +
          net::print_query({{"digest", digest.str()}});
@@ -143,6 +159,41 @@ Kind RegistryClient::push_blob(const Reference& repository, const Descriptor& bl
     throw_refusal(done, repository.host);
   tell(Kind::done, blob.size);
   return Kind::done;
+}
+
+// As docker pushes: POST, PATCH with a body of unknown length, PUT with the digest.
+void RegistryClient::stream_blob(const Reference& repository, BlobProgress& blob,
+                                 const std::stop_token& stop) {
+  constexpr auto kLongest = std::chrono::hours(6);
+  auto access = state_->access(repository.host, stop);
+  std::vector<std::string> scopes{push_scope(repository.repository)};
+  HttpResponse begun = state_->send(
+      *access,
+      upload_call("POST", fmt::format("/v2/{}/blobs/uploads/", repository.repository), scopes),
+      stop);
+  if (begun.status != 202) throw_refusal(begun, repository.host);
+  std::string location = begun.headers.get("Location");
+  try {
+    FollowingReader content(blob, stop);
+    RegistryRequest patch = upload_call("PATCH", location, scopes);
+    patch.headers.set("Content-Type", "application/octet-stream");
+    patch.exchange.upload = &content;
+    patch.deadline = Deadline::in(kLongest);
+    patch.may_repeat = false;
+    HttpResponse sent = state_->send(*access, patch, stop);
+    if (sent.status != 202) throw_refusal(sent, repository.host);
+    location = sent.headers.get("Location", location);
+    HttpResponse done = state_->send(
+        *access, upload_call("PUT", with_digest(location, blob.digest().value()), scopes), stop);
+    if (done.status != 201 && done.status != 204) throw_refusal(done, repository.host);
+  } catch (const Error&) {
+    try {
+      state_->send(*access, upload_call("DELETE", location, scopes), stop);
+    } catch (const Error& error) {
+      state_->log.debug("taking an upload back: {}", error.what());
+    }
+    throw;
+  }
 }
 
 // Whether a name leads to this manifest. Who may not look is not told: then it is put again, and refused for what it is.
