@@ -39,15 +39,24 @@ bool BlobProgress::wait_for(std::uint64_t bytes, const std::stop_token& stop) {
   return is_there;
 }
 
-std::size_t BlobProgress::read_at(std::uint64_t offset, std::span<char> into,
-                                  const std::stop_token& stop) {
-  bool is_there = wait_for(offset + 1, stop);
-  State now = state_.read([](const State& state) { return state; });
-  if (!is_there && !now.digest) fail(Fault::unavailable, "the blob was not finished");
-  if (!is_there) return 0;
-  auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), now.bytes - offset));
-  ssize_t count = ::pread(file_.get(), into.data(), wanted, static_cast<off_t>(offset));
-  if (count <= 0) os::throw_errno("reading a blob that is being written");
+std::uint64_t BlobProgress::wait_beyond(std::uint64_t at, const std::stop_token& stop) {
+  State now;
+  bool met = state_.wait(
+      stop, Deadline::never(),
+      [&](const State& state) { return state.bytes > at || state.is_over; },
+      [&](const State& state) { now = state; });
+  if (!met) throw Cancelled();
+  if (now.bytes <= at && !now.digest) fail(Fault::unavailable, "the layer did not come to its end");
+  return now.bytes;
+}
+
+std::size_t FollowingReader::read(std::span<char> into) {
+  if (at_ == known_) known_ = blob_.wait_beyond(at_, stop_);
+  auto want = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), known_ - at_));
+  if (want == 0) return 0;
+  ssize_t count = ::pread(blob_.fd(), into.data(), want, static_cast<off_t>(at_));
+  if (count <= 0) os::throw_errno("reading a layer");
+  at_ += static_cast<std::uint64_t>(count);
   return static_cast<std::size_t>(count);
 }
 

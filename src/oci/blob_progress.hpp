@@ -26,8 +26,11 @@ class BlobProgress final {
 
   /// Waits until at least so many bytes are there. False when the blob is over with less; throws Cancelled
   bool wait_for(std::uint64_t bytes, const std::stop_token& stop);
-  /// Bytes from `offset` on, waiting for the first; 0 at the blob's end. throws Error{unavailable} when it was given up; Cancelled
-  std::size_t read_at(std::uint64_t offset, std::span<char> into, const std::stop_token& stop);
+  /// Waits until more than `at` bytes are there or the blob is whole; returns how many are. throws Error{unavailable} when it was given
+  /// up before; Cancelled
+  std::uint64_t wait_beyond(std::uint64_t at, const std::stop_token& stop);
+  /// The file that is written.
+  [[nodiscard]] int fd() const { return file_.get(); }
   /// Once it is whole.
   [[nodiscard]] std::optional<Digest> digest() const;
 
@@ -39,6 +42,20 @@ class BlobProgress final {
   };
   os::Fd file_;
   Guarded<State> state_;
+};
+
+/// A blob's bytes as they are written.
+class FollowingReader final : public formats::Reader {
+ public:
+  FollowingReader(BlobProgress& blob, std::stop_token stop) : blob_(blob), stop_(std::move(stop)) {}
+  /// throws  as BlobProgress::wait_beyond()
+  std::size_t read(std::span<char> into) override;
+
+ private:
+  BlobProgress& blob_;
+  std::stop_token stop_;
+  std::uint64_t at_ = 0;
+  std::uint64_t known_ = 0;
 };
 
 /// Passes a blob's bytes on and tells of them; abandons the blob unless finish() was called.

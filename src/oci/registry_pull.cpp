@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The client's way down: manifests, then blobs, several at a time, unpacked while they come.
-#include <unistd.h>
-
 #include "base/error.hpp"
 #include "base/task_group.hpp"
 #include "base/text.hpp"
@@ -15,80 +13,20 @@ using Kind = TransferProgress::Kind;
 constexpr std::uint64_t kProgressSpan = 4u << 20;
 constexpr std::uint64_t kMostConfig = 16u << 20;
 
-// A blob's file that grows while it is read: the download writes, the unpacking reads.
-class Growing final {
- public:
-  void grow(std::uint64_t size) {
-    state_.with([&](State& state) { state.size = size; });
-  }
-  void end(bool is_whole) {
-    state_.with([&](State& state) {
-      state.is_over = true;
-      state.is_whole = is_whole;
-    });
-  }
-  /// Waits until there is more than `at`; returns how much there is. throws Error{unavailable} when
-  /// the download broke off
-  std::uint64_t wait(std::uint64_t at, const std::stop_token& stop) {
-    std::uint64_t size = 0;
-    bool is_broken = false;
-    bool met = state_.wait(
-        stop, Deadline::never(),
-        [&](const State& state) { return state.size > at || state.is_over; },
-        [&](const State& state) {
-          size = state.size;
-          is_broken = state.is_over && !state.is_whole && state.size <= at;
-        });
-    if (!met) throw Cancelled();
-    if (is_broken) fail(Fault::unavailable, "the layer did not come to its end");
-    return size;
-  }
-
- private:
-  struct State {
-    std::uint64_t size = 0;
-    bool is_over = false;
-    bool is_whole = false;
-  };
-  Guarded<State> state_;
-};
-
-class GrowingReader final : public formats::Reader {
- public:
-  GrowingReader(Growing& file, int fd, std::stop_token stop)
-      : file_(file), fd_(fd), stop_(std::move(stop)) {}
-  std::size_t read(std::span<char> into) override {
-    if (at_ == known_) known_ = file_.wait(at_, stop_);
-    std::size_t want = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), known_ - at_));
-    if (want == 0) return 0;
-    ssize_t count = ::pread(fd_, into.data(), want, static_cast<off_t>(at_));
-    if (count <= 0) os::throw_errno("reading a layer");
-    at_ += static_cast<std::uint64_t>(count);
-    return static_cast<std::size_t>(count);
-  }
-
- private:
-  Growing& file_;
-  int fd_;
-  std::stop_token stop_;
-  std::uint64_t at_ = 0;
-  std::uint64_t known_ = 0;
-};
-
 // Writes a blob into the store and says how far it is.
 class Receiving final : public formats::Writer {
  public:
-  Receiving(BlobWriter& blob, Growing& growing, std::function<void(std::uint64_t)> progress)
+  Receiving(BlobWriter& blob, BlobProgress& growing, std::function<void(std::uint64_t)> progress)
       : blob_(blob), growing_(growing), progress_(std::move(progress)) {}
   void write(std::string_view bytes) override {
     blob_.write(bytes);
-    growing_.grow(blob_.size());
+    growing_.add(bytes.size());
     if (blob_.size() - told_ >= kProgressSpan) progress_(told_ = blob_.size());
   }
 
  private:
   BlobWriter& blob_;
-  Growing& growing_;
+  BlobProgress& growing_;
   std::function<void(std::uint64_t)> progress_;
   std::uint64_t told_ = 0;
 };
@@ -214,14 +152,14 @@ class RegistryClient::Pull final {
 
   void fetch(const Wanted& wanted, const std::stop_token& stop) {
     BlobWriter blob = store_.begin(wanted.blob.digest.algorithm());
-    Growing growing;
+    BlobProgress growing(blob.fd());
     Receiving receiving(blob, growing,
                         [&](std::uint64_t bytes) { tell(Kind::progress, wanted.blob, bytes); });
     tell(Kind::started, wanted.blob, 0);
     TaskGroup unpacking(stop);
     if (wanted.diff_id) {
       unpacking.start([&](const std::stop_token& its_stop) {
-        GrowingReader compressed(growing, blob.fd(), its_stop);
+        FollowingReader compressed(growing, its_stop);
         while_doing(fmt::format("unpacking layer {}", wanted.blob.digest.brief()), [&] {
           auto tar = decompress(compressed);
           options_.unpack_into->unpack_alone(*wanted.diff_id, *tar, its_stop);
@@ -231,15 +169,15 @@ class RegistryClient::Pull final {
     try {
       client_.fetch_blob(image_, wanted.blob, receiving, unpacking.token());
     } catch (const Cancelled&) {  // perhaps because the unpacking failed: join() tells then
-      growing.end(false);
+      growing.abandon();
       unpacking.stop();
       unpacking.join();
       throw;
     } catch (...) {
-      growing.end(false);
+      growing.abandon();
       throw;
     }
-    growing.end(true);
+    growing.finish(wanted.blob.digest);
     blob.commit(wanted.blob.digest);
     unpacking.join();
     tell(Kind::done, wanted.blob, wanted.blob.size);

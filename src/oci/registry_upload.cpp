@@ -13,22 +13,6 @@ using Kind = TransferProgress::Kind;
 
 constexpr auto kUploadCallTime = std::chrono::seconds(120);
 
-// A blob's bytes as they are written.
-class FollowingReader final : public formats::Reader {
- public:
-  FollowingReader(BlobProgress& blob, const std::stop_token& stop) : blob_(blob), stop_(stop) {}
-  std::size_t read(std::span<char> into) override {
-    std::size_t count = blob_.read_at(at_, into, stop_);
-    at_ += count;
-    return count;
-  }
-
- private:
-  BlobProgress& blob_;
-  const std::stop_token& stop_;
-  std::uint64_t at_ = 0;
-};
-
 std::string with_digest(const std::string& location, const Digest& digest) {
   return location + (location.find('?') == std::string::npos ? "?" : "&") +
          net::print_query({{"digest", digest.str()}});
