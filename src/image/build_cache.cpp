@@ -9,7 +9,6 @@
 #include "base/task_group.hpp"
 #include "base/text.hpp"
 #include "formats/json.hpp"
-#include "formats/sha256.hpp"
 #include "image/layer.hpp"
 #include "image/layer_form.hpp"
 #include "oci/layout.hpp"
@@ -54,19 +53,6 @@ std::optional<CacheEntry> entry_of(const Json& step, const std::vector<LayerBlob
               entry.record.created.find('\n') == std::string::npos &&
               std::all_of(entry.keys.begin(), entry.keys.end(), is_name);
   return good ? std::optional(std::move(entry)) : std::nullopt;
-}
-
-// A directory's files as a layer for others. throws Error{unavailable} when they change meanwhile
-LayerBlob layer_of(const std::filesystem::path& directory, oci::BlobStore& blobs,
-                   const std::stop_token& stop) {
-  auto entries = read_upper(directory, stop);
-  LayerBlob made;
-  made.blob = put_in_form({.compression = Compression::zstd}, blobs, [&](formats::Writer& next) {
-    formats::HashingWriter hashed(next);
-    write_tar(entries, hashed, std::nullopt, stop);
-    made.diff_id = oci::Digest::from_sha256_hex(hashed.hex());
-  });
-  return made;
 }
 
 }  // namespace
@@ -189,7 +175,9 @@ std::vector<CacheMount> BuildCache::mounts(const std::set<std::string>& names,
     std::error_code problem;
     if (std::filesystem::is_directory(directory, problem)) {
       try {
-        found.push_back({name, layer_of(directory, environment_.store, stop)});
+        found.push_back(
+            {name, put_files_in_form({.compression = Compression::zstd}, environment_.store,
+                                     read_upper(directory, stop), stop)});
         continue;
       } catch (const Error& error) {  // another build works in it
         environment_.log.warn("a cache mount is not written to the cache as it is now: {}",

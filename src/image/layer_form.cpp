@@ -6,8 +6,10 @@
 
 #include "base/error.hpp"
 #include "formats/gzip.hpp"
+#include "formats/sha256.hpp"
 #include "formats/zstd.hpp"
 #include "formats/zstd_chunked.hpp"
+#include "image/layer.hpp"
 
 namespace slipway::image {
 
@@ -57,7 +59,7 @@ Compression compression_of(const oci::Descriptor& layer) {
 }
 
 std::string kind_of(const LayerForm& form) {
-  std::string kind = std::string(plain_kind(form.compression));
+  std::string kind(plain_kind(form.compression));
   if (form.level && form.compression != Compression::none) kind += fmt::format("@{}", *form.level);
   return form.clamp_mtime ? fmt::format("{}-{}", kind, *form.clamp_mtime) : kind;
 }
@@ -102,6 +104,20 @@ oci::Descriptor put_in_form(const LayerForm& form, oci::BlobStore& blobs,
   made.size = file.size();
   if (progress) progress->finish(file.digest());
   made.digest = file.commit();
+  return made;
+}
+
+LayerBlob put_files_in_form(const LayerForm& form, oci::BlobStore& blobs, const Entries& entries,
+                            const std::stop_token& stop, const FollowBlob& follow) {
+  LayerBlob made;
+  made.blob = put_in_form(
+      form, blobs,
+      [&](formats::Writer& next) {
+        formats::HashingWriter hashed(next);
+        write_tar(entries, hashed, form.clamp_mtime, stop);
+        made.diff_id = oci::Digest::from_sha256_hex(hashed.hex());
+      },
+      follow);
   return made;
 }
 

@@ -30,6 +30,10 @@ oci::Descriptor put_in_form(const LayerForm& form, oci::BlobStore& blobs,
                             const std::function<void(formats::Writer&)>& write,
                             const FollowBlob& follow = {});
 
+/// The same for files, see write_tar(), with what they are uncompressed.
+LayerBlob put_files_in_form(const LayerForm& form, oci::BlobStore& blobs, const Entries& entries,
+                            const std::stop_token& stop, const FollowBlob& follow = {});
+
 /// A base image's layer in another compression, for force-compression; as it is when it has the form already. The clamp is not applied:
 /// the content stays what its diff id says.
 ///   throws  Error{not_found} when the blob is not in the image store; Cancelled

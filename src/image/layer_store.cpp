@@ -249,15 +249,7 @@ LayerBlob Layer::blob(const LayerForm& form, const std::stop_token& stop,
     if (!on_disk) on_disk = directory(stop);
     entries = std::make_shared<Entries>(read_upper(*on_disk, stop));
   }
-  LayerBlob made;
-  made.blob = put_in_form(
-      form, blobs_,
-      [&](formats::Writer& next) {
-        formats::HashingWriter hashed(next);
-        write_tar(*entries, hashed, form.clamp_mtime, stop);
-        made.diff_id = oci::Digest::from_sha256_hex(hashed.hex());
-      },
-      follow);
+  LayerBlob made = put_files_in_form(form, blobs_, *entries, stop, follow);
   store_.keep_blob(id_, kind, made);
   return made;
 }
