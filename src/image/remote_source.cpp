@@ -291,9 +291,10 @@ Remote fetch_remote(const CopyOp& add, const std::string& source,
   }
   auto git = git_source(source);
   fs::path clone = into / "clone";
+  const std::string commit = commit_of(git, add.checksum, secrets, stop);
   with_hint(git, [&] {
     return git::clone({.source = git.url,
-                       .revision = commit_of(git, add.checksum, secrets, stop),
+                       .revision = commit,
                        .submodules = git.has_submodules,
                        .header = git_header(git.url, secrets)},
                       clone, stop);

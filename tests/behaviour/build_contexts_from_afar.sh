@@ -63,6 +63,7 @@ PY
   host=127.0.0.1:$closed; private=http://$host/cgi-bin/git/p.git; export TOKEN=opens WRONG=shut
   if built "$private" >"$work/said"; then echo "a private repository was open"; exit 1; fi
   grep -q "a private repository needs --secret id=GIT_AUTH_TOKEN,env=NAME or id=GIT_AUTH_TOKEN.$host,env=NAME" "$work/said"
+  [ "$(grep -o 'a private repository needs' "$work/said" | wc -l)" = 1 ] || { echo "told twice:"; cat "$work/said"; exit 1; }
   ! built --secret id=GIT_AUTH_TOKEN,env=WRONG "$private" >/dev/null && ! built --secret id=GIT_AUTH_TOKEN.other,env=TOKEN "$private" >/dev/null || { echo "a wrong token opened it"; exit 1; }
   built --secret id=GIT_AUTH_TOKEN,env=TOKEN "$private"; is f hidden token; is l lib "its submodule"
   built --secret "id=GIT_AUTH_TOKEN.$host,env=TOKEN" --secret id=GIT_AUTH_TOKEN,env=WRONG "$private#main"; is f hidden "token of a host"
