@@ -171,7 +171,8 @@ TempDir::TempDir(const std::filesystem::path& parent)
     : TempDir(parent.empty() ? usual_parent() : parent, "slipway-") {}
 
 TempDir TempDir::in_memory() {
-  remove_abandoned_memory();
+  static std::once_flag once;
+  std::call_once(once, remove_abandoned_memory);
   std::error_code absent;
   if (!std::filesystem::is_directory(kMemory, absent)) return TempDir();
   TempDir made(kMemory, fmt::format("{}{}-{}-", kMemoryPrefix, ::getpid(),

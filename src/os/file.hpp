@@ -32,7 +32,7 @@ void remove_tree(const std::filesystem::path& path);
 class TempDir final {
  public:
   explicit TempDir(const std::filesystem::path& parent = {});
-  /// In memory (/dev/shm) where there is such a place: for secrets. What killed processes left there is removed by whoever makes one.
+  /// In memory (/dev/shm) where there is such a place: for secrets. What killed processes left there is removed with a process's first.
   static TempDir in_memory();
   TempDir(TempDir&& other) noexcept;
   TempDir& operator=(TempDir&&) = delete;
