@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Our client and our registry over real HTTP.
+#include "oci/registry_client.hpp"
+
 #include "base/error.hpp"
 #include "base/task_group.hpp"
 #include "formats/gzip.hpp"
 #include "formats/tar.hpp"
-#include "oci/registry_client.hpp"
 #include "oci/test_registry.hpp"
 
 namespace slipway::oci {

@@ -17,8 +17,9 @@ struct TestPolicy final : RegistryPolicy {
   std::set<std::string> unreadable;  // repositories
   bool creates = true;
   bool immutable = false;
-  std::optional<net::HttpResponse> authorise(const net::ServerRequest& request, RegistryAction action,
-                                        std::string_view repository) override {
+  std::optional<net::HttpResponse> authorise(const net::ServerRequest& request,
+                                             RegistryAction action,
+                                             std::string_view repository) override {
     if (!password.empty()) {
       auto who = basic_credentials(request);
       if (!who) return unauthorized("Basic realm=\"test\"");
@@ -51,8 +52,8 @@ class TestRegistry {
   }
   ~TestRegistry() { tasks_.stop(); }
 
-  net::HttpResponse ask(const std::string& method, const std::string& path, const std::string& body = "",
-                   net::Headers headers = {}) {
+  net::HttpResponse ask(const std::string& method, const std::string& path,
+                        const std::string& body = "", net::Headers headers = {}) {
     return client_.request({method, "http://" + host + path, std::move(headers), body}, {},
                            Deadline::in(std::chrono::seconds(20)));
   }
@@ -71,7 +72,7 @@ class TestRegistry {
     manifest.layers = {describe(content, media_type::kLayer)};
     std::string bytes = print(manifest);
     net::HttpResponse put = ask("PUT", "/v2/" + repository + "/manifests/" + tag, bytes,
-                           {{"Content-Type", std::string(media_type::kManifest)}});
+                                {{"Content-Type", std::string(media_type::kManifest)}});
     CHECK(put.status == 201);
     return Digest::of(bytes).str();
   }
